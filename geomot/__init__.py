@@ -1,0 +1,85 @@
+"""Semi-discrete optimal transport with exact power diagrams.
+
+The names below are loaded on first use: importing geomot is quick, and loads neither torch nor
+matplotlib nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geomot.brenier import BrenierMap
+    from geomot.diagram import PowerDiagram
+    from geomot.errors import ConvergenceError, ConvergenceWarning, GeomotError
+    from geomot.solution import Solution
+    from geomot.solver import solve
+    from geomot.sources import Samples, UniformBox, UniformPolygon
+    from geomot.storage import load
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BrenierMap": "brenier",
+    "ConvergenceError": "errors",
+    "ConvergenceWarning": "errors",
+    "GeomotError": "errors",
+    "PowerDiagram": "diagram",
+    "Samples": "sources",
+    "Solution": "solution",
+    "UniformBox": "sources",
+    "UniformPolygon": "sources",
+    "load": "storage",
+    "solve": "solver",
+}
+
+_MODULES = (
+    "brenier",
+    "datasets",
+    "diagram",
+    "errors",
+    "latent",
+    "plotting",
+    "potentials",
+    "solution",
+    "solver",
+    "sources",
+    "storage",
+)
+
+__all__ = [
+    "BrenierMap",
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "GeomotError",
+    "PowerDiagram",
+    "Samples",
+    "Solution",
+    "UniformBox",
+    "UniformPolygon",
+    "__version__",
+    "load",
+    "solve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES and name not in _MODULES:
+        raise AttributeError(f"module 'geomot' has no attribute {name!r}")
+    try:
+        module = import_module(f"geomot.{_HOMES.get(name, name)}")
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith(("geomot._power", "geomot._core")):
+            raise ImportError(
+                f"geomot's compiled core is missing from {__path__[0]}: is this a source tree? "
+                'Install the package ("pip install ."), and start Python in another folder'
+            ) from error
+        raise
+    value = getattr(module, name) if name in _HOMES else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_MODULES})

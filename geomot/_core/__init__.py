@@ -1,0 +1,1 @@
+"""Compiled kernels: exact signs, regular triangulations, cells. Use them through geomot._power."""

@@ -1,0 +1,67 @@
+"""Power cells clipped to a convex polygon."""
+
+from geomot._core.regular2d cimport Regular2D
+from geomot._core.types cimport index_t
+
+
+cdef struct Line:
+    # {z : a z_x + b z_y <= c} in the current frame
+    double a
+    double b
+    double c
+    double size         # bound on |c| plus the magnitudes that cancelled in it
+    Py_ssize_t across   # neighbouring site, or -1 - e for the domain's edge e
+
+
+cdef struct Cell:
+    # one cell, and the scratch that its computation needs
+    Py_ssize_t room
+    Py_ssize_t n_lines
+    index_t* ring           # neighbours in the triangulation
+    Line* lines             # their bisectors; then the domain's edges
+    Py_ssize_t* side        # polygon: numbers of its lines, counter-clockwise
+    Py_ssize_t* spare
+    int* sign
+    double* x               # vertex between side[k] and side[k + 1], minus the frame's origin
+    double* y
+    double* length          # of the edge on side[k]
+    double* twice           # twice the area of the triangle over that edge
+    Py_ssize_t size         # number of sides; 0: empty
+    double shift_x          # frame's origin minus the site
+    double shift_y
+    double area
+    double centre_x         # centroid minus the frame's origin
+    double centre_y
+    double cost
+
+
+cdef class Domain2D:
+    cdef readonly Py_ssize_t n
+    cdef const double[:, ::1] corner    # (n + 1, 2), the first repeated
+    cdef readonly double area
+    cdef readonly double diameter
+    cdef double lower_x
+    cdef double lower_y
+    cdef double upper_x
+    cdef double upper_y
+    cdef double centre_x
+    cdef double centre_y
+    cdef double safe_radius2            # points nearer to the centre are inside for certain
+    cdef double margin
+    cdef double[:, ::1] edge            # (n, 3): unit normal and offset, about the centre
+
+    cdef bint surely_inside(self, double x, double y) noexcept nogil
+
+
+cdef enum:
+    EMPTY = 0
+    REGULAR = 1
+    FLAT = 2            # without interior in the whole plane: not a corner of the lifted hull
+    NO_MEMORY = -1
+
+
+cdef int cell_init(Cell* cell) noexcept nogil
+cdef void cell_free(Cell* cell) noexcept nogil
+cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil
+cdef void shifted_bisector(const double* p, const double* q, double sx, double sy,
+                           Line* line) noexcept nogil

@@ -1,0 +1,543 @@
+"""Power cells clipped to a convex polygon: measure, centroid, cost and facets in one pass.
+
+Which neighbours a cell has is known exactly from the regular triangulation.  Numbers are computed
+in a frame local to the cell, from the offsets of its bisectors
+
+    d.z <= (d.(d - 2 s) + w_i - w_j) / 2,      d = y_j - y_i,  z = x - y_i - s,
+
+where s is zero for a cell around its site, and a vertex of the cell, with the offset evaluated in
+twice the working precision, for one far from it.
+
+Two paths lead to the polygon.  A cell whose vertices all lie well inside the domain is the ring of
+its power centres.  Any other is cut out of the domain by one half-plane after the other, every
+decision the exact sign of a 3 x 3 determinant, so that emptiness is decided and not estimated; a
+cell of the first kind goes there too unless its interior is certain.  Thin and tiny cells get their
+lengths from exact determinants, so small areas keep their relative accuracy.
+
+Cost: about six bisectors and power centres a cell; O(sides x neighbours) where the domain cuts.
+"""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+
+from libc.math cimport fabs, sqrt
+from libc.stdlib cimport free, realloc
+
+from geomot._core.predicates cimport (
+    ExactLine, det3_exact, exact_bisector, exact_distance_ratio, exact_edge, exact_facet_ratio,
+    exact_vertex, two_product, two_sum, weight_difference)
+from geomot._core.regular2d cimport Regular2D
+from geomot._core.types cimport index_t
+
+# Conditioning, not correctness: beyond these the slower, more accurate formulas are taken.
+cdef double SINE = 1.0 / 16             # angle of two sides for the plain formula of their vertex
+cdef double FAR = 256.0                 # (distance x extent / area)^2 that asks for a shifted frame
+cdef double THIN = 1.0 / 256            # area / (distance x extent) that asks for exact lengths
+cdef double SHORT = 9.094947017729282e-13        # 2^-40: sides that may be none, of the longest
+cdef double MARGIN = 3.7252902984619141e-09     # 2^-28 diameters inside the border is inside
+cdef double DET_BOUND = 16 * 1.1102230246251565e-16
+cdef double SIDE_BOUND = 8 * 1.1102230246251565e-16
+
+
+# ---- the domain ----
+
+def exact_area(corners):
+    """Area of the closed polygon, rounded once: slivers would lose it to cancellation."""
+    points = [(Fraction(x), Fraction(y)) for x, y in corners.tolist()]
+    twice = sum(px * qy - qx * py for (px, py), (qx, qy) in itertools.pairwise(points))
+    return float(twice / 2)
+
+
+cdef class Domain2D:
+    """Convex polygon, strictly convex and counter-clockwise, with a uniform density."""
+
+    def __init__(self, polygon):
+        cdef Py_ssize_t k
+        corners = np.ascontiguousarray(np.vstack([polygon, polygon[:1]]), dtype=np.float64)
+        self.n = len(polygon)
+        self.corner = corners
+        lower, upper = corners.min(axis=0), corners.max(axis=0)
+        self.lower_x, self.lower_y = lower
+        self.upper_x, self.upper_y = upper
+        centre = 0.5 * (lower + upper)
+        local = corners - centre
+        self.area = exact_area(corners)
+        self.diameter = float((upper - lower).max())
+        self.centre_x, self.centre_y = centre
+        step = np.diff(local, axis=0)
+        normal = np.column_stack([step[:, 1], -step[:, 0]])
+        normal /= np.sqrt(np.sum(normal**2, axis=1))[:, None]
+        offset = np.sum(normal * local[:-1], axis=1)
+        self.edge = np.ascontiguousarray(np.column_stack([normal, offset]))
+        self.margin = MARGIN * self.diameter
+        radius = float(offset.min()) - self.margin
+        self.safe_radius2 = radius * radius if radius > 0.0 else -1.0
+
+    cdef bint surely_inside(self, double x, double y) noexcept nogil:
+        """Is (x, y) inside by more than the margin?"""
+        cdef Py_ssize_t k
+        x -= self.centre_x
+        y -= self.centre_y
+        if x * x + y * y < self.safe_radius2:
+            return True
+        for k in range(self.n):
+            if self.edge[k, 0] * x + self.edge[k, 1] * y > self.edge[k, 2] - self.margin:
+                return False
+        return True
+
+
+# ---- scratch ----
+
+cdef int cell_init(Cell* cell) noexcept nogil:
+    cell.room = 0
+    cell.ring = NULL
+    cell.lines = NULL
+    cell.side = NULL
+    cell.spare = NULL
+    cell.sign = NULL
+    cell.x = NULL
+    cell.y = NULL
+    cell.length = NULL
+    cell.twice = NULL
+    return reserve(cell, 64)
+
+
+cdef void cell_free(Cell* cell) noexcept nogil:
+    free(cell.ring)
+    free(cell.lines)
+    free(cell.side)
+    free(cell.spare)
+    free(cell.sign)
+    free(cell.x)
+    free(cell.y)
+    free(cell.length)
+    free(cell.twice)
+
+
+cdef inline int grow(void** block, size_t size) noexcept nogil:
+    cdef void* p = realloc(block[0], size)
+    if p == NULL:
+        return NO_MEMORY
+    block[0] = p
+    return 0
+
+
+cdef int reserve(Cell* cell, Py_ssize_t room) noexcept nogil:
+    """Room for that many lines; 0, or NO_MEMORY."""
+    cdef size_t n
+    if room <= cell.room:
+        return 0
+    n = <size_t> (2 * room + 8)
+    if (grow(<void**> &cell.ring, n * sizeof(index_t)) != 0
+            or grow(<void**> &cell.lines, n * sizeof(Line)) != 0
+            or grow(<void**> &cell.side, n * sizeof(Py_ssize_t)) != 0
+            or grow(<void**> &cell.spare, n * sizeof(Py_ssize_t)) != 0
+            or grow(<void**> &cell.sign, n * sizeof(int)) != 0
+            or grow(<void**> &cell.x, n * sizeof(double)) != 0
+            or grow(<void**> &cell.y, n * sizeof(double)) != 0
+            or grow(<void**> &cell.length, n * sizeof(double)) != 0
+            or grow(<void**> &cell.twice, n * sizeof(double)) != 0):
+        return NO_MEMORY
+    cell.room = 2 * room
+    return 0
+
+
+# ---- lines ----
+
+cdef inline void near_bisector(const double* p, const double* q, Line* line) noexcept nogil:
+    """Bisector of sites p and q in the frame of p."""
+    cdef double dx = q[0] - p[0], dy = q[1] - p[1]
+    cdef double magnitude
+    cdef double square = dx * dx + dy * dy, dw = weight_difference(p, q, &magnitude)
+    line.a = dx
+    line.b = dy
+    line.c = 0.5 * (square + dw)
+    line.size = 0.5 * (square + magnitude)
+
+
+cdef inline void add_product(double a, double al, double b, double bl,
+                             double* s, double* e) noexcept nogil:
+    """s + e += (a + al)(b + bl), in twice the working precision."""
+    cdef double p, pe, t, te
+    two_product(a, b, &p, &pe)
+    pe += a * bl + al * b
+    two_sum(s[0], p, &t, &te)
+    s[0] = t
+    e[0] += te + pe
+
+
+cdef void shifted_bisector(const double* p, const double* q, double sx, double sy,
+                           Line* line) noexcept nogil:
+    """Bisector of sites p and q in the frame p + s, its offset rounded once."""
+    cdef double dx, dxl, dy, dyl, ux, uxl, uy, uyl, s = 0.0, e = 0.0, t, te
+    cdef double hi, hil, lo, lol, w, wl
+    two_sum(q[0], -p[0], &dx, &dxl)
+    two_sum(q[1], -p[1], &dy, &dyl)
+    two_sum(dx, -2.0 * sx, &ux, &uxl)
+    two_sum(dy, -2.0 * sy, &uy, &uyl)
+    add_product(dx, dxl, ux, uxl + dxl, &s, &e)
+    add_product(dy, dyl, uy, uyl + dyl, &s, &e)
+    two_sum(p[2], -q[2], &hi, &hil)
+    two_sum(p[3], -q[3], &lo, &lol)
+    two_sum(hi, lo, &w, &wl)
+    two_sum(s, w, &t, &te)
+    line.a = dx
+    line.b = dy
+    line.c = 0.5 * (t + (te + (e + (wl + (hil + lol)))))
+    # what is left of the cancelled magnitudes after 106 bits, in units of the filters' bound
+    line.size = fabs(line.c) + 3.552713678800501e-15 * (
+        fabs(dx * ux) + fabs(dy * uy) + fabs(hi) + fabs(lo))
+
+
+cdef void shifted_edge(const double* corner, const double* p, double sx, double sy,
+                       Line* line) noexcept nogil:
+    """Half-plane of the domain's edge from corner to its successor, in the frame p + s."""
+    cdef double nx, nxl, ny, nyl, ux, uxl, uy, uyl, s = 0.0, e = 0.0
+    two_sum(corner[3], -corner[1], &nx, &nxl)
+    two_sum(corner[0], -corner[2], &ny, &nyl)
+    two_sum(corner[0], -p[0], &ux, &uxl)
+    two_sum(corner[1], -p[1], &uy, &uyl)
+    subtract(&ux, &uxl, sx)
+    subtract(&uy, &uyl, sy)
+    add_product(nx, nxl, ux, uxl, &s, &e)
+    add_product(ny, nyl, uy, uyl, &s, &e)
+    line.a = nx
+    line.b = ny
+    line.c = s + e
+    line.size = fabs(line.c) + 3.552713678800501e-15 * (fabs(nx * ux) + fabs(ny * uy))
+
+
+cdef inline void subtract(double* s, double* e, double b) noexcept nogil:
+    """s + e -= b."""
+    cdef double t, te
+    two_sum(s[0], -b, &t, &te)
+    te += e[0]
+    two_sum(t, te, s, e)
+
+
+cdef inline void set_line(Line* line, Regular2D mesh, Domain2D domain, index_t i,
+                          double sx, double sy) noexcept nogil:
+    """Evaluate a line, known by what lies across it, in the frame y_i + s."""
+    if line.across >= 0:
+        shifted_bisector(&mesh.site[i, 0], &mesh.site[line.across, 0], sx, sy, line)
+    else:
+        shifted_edge(&domain.corner[-1 - line.across, 0], &mesh.site[i, 0], sx, sy, line)
+
+
+cdef inline void set_exact(const Line* line, Regular2D mesh, Domain2D domain, index_t i,
+                           ExactLine* out) noexcept nogil:
+    """The same line, exactly, in the frame y_i."""
+    if line.across >= 0:
+        exact_bisector(&mesh.site[i, 0], &mesh.site[line.across, 0], out)
+    else:
+        exact_edge(&domain.corner[-1 - line.across, 0], &domain.corner[-line.across, 0],
+                   mesh.site[i, 0], mesh.site[i, 1], out)
+
+
+# ---- the polygon by exact clipping ----
+
+cdef int vertex_side(const Line* l1, const Line* l2, const Line* l3, Regular2D mesh,
+                     Domain2D domain, index_t i) noexcept nogil:
+    """+1, 0, -1: the vertex of l1 and l2 (consecutive sides) is inside, on, outside l3."""
+    cdef double p1 = l2.a * l3.b, q1 = l3.a * l2.b
+    cdef double p2 = l3.a * l1.b, q2 = l1.a * l3.b
+    cdef double p3 = l1.a * l2.b, q3 = l2.a * l1.b
+    cdef double det = l1.c * (p1 - q1) + l2.c * (p2 - q2) + l3.c * (p3 - q3)
+    cdef double bound = DET_BOUND * (l1.size * (fabs(p1) + fabs(q1))
+                                     + l2.size * (fabs(p2) + fabs(q2))
+                                     + l3.size * (fabs(p3) + fabs(q3)))
+    cdef ExactLine e1, e2, e3
+    if det > bound:
+        return 1
+    if det < -bound:
+        return -1
+    set_exact(l1, mesh, domain, i, &e1)
+    set_exact(l2, mesh, domain, i, &e2)
+    set_exact(l3, mesh, domain, i, &e3)
+    return det3_exact(&e1, &e2, &e3)
+
+
+cdef void clip(Cell* cell, Py_ssize_t new, Regular2D mesh, Domain2D domain,
+               index_t i) noexcept nogil:
+    """Cut the polygon with line `new`; its interior stays non-empty or size becomes 0."""
+    cdef Py_ssize_t k, m = cell.size, count = 0, inside = 0, outside = 0
+    cdef Py_ssize_t* swap
+    for k in range(m):      # vertex k lies between side k and side k + 1
+        cell.sign[k] = vertex_side(&cell.lines[cell.side[k]],
+                                   &cell.lines[cell.side[k + 1 if k + 1 < m else 0]],
+                                   &cell.lines[new], mesh, domain, i)
+        inside += cell.sign[k] > 0
+        outside += cell.sign[k] < 0
+    if outside == 0:
+        return
+    if inside == 0:
+        cell.size = 0
+        return
+    for k in range(m):
+        # Side k runs from vertex k - 1 to vertex k: it stays where one of them is inside.
+        if cell.sign[k] > 0 or cell.sign[k - 1 if k > 0 else m - 1] > 0:
+            cell.spare[count] = cell.side[k]
+            count += 1
+            if cell.sign[k] <= 0:
+                cell.spare[count] = new
+                count += 1
+    swap = cell.side
+    cell.side = cell.spare
+    cell.spare = swap
+    cell.size = count
+
+
+cdef int clip_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i,
+                      Py_ssize_t degree) noexcept nogil:
+    """Polygon of cell i from the domain and its neighbours, every decision exact.
+
+    Vertices are not set.  0, or NO_MEMORY."""
+    cdef Py_ssize_t k
+    cdef double sx = domain.centre_x - mesh.site[i, 0], sy = domain.centre_y - mesh.site[i, 1]
+    if reserve(cell, degree + domain.n + 4) != 0:
+        return NO_MEMORY
+    for k in range(degree):
+        cell.lines[k].across = cell.ring[k]
+        set_line(&cell.lines[k], mesh, domain, i, sx, sy)
+    for k in range(domain.n):
+        cell.lines[degree + k].across = -1 - k
+        set_line(&cell.lines[degree + k], mesh, domain, i, sx, sy)
+        cell.side[k] = degree + k
+    cell.size = domain.n
+    cell.shift_x = sx
+    cell.shift_y = sy
+    for k in range(degree):
+        clip(cell, k, mesh, domain, i)
+        if cell.size == 0:
+            break
+    return 0
+
+
+# ---- numbers ----
+
+cdef void set_vertex(Cell* cell, Py_ssize_t k, Regular2D mesh, Domain2D domain,
+                     index_t i) noexcept nogil:
+    """Vertex k, between side k and its successor, in the current frame."""
+    cdef const Line* l1 = &cell.lines[cell.side[k]]
+    cdef const Line* l2 = &cell.lines[cell.side[k + 1 if k + 1 < cell.size else 0]]
+    cdef double det = l1.a * l2.b - l2.a * l1.b
+    cdef ExactLine e1, e2
+    if det > SINE * (fabs(l1.a) + fabs(l1.b)) * (fabs(l2.a) + fabs(l2.b)):
+        cell.x[k] = (l1.c * l2.b - l2.c * l1.b) / det
+        cell.y[k] = (l1.a * l2.c - l2.a * l1.c) / det
+        return
+    set_exact(l1, mesh, domain, i, &e1)
+    set_exact(l2, mesh, domain, i, &e2)
+    exact_vertex(&e1, &e2, cell.shift_x, cell.shift_y, &cell.x[k], &cell.y[k])
+
+
+cdef double extent(const Cell* cell) noexcept nogil:
+    """Largest coordinate difference from the first vertex."""
+    cdef Py_ssize_t k
+    cdef double e = 0.0
+    for k in range(1, cell.size):
+        e = max(e, max(fabs(cell.x[k] - cell.x[0]), fabs(cell.y[k] - cell.y[0])))
+    return e
+
+
+cdef double polygon_area(const Cell* cell) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double twice = 0.0
+    for k in range(1, cell.size - 1):
+        twice += ((cell.x[k] - cell.x[0]) * (cell.y[k + 1] - cell.y[0])
+                  - (cell.y[k] - cell.y[0]) * (cell.x[k + 1] - cell.x[0]))
+    return 0.5 * twice
+
+
+cdef void moments(Cell* cell, double ox, double oy) noexcept nogil:
+    """Area, centroid and cost from the triangles (o, vertex k - 1, vertex k) of area twice[k] / 2."""
+    cdef Py_ssize_t k, j
+    cdef double area = 0.0, mx = 0.0, my = 0.0, second = 0.0, ux, uy, vx, vy, t
+    for k in range(cell.size):
+        t = cell.twice[k]
+        if t == 0.0:
+            continue
+        j = k - 1 if k > 0 else cell.size - 1
+        ux = cell.x[j] - ox
+        uy = cell.y[j] - oy
+        vx = cell.x[k] - ox
+        vy = cell.y[k] - oy
+        area += t
+        mx += t * (ux + vx)
+        my += t * (uy + vy)
+        second += t * (ux * ux + uy * uy + vx * vx + vy * vy + ux * vx + uy * vy)
+    mx /= 3.0 * area
+    my /= 3.0 * area
+    cell.area = 0.5 * area
+    cell.centre_x = ox + mx
+    cell.centre_y = oy + my
+    ox += cell.shift_x
+    oy += cell.shift_y
+    # int |z + o|^2 for the vector o from the site
+    cell.cost = second / 12.0 + cell.area * (2.0 * (ox * mx + oy * my) + ox * ox + oy * oy)
+
+
+cdef void measure_plain(Cell* cell) noexcept nogil:
+    """Lengths and moments from the vertices."""
+    cdef Py_ssize_t k, j
+    cdef const Line* line
+    cdef double x0 = cell.x[0], y0 = cell.y[0]
+    for k in range(cell.size):
+        j = k - 1 if k > 0 else cell.size - 1
+        cell.twice[k] = ((cell.x[j] - x0) * (cell.y[k] - y0)
+                         - (cell.y[j] - y0) * (cell.x[k] - x0))
+    moments(cell, x0, y0)
+    for k in range(cell.size):
+        j = k - 1 if k > 0 else cell.size - 1
+        line = &cell.lines[cell.side[k]]
+        cell.length[k] = max(0.0, (
+            (cell.y[k] - cell.y[j]) * line.a - (cell.x[k] - cell.x[j]) * line.b
+        ) / sqrt(line.a * line.a + line.b * line.b))
+
+
+cdef void measure_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
+    """The same for a polygon that is thin, or small beside the rounding of its place.
+
+    Edge lengths and the distances of edges from the first vertex are exact determinants rounded
+    once, so that the area keeps its relative accuracy however small it is."""
+    cdef Py_ssize_t k, m = cell.size
+    cdef const Line* line
+    cdef ExactLine first, second, before, here, after
+    set_exact(&cell.lines[cell.side[0]], mesh, domain, i, &first)
+    set_exact(&cell.lines[cell.side[1]], mesh, domain, i, &second)
+    set_exact(&cell.lines[cell.side[m - 1]], mesh, domain, i, &before)
+    here = first
+    for k in range(m):
+        set_exact(&cell.lines[cell.side[k + 1 if k + 1 < m else 0]], mesh, domain, i, &after)
+        cell.length[k] = exact_facet_ratio(&before, &here, &after)
+        cell.twice[k] = 0.0
+        if k > 1:
+            cell.twice[k] = exact_distance_ratio(&first, &second, &here) * cell.length[k]
+        if k > 0:
+            line = &cell.lines[cell.side[k]]
+            cell.x[k] = cell.x[k - 1] - cell.length[k] * line.b
+            cell.y[k] = cell.y[k - 1] + cell.length[k] * line.a
+        before = here
+        here = after
+    moments(cell, cell.x[0], cell.y[0])
+    for k in range(m):
+        line = &cell.lines[cell.side[k]]
+        cell.length[k] *= sqrt(line.a * line.a + line.b * line.b)
+
+
+cdef void measure_locally(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
+    """Move the frame to the first vertex, evaluate lines and vertices anew, and measure."""
+    cdef Py_ssize_t k
+    cdef double reach = 0.0
+    for k in range(cell.size):
+        set_line(&cell.lines[cell.side[k]], mesh, domain, i, cell.shift_x, cell.shift_y)
+    for k in range(cell.size):
+        set_vertex(cell, k, mesh, domain, i)
+        reach = max(reach, max(fabs(cell.x[k]), fabs(cell.y[k])))
+    if polygon_area(cell) > THIN * reach * extent(cell):
+        measure_plain(cell)
+    else:
+        measure_exactly(cell, mesh, domain, i)
+
+
+cdef void settle_short_sides(Cell* cell, Regular2D mesh, Domain2D domain,
+                             index_t i) noexcept nogil:
+    """Lengths that rounding may have made up (cocircular sites), from exact determinants."""
+    cdef Py_ssize_t k, m = cell.size
+    cdef double longest = 0.0
+    cdef const Line* line
+    cdef ExactLine before, here, after
+    for k in range(m):
+        longest = max(longest, cell.length[k])
+    for k in range(m):
+        if cell.length[k] > SHORT * longest:
+            continue
+        line = &cell.lines[cell.side[k]]
+        set_exact(&cell.lines[cell.side[k - 1 if k > 0 else m - 1]], mesh, domain, i, &before)
+        set_exact(line, mesh, domain, i, &here)
+        set_exact(&cell.lines[cell.side[k + 1 if k + 1 < m else 0]], mesh, domain, i, &after)
+        cell.length[k] = exact_facet_ratio(&before, &here, &after) * sqrt(
+            line.a * line.a + line.b * line.b)
+
+
+cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i,
+                          Py_ssize_t degree) noexcept nogil:
+    """The polygon of a cell inside the domain, measured; false where that is not certain."""
+    cdef const double* p = &mesh.site[i, 0]
+    cdef Line* line
+    cdef Line* following
+    cdef double det, reach = 0.0, e, area, px, py
+    cdef Py_ssize_t k
+    for k in range(degree):
+        cell.lines[k].across = cell.ring[k]
+        near_bisector(p, &mesh.site[cell.ring[k], 0], &cell.lines[k])
+        cell.side[k] = k
+    cell.size = degree
+    cell.shift_x = 0.0
+    cell.shift_y = 0.0
+    for k in range(degree):
+        line = &cell.lines[k]
+        following = &cell.lines[k + 1 if k + 1 < degree else 0]
+        det = line.a * following.b - following.a * line.b
+        # 2^-20: sharper angles leave the vertex's error above the domain's safety margin
+        if det <= 9.5367431640625e-07 * (fabs(line.a) + fabs(line.b)) * (
+                fabs(following.a) + fabs(following.b)):
+            return False
+        set_vertex(cell, k, mesh, domain, i)
+        # what the coordinates' rounding errors are relative to
+        reach = max(reach, max(line.size / (fabs(line.a) + fabs(line.b)),
+                               max(fabs(cell.x[k]), fabs(cell.y[k]))))
+    e = extent(cell)
+    area = polygon_area(cell)
+    if area < THIN * e * e or reach * reach * e * e > FAR * area * area:
+        cell.shift_x = cell.x[0]
+        cell.shift_y = cell.y[0]
+        measure_locally(cell, mesh, domain, i)
+        reach = extent(cell)
+    else:
+        measure_plain(cell)
+    if reach > 4.0 * domain.diameter:
+        return False
+    px = p[0] + cell.shift_x
+    py = p[1] + cell.shift_y
+    for k in range(degree):
+        if not domain.surely_inside(px + cell.x[k], py + cell.y[k]):
+            return False
+    settle_short_sides(cell, mesh, domain, i)
+    # The interior is certain if the centroid satisfies every bisector beyond rounding.
+    if not cell.area > 0.0:
+        return False
+    for k in range(degree):
+        line = &cell.lines[k]
+        px = line.a * cell.centre_x
+        py = line.b * cell.centre_y
+        if not line.c - (px + py) > SIDE_BOUND * (line.size + fabs(px) + fabs(py)):
+            return False
+    return True
+
+
+cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
+    """Compute the cell of site i; EMPTY, REGULAR, FLAT or NO_MEMORY."""
+    cdef Py_ssize_t degree, k
+    cdef bint closed
+    cell.size = 0
+    if mesh.incident[i] < 0:
+        return EMPTY
+    degree = mesh.star(i, cell.ring, cell.room, &closed)
+    if degree > cell.room:
+        if reserve(cell, degree) != 0:
+            return NO_MEMORY
+        mesh.star(i, cell.ring, cell.room, &closed)
+    if closed and ring_of_centres(cell, mesh, domain, i, degree):
+        return REGULAR
+    if clip_exactly(cell, mesh, domain, i, degree) != 0:
+        return NO_MEMORY
+    if cell.size == 0:
+        return FLAT if degree > 1 and mesh.is_flat(cell.ring, degree, closed, i) else EMPTY
+    set_vertex(cell, 0, mesh, domain, i)
+    cell.shift_x += cell.x[0]
+    cell.shift_y += cell.y[0]
+    measure_locally(cell, mesh, domain, i)
+    return REGULAR

@@ -1,0 +1,50 @@
+import numpy as np
+from numpy.typing import NDArray
+
+class PlaneSites:
+    def __init__(self, sites: NDArray[np.float64], polygon: NDArray[np.float64]) -> None: ...
+    def diagram(
+        self,
+        weights: NDArray[np.float64],
+        weights_low: NDArray[np.float64] | None = None,
+        *,
+        threads: int = 1,
+    ) -> PlaneDiagram: ...
+
+class PlaneDiagram:
+    # In the caller's order of sites; the domain's mass is 1.
+    @property
+    def masses(self) -> NDArray[np.float64]: ...
+    @property
+    def centroids(self) -> NDArray[np.float64]: ...
+    @property
+    def costs(self) -> NDArray[np.float64]: ...
+    @property
+    def empty(self) -> NDArray[np.bool_]: ...
+    @property
+    def facet_sites(self) -> NDArray[np.int64]: ...
+    @property
+    def facet_measures(self) -> NDArray[np.float64]: ...
+    def cells(
+        self,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
+    def simplices(self) -> NDArray[np.int64]: ...
+    def locate(self, points: NDArray[np.float64], *, threads: int = 1) -> NDArray[np.int64]: ...
+    def insert(
+        self,
+        points: NDArray[np.float64],
+        masses: NDArray[np.float64],
+        own: NDArray[np.integer] | None = None,
+        *,
+        threads: int = 1,
+    ) -> NDArray[np.float64]: ...
+
+def laplacian(
+    n: int, edges: NDArray[np.int64], conductance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]: ...
+def hilbert_order(
+    points: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]: ...
+def coincident(
+    points: NDArray[np.float64], keys: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
