@@ -1,0 +1,283 @@
+"""Checks of arguments: each returns the value in its one internal form, or names the argument.
+
+Arrays come back as C-contiguous float64 in native byte order, without a copy where the input is
+that already; inputs are never written to. What cannot be meant as real numbers (None, booleans,
+complex numbers, objects, text, `numpy.matrix`, masked and sparse arrays) is a TypeError, numbers
+that make no sense (NaN, wrong shapes, negative masses) a ValueError.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot._constants import (
+    COORDINATE_LIMIT,
+    MASS_SUM_ROUNDING,
+    MASS_SUM_TOLERANCE,
+    MAX_THREADS,
+    WEIGHT_LIMIT,
+)
+from geomot._pairs import two_sum
+
+__all__ = [
+    "as_count",
+    "as_generator",
+    "as_masses",
+    "as_points",
+    "as_real_array",
+    "as_threads",
+    "as_tolerance",
+    "as_vector",
+    "as_weights",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+def as_real_array(x: Any, name: str) -> FloatArray:
+    """Return `x` as C-contiguous float64, whatever its shape and values.
+
+    Parameters
+    ----------
+    x : array_like
+        Numbers: arrays of any layout, byte order and real dtype, nested sequences, or objects
+        that numpy converts to such arrays.
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    ndarray of float64
+        Possibly `x` itself.
+
+    Raises
+    ------
+    TypeError
+        If `x` does not hold real numbers.
+    ValueError
+        If `x` is a ragged sequence.
+    """
+    if x is None:
+        raise TypeError(f"{name} must be an array of real numbers, got None")
+    if isinstance(x, (np.matrix, np.ma.MaskedArray)):
+        raise TypeError(f"{name} must be a plain array, got {type(x).__name__}")
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ValueError(f"{name} must be rectangular, got rows of different lengths") from None
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"{name} must be convertible to an array: {error}") from None
+    if array.dtype.kind not in "fiu":
+        held = type(x).__name__ if array.ndim == 0 else f"dtype {array.dtype}"
+        raise TypeError(f"{name} must hold real numbers, got {held}")
+    # A wider float may overflow here: the infinity is refused by the caller's check.
+    with np.errstate(over="ignore"):
+        return np.require(array, dtype=np.float64, requirements=["C", "A"])
+
+
+def _check_range(array: FloatArray, name: str, limit: float) -> None:
+    # Two reductions settle the usual case; NaN fails the comparisons too.
+    if array.size == 0 or (array.min() >= -limit and array.max() <= limit):
+        return
+    bad = ~(np.abs(array) <= limit)
+    index = tuple(int(k) for k in np.argwhere(bad)[0])
+    where = index[0] if len(index) == 1 else index
+    value = array[index]
+    if math.isfinite(value):
+        raise ValueError(f"{name} must not exceed {limit:.3g} in magnitude, got {value} at {where}")
+    raise ValueError(f"{name} must be finite, got {value} at index {where}")
+
+
+def as_points(
+    x: Any, name: str, dim: int | None = None, *, allow_empty: bool = False
+) -> FloatArray:
+    """Return `x` as an (n, d) array of finite coordinates.
+
+    Parameters
+    ----------
+    x : array_like of shape (n, d)
+        The points.
+    name : str
+        The argument's name, for the message.
+    dim : int, optional
+        The required number of columns; any positive number if None.
+    allow_empty : bool, default False
+        Whether n = 0 is allowed.
+
+    Returns
+    -------
+    ndarray of shape (n, d), float64, C-contiguous
+        Possibly `x` itself.
+    """
+    points = as_real_array(x, name)
+    if points.ndim != 2 or (dim is not None and points.shape[1] != dim) or points.shape[1] == 0:
+        columns = "d" if dim is None else dim
+        raise ValueError(f"{name} must have shape (n, {columns}), got {points.shape}")
+    if points.shape[0] == 0 and not allow_empty:
+        raise ValueError(f"{name} must hold at least one point, got shape {points.shape}")
+    _check_range(points, name, COORDINATE_LIMIT)
+    return points
+
+
+def as_vector(x: Any, n: int, name: str, limit: float = COORDINATE_LIMIT) -> FloatArray:
+    """Return `x` as a vector of `n` finite numbers.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,)
+        The numbers.
+    n : int
+        The required length.
+    name : str
+        The argument's name, for the message.
+    limit : float
+        The largest magnitude allowed.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64, C-contiguous
+        Possibly `x` itself.
+    """
+    vector = as_real_array(x, name)
+    if vector.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {vector.shape}")
+    _check_range(vector, name, limit)
+    return vector
+
+
+def as_weights(x: Any, n: int, name: str = "weights") -> tuple[FloatArray, FloatArray]:
+    """Return power weights as the two parts of an unevaluated sum hi + lo.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,) or (n, 2), or None
+        The weights; rows (hi, lo) stand for the exact sum. None stands for zeros.
+    n : int
+        The number of sites.
+    name : str, default "weights"
+        The argument's name, for the message.
+
+    Returns
+    -------
+    hi, lo : ndarray of shape (n,), float64, C-contiguous
+        With hi the float64 nearest to hi + lo; new arrays.
+    """
+    if x is None:
+        return np.zeros(n), np.zeros(n)
+    array = as_real_array(x, name)
+    if array.shape not in ((n,), (n, 2)):
+        raise ValueError(f"{name} must have shape ({n},) or ({n}, 2), got {array.shape}")
+    _check_range(array, name, WEIGHT_LIMIT)
+    if array.ndim == 1:
+        return array.copy(), np.zeros(n)
+    return two_sum(array[:, 0], array[:, 1])
+
+
+def as_masses(
+    x: Any, n: int, name: str = "target_masses", *, normalize: bool = False
+) -> FloatArray:
+    """Return non-negative masses that sum to 1.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,), or None
+        The masses; None stands for equal ones. Zeros are allowed.
+    n : int
+        The number of sites.
+    name : str, default "target_masses"
+        The argument's name, for the message.
+    normalize : bool, default False
+        Divide by the sum whatever it is. Otherwise a sum that differs from 1 by more than
+        rounding is refused.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        A new array, whose sum is 1 within rounding.
+    """
+    if x is None:
+        return np.full(n, 1.0 / n)
+    # Zero is added to turn -0.0 into 0.0, and to copy.
+    masses = as_vector(x, n, name, WEIGHT_LIMIT) + 0.0
+    if (masses < 0.0).any():
+        i = int(np.flatnonzero(masses < 0.0)[0])
+        raise ValueError(f"{name} must not be negative, got {masses[i]} at index {i}")
+    # fsum rounds once: the sum does not depend on the order of the sites.
+    total = math.fsum(masses.data)
+    if total == 0.0:
+        raise ValueError(f"{name} must have a positive sum, got only zeros")
+    if not normalize and abs(total - 1.0) > MASS_SUM_TOLERANCE:
+        raise ValueError(
+            f"{name} must sum to 1, got {total}: divide by the sum, or pass normalize=True"
+        )
+    if abs(total - 1.0) > MASS_SUM_ROUNDING:
+        # The power of two comes first, so that a tiny sum does not overflow its reciprocal.
+        shift = -math.frexp(total)[1]
+        masses = np.ldexp(masses, shift) / math.ldexp(total, shift)
+    return masses
+
+
+def as_threads(threads: Any, name: str = "threads") -> int:
+    """Return a number of threads; None stands for the cores that this process may use."""
+    if threads is None:
+        if hasattr(os, "sched_getaffinity"):
+            return min(len(os.sched_getaffinity(0)), MAX_THREADS)
+        return min(os.cpu_count() or 1, MAX_THREADS)
+    return min(as_count(threads, name, 1), MAX_THREADS)
+
+
+def as_tolerance(tol: Any, name: str = "tol") -> float:
+    """Return a tolerance: a positive finite float."""
+    if isinstance(tol, (bool, np.bool_)) or not isinstance(tol, numbers.Real):
+        raise TypeError(f"{name} must be a positive number, got {type(tol).__name__}")
+    value = float(tol)
+    if not (math.isfinite(value) and value > 0.0):
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+    return value
+
+
+def as_count(value: Any, name: str, minimum: int = 0) -> int:
+    """Return an integer that is at least `minimum`; floats and booleans are refused."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    count = int(value)
+    if count < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {count}")
+    return count
+
+
+def as_generator(random_state: Any, name: str = "random_state") -> np.random.Generator:
+    """Return a random generator.
+
+    Parameters
+    ----------
+    random_state : None, int, Generator, RandomState, BitGenerator or SeedSequence
+        None draws fresh entropy. A Generator is used as it is, and a RandomState through its
+        stream: both advance.
+    name : str, default "random_state"
+        The argument's name, for the message.
+
+    Returns
+    -------
+    numpy.random.Generator
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.Generator(random_state._bit_generator)
+    if random_state is None or isinstance(
+        random_state, (np.random.BitGenerator, np.random.SeedSequence)
+    ):
+        return np.random.default_rng(random_state)
+    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
+        return np.random.default_rng(as_count(random_state, name, 0))
+    raise TypeError(
+        f"{name} must be None, an integer or a numpy random generator, "
+        f"got {type(random_state).__name__}"
+    )

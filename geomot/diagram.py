@@ -1,0 +1,317 @@
+"""Exact power diagrams: one evaluation, everything measured.
+
+The cell of site i holds the points of the domain where |x - y_i|^2 - w_i is least. Which cells
+are empty and which are neighbours is decided exactly; masses, centroids, costs and facets are
+those of the uniform probability measure on the domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+from geomot._frozen import Frozen, read_only
+from geomot._power import PlaneDiagram, PlaneSites, laplacian
+from geomot._validation import as_masses, as_points, as_threads, as_weights
+from geomot.potentials import dual_value
+from geomot.sources import Source, as_source, exact_polygon
+
+__all__ = ["Cells", "Facets", "PowerDiagram"]
+
+FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Facets(Frozen):
+    """The common borders of neighbouring cells.
+
+    Attributes
+    ----------
+    sites : ndarray of shape (m, 2), int64
+        The two sites, i < j, in lexicographic order.
+    measures : ndarray of shape (m,)
+        Integral of the density over the facet, > 0: in the plane its length over the area of
+        the domain.
+    """
+
+    sites: IndexArray
+    measures: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.measures)
+
+    def __repr__(self) -> str:
+        return f"Facets(<{len(self)} facets>)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cells(Frozen, Sequence[FloatArray]):
+    """The cells of a diagram in the plane, as a sequence of convex polygons.
+
+    ``cells[i]`` is an array of shape (k, 2), the corners of cell i, counter-clockwise; it has no
+    rows if the cell is empty.
+
+    Attributes
+    ----------
+    vertices : ndarray of shape (total, 2)
+        The corners of all cells, one cell after the other.
+    offsets : ndarray of shape (n + 1,), int64
+        Cell i is ``vertices[offsets[i]:offsets[i + 1]]``.
+    labels : ndarray of shape (total,), int64
+        What lies across the edge from each corner to the next one of its cell: a site j >= 0, or
+        -1 - e for the edge e of the domain (from corner e of the source's `polygon` to the next).
+    """
+
+    vertices: FloatArray
+    offsets: IndexArray
+    labels: IndexArray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> FloatArray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[FloatArray]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = range(len(self))[index]
+        return self.vertices[self.offsets[i] : self.offsets[i + 1]]
+
+    def __repr__(self) -> str:
+        return f"Cells(<{len(self)} cells, {len(self.vertices)} corners>)"
+
+
+@dataclass(frozen=True, eq=False)
+class PowerDiagram(Frozen):
+    """Power diagram of sites in the plane, clipped to a convex domain.
+
+    Computed once, when the object is made; immutable afterwards.
+
+    Parameters
+    ----------
+    sites : array_like of shape (n, 2)
+        The sites. They may lie anywhere, coincide, or stand on a line or a grid.
+    weights : array_like of shape (n,) or (n, 2), optional
+        Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
+        sum hi + lo. None makes the Voronoi diagram.
+    source : UniformBox, UniformPolygon or array_like of shape (m, 2), optional
+        The domain with its uniform probability measure; an array holds the vertices of a convex
+        polygon. None stands for the unit square.
+    threads : int, optional
+        Number of threads, here and in `locate`; None uses the cores at hand. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    sites : ndarray of shape (n, 2)
+        The sites.
+    weights : ndarray of shape (n,)
+        The weights, rounded to float64.
+    weights_exact : ndarray of shape (n, 2)
+        The weights as pairs hi, lo.
+    source : Source
+        The source measure.
+    masses : ndarray of shape (n,)
+        Measure of each cell; they sum to 1, and are exactly 0.0 where a cell is empty.
+    centroids : ndarray of shape (n, 2)
+        Barycentre of each cell; NaN where it is empty.
+    costs : ndarray of shape (n,)
+        Integral of |x - y_i|^2 over each cell; their sum is the transport cost of the diagram's
+        map.
+    empty : ndarray of shape (n,), bool
+        Whether the cell has no interior.
+    facets : Facets
+        Neighbouring sites and the measures of their common borders.
+
+    Notes
+    -----
+    Of sites at the same place, the one with the largest weight owns the cell, at equal weights
+    the one with the lowest index; the others' cells are empty.
+
+    Examples
+    --------
+    Two sites share the unit square; a weight moves the border between them.
+
+    >>> from geomot import PowerDiagram
+    >>> diagram = PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+    >>> diagram.masses.tolist()
+    [0.5, 0.5]
+    >>> diagram.facets.sites.tolist(), diagram.facets.measures.tolist()
+    ([[0, 1]], [1.0])
+    >>> PowerDiagram([[0.25, 0.5], [0.75, 0.5]], weights=[0.25, 0.0]).masses.tolist()
+    [0.75, 0.25]
+    >>> diagram.locate([[0.1, 0.9], [0.6, 0.1]]).tolist()
+    [0, 1]
+    >>> len(diagram.cells[1])
+    4
+    """
+
+    sites: FloatArray
+    weights_exact: FloatArray
+    source: Source
+    masses: FloatArray
+    centroids: FloatArray
+    costs: FloatArray
+    empty: NDArray[np.bool_]
+    facets: Facets
+    threads: int | None = field(compare=False)
+
+    def __init__(
+        self,
+        sites: ArrayLike,
+        weights: ArrayLike | None = None,
+        source: Source | ArrayLike | None = None,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        points = as_points(sites, "sites", 2).copy()
+        hi, lo = as_weights(weights, len(points))
+        domain = as_source(source, 2)
+        exact_polygon(domain)
+        plane = _evaluate(points, hi, lo, domain, threads)
+        self._fill(plane, points, np.column_stack([hi, lo]), domain, threads)
+
+    @classmethod
+    def _from_plane(
+        cls,
+        plane: PlaneDiagram,
+        sites: FloatArray,
+        weights: FloatArray,
+        weights_low: FloatArray | None,
+        source: Source,
+        threads: int | None = None,
+    ) -> PowerDiagram:
+        """Wrap a compiled diagram of these very sites, weights and source.
+
+        Nothing is validated or computed again. The arrays must not be written to afterwards.
+        """
+        low = np.zeros_like(weights) if weights_low is None else weights_low
+        diagram = cls.__new__(cls)
+        diagram._fill(plane, sites, np.column_stack([weights, low]), source, threads)
+        return diagram
+
+    def _fill(
+        self,
+        plane: PlaneDiagram,
+        sites: FloatArray,
+        weights_exact: FloatArray,
+        source: Source,
+        threads: int | None,
+    ) -> None:
+        self.__setstate__(
+            {
+                "sites": sites,
+                "weights_exact": weights_exact,
+                "source": source,
+                "masses": plane.masses,
+                "centroids": plane.centroids,
+                "costs": plane.costs,
+                "empty": plane.empty,
+                "facets": Facets(read_only(plane.facet_sites), read_only(plane.facet_measures)),
+                "threads": threads,
+            }
+        )
+        self.__dict__["_compiled"] = plane
+
+    def __len__(self) -> int:
+        return len(self.sites)
+
+    def __repr__(self) -> str:
+        return f"PowerDiagram(<{len(self)} sites, {self.empty.sum()} empty cells>, {self.source})"
+
+    @property
+    def weights(self) -> FloatArray:
+        """The weights, rounded to float64, shape (n,)."""
+        return self.weights_exact[:, 0]
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The cells as polygons."""
+        return Cells(*map(read_only, self._compiled.cells()))
+
+    @cached_property
+    def triangulation(self) -> IndexArray:
+        """Simplices of the regular triangulation of the sites, shape (k, 3), counter-clockwise.
+
+        It is the dual of the diagram in the whole plane, before the domain clips it: a site whose
+        cell is empty even there is in no simplex. There are none if all sites are collinear.
+        """
+        return read_only(self._compiled.simplices())
+
+    @cached_property
+    def _compiled(self) -> PlaneDiagram:
+        """The compiled diagram; after unpickling it is evaluated again, to the same bits."""
+        hi, lo = (np.ascontiguousarray(w) for w in self.weights_exact.T)
+        return _evaluate(self.sites, hi, lo, self.source, self.threads)
+
+    def hessian(self) -> csr_array:
+        """Return the derivatives of the masses in the heights.
+
+        Returns
+        -------
+        csr_array of shape (n, n)
+            Entry (i, j) is d mass_i / d h_j: minus the facet's measure over |y_i - y_j| for
+            neighbours, and minus the sum of the row's other entries on the diagonal. Symmetric,
+            positive semi-definite; the derivatives in the weights are half of it.
+        """
+        n = len(self)
+        i, j = self.facets.sites.T
+        entries = self.facets.measures / _lengths(self.sites[i] - self.sites[j])
+        return csr_array(laplacian(n, self.facets.sites, entries), shape=(n, n))
+
+    def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
+        """Return the Kantorovich dual value of the weights.
+
+        Parameters
+        ----------
+        target_masses : array_like of shape (n,), optional
+            Masses of the sites, which sum to 1; equal if None.
+
+        Returns
+        -------
+        float
+            A lower bound on W2^2 between the source and the target, equal to it where
+            ``masses == target_masses``.
+        """
+        targets = as_masses(target_masses, len(self))
+        hi, lo = self.weights_exact.T
+        return dual_value(self.costs, self.masses, targets, hi, lo)
+
+    def locate(self, points: ArrayLike) -> IndexArray:
+        """Return the site whose power distance to each point is least.
+
+        Parameters
+        ----------
+        points : array_like of shape (q, 2)
+            The points, inside or outside the domain.
+
+        Returns
+        -------
+        ndarray of shape (q,), int64
+            Decided exactly; of equally near sites the one with the lowest index.
+        """
+        queries = as_points(points, "points", 2, allow_empty=True)
+        return self._compiled.locate(queries, threads=as_threads(self.threads))
+
+
+def _evaluate(
+    sites: FloatArray, hi: FloatArray, lo: FloatArray, source: Source, threads: int | None
+) -> PlaneDiagram:
+    compiled = PlaneSites(sites, exact_polygon(source))
+    return compiled.diagram(hi, lo if lo.any() else None, threads=as_threads(threads))
+
+
+def _lengths(vectors: FloatArray) -> FloatArray:
+    """Return Euclidean lengths, without overflow or underflow of the squares."""
+    exponents = np.frexp(np.abs(vectors).max(axis=1, initial=0.0))[1]
+    scaled = np.ldexp(vectors, -exponents[:, None])
+    return np.ldexp(np.sqrt((scaled * scaled).sum(axis=1)), exponents)

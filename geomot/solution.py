@@ -1,0 +1,206 @@
+"""What a solve returns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geomot._frozen import Frozen, read_only
+from geomot.diagram import PowerDiagram
+from geomot.potentials import heights_from_weights
+from geomot.sources import Source
+
+__all__ = ["HISTORY_DTYPE", "STATUSES", "Solution", "history_records"]
+
+FloatArray = NDArray[np.float64]
+
+# One row per accepted iterate, the start included.
+HISTORY_FIELDS = ("dual", "residual", "step", "min_mass")
+HISTORY_DTYPE = np.dtype([(name, np.float64) for name in HISTORY_FIELDS])
+
+NUMBERS = ("mass_error", "rounded_mass_error", "cost", "dual_value", "tol")
+
+STATUSES = ("converged", "max_iter", "precision", "stopped")
+
+
+def history_records(rows: Iterable[tuple[float, float, float, float]]) -> np.recarray:
+    """Return the history of a solve as a record array.
+
+    Parameters
+    ----------
+    rows : iterable of (dual, residual, step, min_mass)
+        One row per accepted iterate, the start included.
+
+    Returns
+    -------
+    recarray
+    """
+    return np.array([tuple(row) for row in rows], dtype=HISTORY_DTYPE).view(np.recarray)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution(Frozen):
+    """Semi-discrete optimal transport: the power weights, and what is known about them.
+
+    Made by `geomot.solve` and `geomot.load`; immutable, comparable, picklable.
+
+    Attributes
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites y_i.
+    weights_exact : ndarray of shape (n, 2)
+        The weights as exact sums hi + lo, which `diagram`, `assign` and `mass_error` use.
+    target_masses : ndarray of shape (n,)
+        The masses wanted; they sum to 1.
+    masses : ndarray of shape (n,)
+        The masses of the cells under `weights_exact`.
+    mass_error : float
+        max_i abs(masses_i - target_masses_i) / target_masses_i, over the positive targets.
+    rounded_mass_error : float
+        The same for the weights rounded to float64.
+    status : str
+        "converged": `mass_error` <= `tol`; "max_iter": the iterations ran out; "precision":
+        arithmetic allows no further progress; "stopped": by the callback.
+    n_iter : int
+        Number of Newton steps taken.
+    cost : float
+        W2^2, the integral of |x - T(x)|^2 over the source.
+    dual_value : float
+        The Kantorovich dual value of the weights.
+    bracket : tuple of float
+        Certified lower and upper bound on W2^2 between the source and the target masses.
+    history : recarray
+        Fields dual, residual, step, min_mass: one record per accepted iterate.
+    source : Source
+        The source measure.
+    method : str
+        The method that was used.
+    tol : float
+        The tolerance asked for.
+    """
+
+    sites: FloatArray
+    weights_exact: FloatArray
+    target_masses: FloatArray
+    masses: FloatArray
+    mass_error: float
+    rounded_mass_error: float
+    status: str
+    n_iter: int
+    cost: float
+    dual_value: float
+    bracket: tuple[float, float]
+    history: np.recarray = field(repr=False)
+    source: Source
+    method: str
+    tol: float
+
+    def __post_init__(self) -> None:
+        n = len(self.sites)
+        expected = {
+            "sites": (n, self.source.dim),
+            "weights_exact": (n, 2),
+            "target_masses": (n,),
+            "masses": (n,),
+        }
+        for name, shape in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != np.float64:
+                raise ValueError(
+                    f"{name} must be float64 of shape {shape}, "
+                    f"got {array.dtype} of shape {array.shape}"
+                )
+            # A copy: whoever made the array may still write to it.
+            object.__setattr__(self, name, read_only(array.copy()))
+        for name, kind in (("n_iter", int), *((name, float) for name in NUMBERS)):
+            object.__setattr__(self, name, kind(getattr(self, name)))
+        lower, upper = self.bracket
+        object.__setattr__(self, "bracket", (float(lower), float(upper)))
+        if self.history.dtype.names != HISTORY_FIELDS or self.history.ndim != 1:
+            raise ValueError(f"history must have the fields {HISTORY_FIELDS}")
+        object.__setattr__(self, "history", read_only(self.history.copy().view(np.recarray)))
+        if self.status not in STATUSES:
+            raise ValueError(f"status must be one of {STATUSES}, got {self.status!r}")
+
+    def __repr__(self) -> str:
+        n, d = self.sites.shape
+        return (
+            f"Solution(<{n} sites in {d} dimensions>, {self.status!r}, "
+            f"mass_error={self.mass_error:.3g}, cost={self.cost:.12g}, n_iter={self.n_iter})"
+        )
+
+    @property
+    def weights(self) -> FloatArray:
+        """The weights, rounded to float64, shape (n,)."""
+        return self.weights_exact[:, 0]
+
+    @cached_property
+    def heights(self) -> FloatArray:
+        """Heights of the Brenier potential, rounded to float64, shape (n,)."""
+        hi, lo = self.weights_exact.T
+        return read_only(heights_from_weights(self.sites, hi, lo)[0])
+
+    @property
+    def converged(self) -> bool:
+        """Whether `mass_error` has reached `tol`."""
+        return self.status == "converged"
+
+    @cached_property
+    def _diagram(self) -> PowerDiagram:
+        return PowerDiagram(self.sites, self.weights_exact, self.source)
+
+    def _attach(self, diagram: PowerDiagram) -> Solution:
+        """Keep the solve's last diagram, and return the solution.
+
+        It must be the diagram of these very sites, weights and source.
+        """
+        self.__dict__["_diagram"] = diagram
+        return self
+
+    def diagram(self) -> PowerDiagram:
+        """Return the power diagram of the weights.
+
+        Computed from `sites`, `weights_exact` and `source` when first asked for, then kept.
+        """
+        return self._diagram
+
+    def assign(self, points: ArrayLike) -> NDArray[np.int64]:
+        """Return the index of the site to which each point is sent.
+
+        Parameters
+        ----------
+        points : array_like of shape (q, d)
+            The points, inside or outside the source's domain.
+
+        Returns
+        -------
+        ndarray of shape (q,), int64
+        """
+        return self._diagram.locate(points)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the solution to a file; `geomot.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, exactly as named. An existing one is replaced when the new one is complete.
+        """
+        from geomot.storage import save
+
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        # A record array pickles its class by name; the bare one is all that is needed.
+        state["history"] = np.asarray(self.history)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "history": state["history"].view(np.recarray)})

@@ -1,0 +1,293 @@
+"""The source measures."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from geomot import Samples, UniformBox, UniformPolygon
+from geomot.sources import Source, as_source, exact_polygon
+
+rng = np.random.default_rng
+SQ = [(0, 0), (1, 0), (1, 1), (0, 1)]
+SOURCES = [
+    UniformBox([0, -1], [2, 1]),
+    UniformBox.unit(5),
+    UniformPolygon([(0, 0), (3, 1), (1, 2)]),
+    UniformPolygon.regular(256, (3.0, -2.0), 0.5),
+    Samples(rng(0).random((20, 3)), rng(1).random(20)),
+]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=repr)
+def test_every_source(source):
+    d = source.dim
+    low, high = source.bounds
+    assert source.bounds.shape == (2, d)
+    points = source.sample(1000, random_state=0)
+    assert points.shape == (1000, d) and points.dtype == np.float64
+    assert (low <= points).all() and (points <= high).all()
+    np.testing.assert_array_equal(points, source.sample(1000, random_state=rng(0)))
+    assert (points != source.sample(1000, random_state=1)).any()
+    assert source.sample(0).shape == (0, d)
+    source.sample(3, np.random.RandomState(0))
+    with pytest.raises(ValueError, match="n must be"):
+        source.sample(-1)
+    with pytest.raises(TypeError, match="random_state"):
+        source.sample(1, "seed")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=repr)
+def test_sources_are_values(source):
+    others = [s for s in SOURCES if s is not source]
+    copies = [copy.copy(source), copy.deepcopy(source), Source.from_dict(source.to_dict())]
+    copies += [pickle.loads(pickle.dumps(source, p)) for p in range(2, 6)]
+    for other in copies:
+        assert other == source and hash(other) == hash(source) and repr(other) == repr(source)
+        assert all(other != s for s in others)
+        for f in dataclasses.fields(other):
+            array = getattr(other, f.name)
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0.0
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                setattr(other, f.name, array)
+    assert source != "source"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=repr)
+def test_sources_do_not_share_memory_with_what_made_them(source):
+    arguments = {
+        f.name: np.array(getattr(source, f.name)) for f in dataclasses.fields(type(source))
+    }
+    made = type(source)(**arguments)
+    for array in arguments.values():
+        assert array.flags.writeable
+        array[...] = 7.0
+    assert made == source
+
+
+def test_from_dict_refuses():
+    for bad, words in [
+        ({"type": "Nothing"}, "Nothing"),
+        ({}, "None"),
+        ({"type": "UniformBox", "lower": [0.0, 0.0]}, "upper"),
+        ({"type": "UniformBox", "lower": [0.0], "upper": [1.0], "shape": [2]}, "shape"),
+        ({"type": "UniformPolygon", "vertices": np.zeros((3, 2))}, "area"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            Source.from_dict(bad)
+
+
+def test_box():
+    box = UniformBox([0, 1], [2, 2])
+    assert (box.dim, box.area, box.volume) == (2, 2.0, 2.0)
+    assert box.polygon.tolist() == [[0, 1], [2, 1], [2, 2], [0, 2]]
+    assert box.exact and not UniformBox.unit(3).exact
+    assert UniformBox.unit(3).volume == 1.0
+    assert repr(box) == "UniformBox([0.0, 1.0], [2.0, 2.0])"
+    for name in ("area", "polygon"):
+        with pytest.raises(ValueError, match=f"{name} is defined in 2 dimensions"):
+            getattr(UniformBox.unit(3), name)
+    assert UniformBox(np.zeros(2000), np.full(2000, 0.1)).dim == 2000
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "words"),
+    [
+        ([0, 0], [1, 0], "upper must exceed lower .* coordinate 1"),
+        ([0, 0], [-1, 1], "upper must exceed lower .* coordinate 0"),
+        ([0, np.nan], [1, 1], "lower must be finite"),
+        ([0, 0], [1, np.inf], "upper must be finite"),
+        ([0, 0], [1, 1, 1], r"upper must have shape \(2,\)"),
+        (0, 1, r"lower must have shape \(d,\)"),
+        ([], [], r"lower must have shape \(d,\)"),
+        ([0, 0], [1e-200, 1e-200], "upper must enclose an area"),
+    ],
+)
+def test_box_refused(lower, upper, words):
+    with pytest.raises(ValueError, match=words):
+        UniformBox(lower, upper)
+
+
+@pytest.mark.parametrize(
+    "vertices",
+    [
+        SQ,
+        SQ[::-1],
+        [*SQ, SQ[0]],
+        [*SQ[::-1], SQ[-1]],
+        SQ[:2] + SQ[1:],
+        [SQ[0], *SQ, SQ[0], SQ[0]],
+        [(0, 0), (0.25, 0), (0.5, 0), *SQ[1:]],
+        [(0.5, 0), (1, 0), (1, 1), (0.5, 1), (0.25, 1), (0, 1), (-0.0, 0.0), (0.25, 0)],
+        *([*SQ[k:], *SQ[:k]] for k in range(4)),
+        np.asfortranarray(SQ),
+        np.array(SQ, dtype=np.int8),
+    ],
+)
+def test_spellings_of_a_polygon_are_equal(vertices):
+    polygon = UniformPolygon(vertices)
+    assert polygon == UniformPolygon(SQ)
+    assert polygon.polygon.tolist() == UniformBox.unit(2).polygon.tolist()
+    assert polygon.vertices.tobytes() == UniformPolygon(SQ).vertices.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("vertices", "words"),
+    [
+        ([], r"shape \(n, 2\)"),
+        (np.zeros((4, 3)), r"shape \(n, 2\), got \(4, 3\)"),
+        (np.zeros((0, 2)), "at least one"),
+        ([(0, 0), (1, 0)], "at least 3 points, got 2"),
+        ([(0, 0), (1, 0), (1, 0)], "zero area"),
+        ([(0, 0), (0, 0), (0, 0)], "zero area"),
+        ([(0, 0), (1, 1), (2, 2), (3, 3)], "zero area"),
+        ([(0, 0), (2, 2), (1, 1), (3, 3)], "turn back"),
+        ([(0, 0), (2, 0), (1, 0), (1, 1)], "turn back"),
+        ([(0, 0), (1, 1), (1, 0), (0, 1)], "simple polygon, but edge"),
+        ([*SQ, *SQ], "simple polygon"),
+        ([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)], "convex"),
+        ([(0, 0), (1, 0), (0.5, 2.0**-60), (1, 1), (0, 1)], "convex"),
+        ([(0, 0), (0.5, 2.0**-53), (1, 0), (1, 1)], "convex"),
+        ([(0, 0), (np.nan, 0), (1, 1)], "finite"),
+        ([(0, 0), (np.inf, 0), (1, 1)], "finite"),
+        (1e-200 * np.array(SQ), "area"),
+        (
+            [(np.cos(a), np.sin(a)) for a in 4 * np.pi / 5 * np.arange(5)],
+            "simple polygon, but edge",
+        ),
+        (
+            [
+                (np.cos(a) + (k % 2), np.sin(a))
+                for k, a in enumerate(np.arange(2000) * np.pi / 1000)
+            ],
+            "convex",
+        ),
+    ],
+)
+def test_invalid_polygons(vertices, words):
+    with pytest.raises(ValueError, match=f"vertices must .*{words}"):
+        UniformPolygon(vertices)
+
+
+def test_orientation_is_exact():
+    # The turn at the second vertex is 2^-53 of the sides' product: floats see a straight line.
+    nearly = [(0.0, 0.0), (0.5, -(2.0**-55)), (1.0, 0.0), (1.0, 1.0)]
+    for shift in (0.0, 0.25):
+        moved = [(x + shift, y) for x, y in nearly]
+        assert len(UniformPolygon(moved).vertices) == 4
+    tiny = 2.0**-400 * np.array([(0, 0), (1, 0), (1, 1), (0.5, 1 + 2.0**-52), (0, 1)])
+    assert len(UniformPolygon(tiny).vertices) == 5
+
+
+def test_holes_are_refused():
+    UniformPolygon(SQ, holes=())
+    UniformPolygon(SQ, holes=None)
+    with pytest.raises(ValueError, match="holes"):
+        UniformPolygon(SQ, holes=[[(0.25, 0.25), (0.75, 0.25), (0.5, 0.75)]])
+
+
+def test_area_is_exact_far_from_the_origin():
+    assert UniformPolygon(np.array(SQ) + 2.0**40).area == 1.0
+    assert UniformPolygon(np.array(SQ) * 2.0**-300).area == 2.0**-600
+    assert UniformPolygon([(0, 0), (3, 1), (1, 2)]).area == 2.5
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6, 7, 64, 256, 1001])
+def test_regular(n):
+    polygon = UniformPolygon.regular(n, radius=2.0)
+    assert len(polygon.vertices) == n
+    np.testing.assert_allclose(np.hypot(*polygon.vertices.T), 2.0, rtol=4e-16)
+    assert polygon.area == pytest.approx(2 * n * np.sin(2 * np.pi / n), rel=1e-14)
+    moved = UniformPolygon.regular(n, (1, -3), 2.0)
+    np.testing.assert_allclose(moved.bounds, polygon.bounds + [1, -3], atol=1e-15)
+    corners = {tuple(v) for v in polygon.vertices.tolist()}
+    assert (2.0, 0.0) in corners
+    if n % 4 == 0:
+        assert {(-y, x) for x, y in corners} == corners
+
+
+def test_regular_keeps_convex_where_rounding_bends_it():
+    polygon = UniformPolygon.regular(10_000, (1e8, 1e8), 1e-4)
+    assert 3 <= len(polygon.vertices) < 10_000
+    assert polygon == UniformPolygon(polygon.vertices)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((2,), ValueError, "n must be at least 3"),
+        ((4.0,), TypeError, "n must be an integer"),
+        ((5, (0, 0, 0)), ValueError, "center"),
+        ((5, (0, np.nan)), ValueError, "center"),
+        ((5, (0, 0), 0.0), ValueError, "radius"),
+        ((5, (0, 0), -1.0), ValueError, "radius"),
+        ((5, (1e30, 0), 1e-30), ValueError, "line"),
+    ],
+)
+def test_regular_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        UniformPolygon.regular(*arguments)
+
+
+def test_hull():
+    points = np.concatenate([rng(0).random((500, 2)), SQ, [(0.5, 0.0)]])
+    assert UniformPolygon.hull(points) == UniformPolygon(SQ)
+    with pytest.raises(ValueError, match="one line"):
+        UniformPolygon.hull([(0, 0), (1, 1), (2, 2)])
+
+
+def test_polygon_samples_are_uniform():
+    triangle = UniformPolygon([(0, 0), (2, 0), (0, 1)])
+    points = triangle.sample(200_000, random_state=0)
+    assert (points >= 0).all() and (points @ [0.5, 1.0] <= 1 + 1e-15).all()
+    np.testing.assert_allclose(points.mean(axis=0), [2 / 3, 1 / 3], atol=3e-3)
+    disk = UniformPolygon.regular(64)
+    points = disk.sample(200_000, random_state=1)
+    angles = np.arctan2(points[:, 1], points[:, 0])
+    counts = np.histogram(angles, np.linspace(-np.pi, np.pi, 65))[0]
+    assert abs(counts - 3125).max() < 5 * np.sqrt(3125)
+    for a, b in pairwise([*disk.vertices, disk.vertices[0]]):
+        (ex, ey), (px, py) = b - a, (points - a).T
+        assert (ex * py - ey * px >= -1e-15).all()
+
+
+def test_samples():
+    cloud = Samples([[0, 0], [1, 0]], weights=[3, 1])
+    assert cloud.weights.tolist() == [0.75, 0.25]
+    assert not cloud.exact
+    share = (cloud.sample(100_000, random_state=0)[:, 0] == 0).mean()
+    assert share == pytest.approx(0.75, abs=0.01)
+    for bad in ([1.0], [-1, 2], [0, 0], [np.nan, 1]):
+        with pytest.raises(ValueError, match="weights"):
+            Samples([[0, 0], [1, 0]], weights=bad)
+    with pytest.raises(ValueError, match="points"):
+        Samples(np.zeros((0, 2)))
+
+
+def test_as_source():
+    assert as_source(None, 2) == UniformBox([0, 0], [1, 1])
+    assert as_source(None, 3) == UniformBox.unit(3)
+    assert as_source(SQ, 2) == UniformPolygon(SQ)
+    box = UniformBox.unit(2)
+    assert as_source(box, 2) is box
+    for bad, error, words in [
+        (UniformBox.unit(3), ValueError, "dimension 2, got 3"),
+        ([(0, 0), (1, 1), (1, 0), (0, 1)], ValueError, "valid domain: vertices"),
+        ("square", TypeError, "vertices must hold real numbers"),
+        (np.array(SQ, complex), TypeError, "vertices"),
+    ]:
+        with pytest.raises(error, match=f"domain must .*{words}"):
+            as_source(bad, 2, "domain")
+
+
+def test_exact_polygon():
+    assert exact_polygon(UniformPolygon(SQ)).tolist() == np.array(SQ).tolist()
+    for bad in (UniformBox.unit(3), Samples(np.eye(2))):
+        with pytest.raises(ValueError, match="source must be a UniformBox or UniformPolygon"):
+            exact_polygon(bad)
