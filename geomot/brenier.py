@@ -1,0 +1,254 @@
+"""The optimal map as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from geomot._validation import as_generator, as_masses
+from geomot.potentials import brenier_potential, kantorovich_potential
+from geomot.solution import Solution
+from geomot.solver import solve
+from geomot.sources import Source
+
+__all__ = ["BrenierMap"]
+
+FloatArray = NDArray[np.float64]
+
+
+class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Optimal transport map from a source measure onto the points it is fitted to.
+
+    The map T is the gradient of a convex function, the Brenier potential; it sends each cell of a
+    power diagram to one of the fitted points, and each of these receives its exact mass. Exact
+    maps are available for points with 2 features so far.
+
+    Parameters
+    ----------
+    source : UniformBox, UniformPolygon or array_like of shape (m, 2), optional
+        The source measure; an array holds the vertices of a convex polygon. None stands for the
+        unit square.
+    method : {"auto", "newton"}, default "auto"
+        How to solve; see `geomot.solve`.
+    tol : float, default 1e-6
+        Largest relative error of a mass.
+    max_iter : int, optional
+        Largest number of iterations; None leaves it to the solver.
+    threads : int, optional
+        Number of threads; None uses the cores at hand. The result does not depend on it.
+    random_state : None, int, Generator or RandomState, optional
+        Randomness of `sample` where it is given none, and of the solver's choices.
+    progress : bool, default False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    solution_ : Solution
+        The solution, with its error, bracket on W2^2 and diagram.
+    weights_ : ndarray of shape (n,)
+        The power weights, rounded to float64.
+    heights_ : ndarray of shape (n,)
+        The heights of the Brenier potential, rounded to float64.
+    sites_ : ndarray of shape (n, 2)
+        The points that the map was fitted to.
+    n_iter_ : int
+        Number of iterations.
+    n_features_in_ : int
+        Number of features: 2.
+    feature_names_in_ : ndarray of shape (2,)
+        Names of the features, where the fitted data have names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot import BrenierMap
+    >>> Y = np.random.default_rng(0).random((100, 2))
+    >>> brenier = BrenierMap().fit(Y)
+    >>> brenier.solution_.converged
+    True
+    >>> image = brenier.transform([[0.5, 0.5]])
+    >>> bool((image == Y[brenier.predict([[0.5, 0.5]])]).all())
+    True
+    >>> brenier.sample(5, random_state=0).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        source: Source | ArrayLike | None = None,
+        method: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int | None = None,
+        threads: int | None = None,
+        random_state: Any = None,
+        progress: bool = False,
+    ) -> None:
+        self.source = source
+        self.method = method
+        self.tol = tol
+        self.max_iter = max_iter
+        self.threads = threads
+        self.random_state = random_state
+        self.progress = progress
+
+    def fit(
+        self, Y: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> BrenierMap:
+        """Compute the optimal map onto points.
+
+        Parameters
+        ----------
+        Y : array_like of shape (n, 2)
+            The points. Points at the same place share one cell.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array_like of shape (n,), optional
+            Masses of the points, divided by their sum; equal if None.
+
+        Returns
+        -------
+        BrenierMap
+            This object.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the tolerance was not reached.
+        """
+        sites = validate_data(self, Y, dtype=np.float64)
+        if sites.shape[1] != 2:
+            raise ValueError(
+                "Y must have 2 features: exact maps are available in the plane, "
+                f"got {sites.shape[1]} feature(s)"
+            )
+        masses = as_masses(sample_weight, len(sites), "sample_weight", normalize=True)
+        self.solution_: Solution = solve(
+            sites,
+            masses,
+            self.source,
+            method=self.method,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            threads=self.threads,
+            random_state=self.random_state,
+            progress=self.progress,
+        )
+        self.sites_ = self.solution_.sites
+        self.weights_ = self.solution_.weights
+        self.heights_ = self.solution_.heights
+        self.n_iter_ = self.solution_.n_iter
+        return self
+
+    def _points(self, X: ArrayLike) -> FloatArray:
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=np.float64, order="C", reset=False)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Return the index of the fitted point to which each source point is sent.
+
+        Parameters
+        ----------
+        X : array_like of shape (q, 2)
+            Points of the source space, inside or outside the source's domain.
+
+        Returns
+        -------
+        ndarray of shape (q,), int64
+        """
+        points = self._points(X)
+        return self.solution_.assign(points)
+
+    def transform(self, X: ArrayLike) -> FloatArray:
+        """Return T(X): the fitted point to which each source point is sent.
+
+        Parameters
+        ----------
+        X : array_like of shape (q, 2)
+            Points of the source space, inside or outside the source's domain.
+
+        Returns
+        -------
+        ndarray of shape (q, 2)
+        """
+        labels = self.predict(X)
+        return self.sites_[labels]
+
+    def sample(self, n: int, random_state: Any = None) -> FloatArray:
+        """Draw fitted points with the probabilities of their cells, by mapping source samples.
+
+        Parameters
+        ----------
+        n : int
+            Number of points.
+        random_state : None, int, Generator or RandomState, optional
+            The randomness; None uses the estimator's `random_state`.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+        """
+        check_is_fitted(self)
+        rng = as_generator(self.random_state if random_state is None else random_state)
+        return self.sites_[self.solution_.assign(self.solution_.source.sample(n, rng))]
+
+    def brenier_potential(self, X: ArrayLike) -> FloatArray:
+        """Evaluate the Brenier potential u(x) = max_i (<x, y_i> + h_i), whose gradient is T.
+
+        Parameters
+        ----------
+        X : array_like of shape (q, 2)
+            Points of the source space.
+
+        Returns
+        -------
+        ndarray of shape (q,)
+        """
+        points = self._points(X)
+        labels = self.solution_.assign(points)
+        hi, lo = self.solution_.weights_exact.T
+        return brenier_potential(points, labels, self.sites_, hi, lo)
+
+    def kantorovich_potential(self, X: ArrayLike) -> FloatArray:
+        """Evaluate the Kantorovich potential phi(x) = min_i (|x - y_i|^2 - w_i).
+
+        Parameters
+        ----------
+        X : array_like of shape (q, 2)
+            Points of the source space.
+
+        Returns
+        -------
+        ndarray of shape (q,)
+        """
+        points = self._points(X)
+        labels = self.solution_.assign(points)
+        hi, lo = self.solution_.weights_exact.T
+        return kantorovich_potential(points, labels, self.sites_, hi, lo)
+
+    def inverse_transform(self, indices: ArrayLike) -> FloatArray:
+        """Return the centroids of cells: the mean source point that is sent to a fitted point.
+
+        Parameters
+        ----------
+        indices : array_like of int, shape (q,)
+            Indices of fitted points, as `predict` returns them.
+
+        Returns
+        -------
+        ndarray of shape (q, 2)
+            NaN for the cells that are empty.
+        """
+        check_is_fitted(self)
+        chosen = np.asarray(indices)
+        n = len(self.sites_)
+        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+            raise ValueError(
+                f"indices must be a vector of integers, got {chosen.dtype} of shape {chosen.shape}"
+            )
+        if chosen.size and not (chosen.min() >= 0 and chosen.max() < n):
+            raise ValueError(f"indices must lie between 0 and {n - 1}")
+        return self.solution_.diagram().centroids[chosen.astype(np.intp)]

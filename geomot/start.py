@@ -1,0 +1,163 @@
+"""Weights under which no cell is empty, close to the solution: insertion level by level.
+
+The heaviest sites are solved first, roughly; each further level inserts its new sites into the
+diagram of the level before, at the weight that gives each, alone, half of its mass. The coarsest
+level starts from the product of the marginals' quantile maps, a strictly convex potential.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot import _pairs
+from geomot._constants import (
+    COARSE_TOL,
+    COARSEST,
+    COARSEST_WIDE,
+    INSERTED_SHARE,
+    INSERTION_ROUNDS,
+    LEVEL_RATIO,
+    LEVEL_RATIO_WIDE,
+    LIFT_DECAY,
+    MAX_COARSE_ITER,
+    QUANTILE_SHARES,
+    START_SEED,
+    VORONOI_ERROR,
+    WIDE_MASSES,
+)
+from geomot._pairs import Pair
+from geomot.newton import Iterate, Problem, lift_empty_cells, newton
+
+__all__ = ["insertion_start", "make_valid", "quantile_weights"]
+
+FloatArray = NDArray[np.float64]
+
+
+def insertion_start(problem: Problem) -> Pair:
+    """Return weights for the problem under which no cell is empty.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its sites must lie inside the domain's bounding box, or near it.
+
+    Returns
+    -------
+    hi, lo : ndarray of shape (n,)
+    """
+    voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))), 0.5)
+    if voronoi.mass_error <= VORONOI_ERROR:
+        return voronoi.weights
+    by_mass = _heaviest_first(problem.masses)
+    # sorted positions keep the order along the curve
+    levels = [np.sort(by_mass[:size]) for size in _level_sizes(problem.masses)]
+    level = _restrict(problem, levels[0])
+    weights = make_valid(level, quantile_weights(level))
+    for members, finer in itertools.pairwise(levels):
+        coarse, _ = newton(level, weights, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
+        level = _restrict(problem, finer)
+        weights = make_valid(level, _insert(level, np.searchsorted(finer, members), coarse))
+    return weights
+
+
+def _heaviest_first(masses: FloatArray) -> NDArray[np.int64]:
+    """Order by decreasing mass, ties in random order."""
+    shuffled = np.random.default_rng(START_SEED).permutation(len(masses))
+    order: NDArray[np.int64] = shuffled[np.argsort(-masses[shuffled], kind="stable")]
+    return order
+
+
+def _level_sizes(masses: FloatArray) -> list[int]:
+    wide = masses.max() > WIDE_MASSES * masses.min()
+    ratio = LEVEL_RATIO_WIDE if wide else LEVEL_RATIO
+    coarsest = COARSEST_WIDE if wide else COARSEST
+    sizes = [len(masses)]
+    while sizes[-1] // ratio >= coarsest:
+        sizes.append(sizes[-1] // ratio)
+    return sizes[::-1]
+
+
+def _restrict(problem: Problem, members: NDArray[np.int64]) -> Problem:
+    if len(members) == len(problem):
+        return problem
+    masses = problem.masses[members]
+    return Problem(
+        np.ascontiguousarray(problem.sites[members]),
+        masses / masses.sum(),
+        problem.polygon,
+        problem.threads,
+    )
+
+
+def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
+    """Weights of the level before for its sites `old`, of half their mass for new ones."""
+    fresh = np.ones(len(level), dtype=bool)
+    fresh[old] = False
+    hi, lo = np.empty(len(level)), np.empty(len(level))
+    hi[old], lo[old] = coarse.weights
+    hi[fresh], lo[fresh] = coarse.diagram.insert(
+        level.sites[fresh], INSERTED_SHARE * level.masses[fresh], threads=level.threads
+    ).T
+    return hi, lo
+
+
+def make_valid(problem: Problem, weights: Pair) -> Pair:
+    """Return weights near the given ones under which no cell is empty."""
+    iterate = problem.evaluate(weights, 0.5)
+    lifted = LIFT_DECAY * INSERTED_SHARE * problem.masses
+    iterate = lift_empty_cells(iterate, lifted, INSERTION_ROUNDS)
+    if not iterate.diagram.empty.any():
+        return iterate.weights
+    # Touching cells belong to a convex potential, and a strictly convex one added leaves none
+    # empty; larger shares serve where rounding blurs that.
+    iterate = lift_empty_cells(iterate, np.zeros(len(problem)), 1)
+    quantile = quantile_weights(problem)
+    for share in QUANTILE_SHARES:
+        trial = _pairs.mix(iterate.weights, quantile, share)
+        if not problem.evaluate(trial, 0.5).diagram.empty.any():
+            return trial
+    return quantile
+
+
+def quantile_weights(problem: Problem) -> Pair:
+    """Weights of the convex potential whose gradient maps each marginal by its quantiles.
+
+    In the heights, h_i = -sum_k int^{y_ik} X_k, with X_k the increasing map of coordinate k onto
+    a box inside the domain. The gradient of u* at y_i lies in the cell of y_i, so that no cell is
+    empty, wherever the sites are.
+    """
+    lower, upper = inscribed_box(problem.polygon)
+    hi, lo = np.zeros(len(problem)), np.zeros(len(problem))
+    for k in range(2):
+        part = _marginal_weights(problem.sites[:, k], problem.masses, lower[k], upper[k])
+        hi, lo = _pairs.add(_pairs.add((hi, lo), part[0]), part[1])
+    return hi, lo
+
+
+def _marginal_weights(y: FloatArray, masses: FloatArray, lower: float, upper: float) -> Pair:
+    """The integral of 2 (t - X(t)) up to each y, X the marginal's map onto [lower, upper]."""
+    values, which = np.unique(y, return_inverse=True)
+    mass = np.bincount(which, masses)
+    # Wider arithmetic where the platform has it: neighbours may be close together.
+    t = values.astype(np.longdouble)
+    x = lower + (upper - lower) * np.cumsum(mass.astype(np.longdouble))[:-1]
+    pieces = np.diff(t) * ((t[1:] + t[:-1]) - 2.0 * x)
+    integral = np.concatenate([[np.longdouble(0.0)], np.cumsum(pieces)])
+    hi = integral.astype(np.float64)
+    lo = (integral - hi).astype(np.float64)
+    return hi[which], lo[which]
+
+
+def inscribed_box(polygon: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a box inside a convex polygon, of the shape of its bounding box."""
+    bounds = np.array([polygon.min(axis=0), polygon.max(axis=0)])
+    half = 0.5 * (bounds[1] - bounds[0])
+    centre = polygon.mean(axis=0)
+    step = np.roll(polygon, -1, axis=0) - polygon
+    normal = np.column_stack([step[:, 1], -step[:, 0]])
+    room = np.sum(normal * (polygon - centre), axis=1)
+    scale = np.min(room / np.sum(np.abs(normal) * half, axis=1))
+    return centre - scale * half, centre + scale * half
