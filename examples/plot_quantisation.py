@@ -1,0 +1,74 @@
+"""
+Quantisation with cells of equal mass
+=====================================
+
+Which N points represent a uniform measure best? Lloyd's method moves each site to the centroid of
+its Voronoi cell, over and over. With cells of equal mass in place of Voronoi cells, every point
+stands for the same share of the measure, as in stippling or blue-noise sampling (de Goes et al.,
+"Blue noise through optimal transport", 2012). Both need centroids only, and geomot's are exact.
+"""
+
+# %%
+# Two variants of Lloyd's method
+# ------------------------------
+# The cost of a diagram is the integral of the squared distance to the site of the cell. Moving a
+# site to the centroid never increases it, nor does computing the diagram anew.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import geomot
+from geomot import plotting
+
+N, ROUNDS = 200, 60
+domain = geomot.UniformPolygon.regular(128)
+start = domain.sample(N, random_state=1)
+
+
+def voronoi(sites, weights):
+    return geomot.PowerDiagram(sites, source=domain)
+
+
+def equal_masses(sites, weights):
+    # The last weights are a good start: the sites have moved a little only.
+    return geomot.solve(sites, source=domain, initial_weights=weights).diagram()
+
+
+def lloyd(diagram_of):
+    sites, weights, costs = start, None, []
+    for _ in range(ROUNDS):
+        diagram = diagram_of(sites, weights)
+        costs.append(diagram.costs.sum())
+        sites, weights = diagram.centroids, diagram.weights_exact
+    return diagram_of(sites, weights), costs
+
+
+# %%
+# No set of N points can do better than regular hexagons would (Fejes Toth): the cost is at least
+# 5 / (18 sqrt 3) times the area of the domain over N.
+
+bound = 5 / (18 * np.sqrt(3)) * domain.area / N
+results = {"Voronoi cells": lloyd(voronoi), "cells of equal mass": lloyd(equal_masses)}
+for name, (diagram, costs) in results.items():
+    spread = diagram.masses.max() / diagram.masses.min()
+    print(f"{name}: cost / bound {costs[-1] / bound:.4f}, largest / smallest mass {spread:.2f}")
+
+# %%
+# The figure
+# ----------
+# Masses of the two results in multiples of the mean, and the costs on their way to the bound.
+
+figure, axes = plt.subplots(ncols=3, figsize=(13.5, 4.0), layout="compressed")
+figure.get_layout_engine().set(wspace=0.06)
+scale = plt.Normalize(0.5, 1.5)
+for ax, (name, (diagram, _)) in zip(axes, results.items(), strict=False):
+    plotting.power_diagram(diagram, diagram.masses * N, norm=scale, legend=False, ax=ax)
+    ax.set_title(name)
+bar = figure.colorbar(axes[1].collections[0], ax=axes[1], label="mass / mean mass", shrink=0.8)
+bar.outline.set_visible(False)
+for colour, (name, (_, costs)) in zip(plotting.class_colors(2), results.items(), strict=True):
+    axes[2].semilogy(np.array(costs) / bound - 1, color=colour, label=name)
+axes[2].set(xlabel="round", ylabel="cost above the hexagonal bound, relative")
+axes[2].spines[["top", "right"]].set_visible(False)
+axes[2].legend(frameon=False)
+plt.show()

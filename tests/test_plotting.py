@@ -1,0 +1,303 @@
+"""Figures: what is drawn, in which colours, into which files, and without warnings."""
+
+from __future__ import annotations
+
+import time
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.colors import LogNorm
+from mpl_toolkits.mplot3d import art3d
+
+import geomot
+from geomot import datasets, plotting
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    before = dict(mpl.rcParams)
+    yield
+    plt.close("all")
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.fixture(scope="module")
+def solution():
+    disk = geomot.UniformPolygon.regular(32, center=(0.5, 0.5), radius=0.6)
+    return geomot.solve(datasets.moons(60), source=disk, tol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def diagram():
+    rng = np.random.default_rng(0)
+    return geomot.PowerDiagram(rng.random((80, 2)), 0.02 * rng.random(80))
+
+
+def only(ax, kind):
+    (found,) = [artist for artist in ax.collections if type(artist) is kind]
+    return found
+
+
+def test_diagram_is_one_collection_without_empty_cells(diagram):
+    ax = plotting.power_diagram(diagram)
+    cells = only(ax, PolyCollection)
+    assert diagram.empty.any()
+    assert len(cells.get_paths()) == (~diagram.empty).sum()
+    first = np.flatnonzero(~diagram.empty)[0]
+    np.testing.assert_array_equal(cells.get_paths()[0].vertices[:-1], diagram.cells[int(first)])
+    assert ax.get_aspect() == 1
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x_1$", "$x_2$")
+
+
+def test_given_axes_are_used_and_returned(diagram):
+    _, ax = plt.subplots()
+    assert plotting.power_diagram(diagram, ax=ax) is ax
+    assert plotting.brenier_contours(diagram, ax=ax) is ax
+    assert plotting.site_cloud(diagram, ax=ax) is ax
+    assert plotting.image_grid(np.zeros((3, 4, 4)), ax=ax) is ax
+    assert len(plt.get_fignums()) == 1
+
+
+@pytest.mark.parametrize("name", ["weights", "masses", "costs"])
+def test_named_values_are_shown_with_a_labelled_bar(diagram, name):
+    ax = plotting.power_diagram(diagram, name)
+    shown = only(ax, PolyCollection).get_array()
+    np.testing.assert_array_equal(shown, getattr(diagram, name)[~diagram.empty])
+    assert name[:-1].removesuffix("e") in ax.figure.axes[1].get_ylabel()
+
+
+def test_masses_over_decades_are_on_a_logarithmic_scale(diagram, solution):
+    ax = plotting.power_diagram(diagram, "masses")
+    assert isinstance(only(ax, PolyCollection).norm, LogNorm)
+    ax = plotting.power_diagram(solution, "masses")
+    norm = only(ax, PolyCollection).norm
+    # Equal up to rounding: the scale must not magnify the rounding.
+    assert not isinstance(norm, LogNorm)
+    assert norm.vmax - norm.vmin > 0.05 * norm.vmax
+
+
+def test_classes_get_a_legend_and_distinct_colours(solution):
+    names = np.array(["b", "a", "c"])[np.arange(60) % 3]
+    ax = plotting.power_diagram(solution, names, label="kind")
+    legend = ax.get_legend()
+    assert legend.get_title().get_text() == "kind"
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
+    colours = only(ax, PolyCollection).get_facecolor()
+    assert len(np.unique(colours, axis=0)) == 3
+    np.testing.assert_array_equal(colours[0], mpl.colors.to_rgba(plotting.class_colors(3)[1]))
+
+
+def test_many_integers_are_numbers(solution):
+    ax = plotting.power_diagram(solution, np.arange(60), legend=False)
+    assert ax.get_legend() is None
+    np.testing.assert_array_equal(only(ax, PolyCollection).get_array(), np.arange(60))
+
+
+def test_class_colours():
+    for n in range(11):
+        assert len(set(plotting.class_colors(n))) == n
+    with pytest.raises(ValueError, match="n must be at most 10"):
+        plotting.class_colors(11)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("volume", "values must be an array or one of"),
+        (np.zeros(3), r"values must have shape \(60,\)"),
+        (np.zeros(3, dtype=int), r"values must have shape \(60,\)"),
+        (np.full(60, np.nan), "values must be finite"),
+    ],
+)
+def test_bad_values_are_refused(solution, values, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.power_diagram(solution, values)
+
+
+def test_only_diagrams_and_solutions_are_drawn():
+    with pytest.raises(TypeError, match="diagram must be"):
+        plotting.power_diagram(np.zeros((3, 2)))
+
+
+def test_triangulation_is_drawn_between_sites(diagram):
+    ax = plotting.power_diagram(diagram, sites=False, triangulation=True)
+    segments = only(ax, LineCollection).get_segments()
+    corners = diagram.triangulation.tolist()
+    pairs = {frozenset(t[:k] + t[k + 1 :]) for t in corners for k in range(3)}
+    drawn = {frozenset(map(tuple, segment.tolist())) for segment in segments}
+    assert drawn == {frozenset(map(tuple, diagram.sites[list(pair)].tolist())) for pair in pairs}
+    assert len(segments) == len(pairs)
+
+
+def test_triangulation_of_collinear_sites_is_empty():
+    sites = np.column_stack([np.linspace(0.1, 0.9, 5), np.full(5, 0.5)])
+    ax = plotting.power_diagram(geomot.PowerDiagram(sites), triangulation=True)
+    assert len(only(ax, LineCollection).get_segments()) == 0
+
+
+def test_one_site(tmp_path):
+    diagram = geomot.PowerDiagram([[0.3, 0.6]])
+    axes = (
+        plotting.power_diagram(diagram, "weights", triangulation=True),
+        plotting.brenier_potential(diagram),
+        plotting.brenier_contours(diagram),
+        plotting.site_cloud(diagram),
+    )
+    for k, ax in enumerate(axes):
+        ax.figure.savefig(tmp_path / f"{k}.png")
+
+
+@pytest.fixture
+def surfaces(monkeypatch):
+    """The polygons given to each collection in space: they cannot be asked for afterwards."""
+    made = []
+
+    class Recorder(art3d.Poly3DCollection):
+        def __init__(self, polygons, *args, **kwargs):
+            made.append(polygons)
+            super().__init__(polygons, *args, **kwargs)
+
+    monkeypatch.setattr(art3d, "Poly3DCollection", Recorder)
+    return made
+
+
+def test_potential_is_lifted_to_its_values(solution, surfaces):
+    ax = plotting.brenier_potential(solution, centered=False)
+    surface, base = surfaces
+    cells = solution.diagram().cells
+    assert len(surface) == len(base) == len(cells)
+    for i, (lifted, flat) in enumerate(zip(surface, base, strict=True)):
+        u = cells[i] @ solution.sites[i] + solution.heights[i]
+        np.testing.assert_allclose(lifted, np.column_stack([cells[i], u]), atol=1e-12)
+        np.testing.assert_array_equal(flat[:, :2], cells[i])
+    assert max(p[:, 2].max() for p in base) < min(p[:, 2].min() for p in surface)
+    assert ax.get_zlabel() == "$u(x)$"
+
+
+def test_centred_potential_has_no_slope(solution, surfaces):
+    ax = plotting.brenier_potential(solution, projection=False)
+    (surface,) = surfaces
+    mean = solution.masses @ solution.sites
+    for i, lifted in enumerate(surface):
+        u = lifted[:, :2] @ (solution.sites[i] - mean) + solution.heights[i]
+        np.testing.assert_allclose(lifted[:, 2], u, atol=1e-12)
+    assert "bar y" in ax.get_zlabel()
+
+
+def test_potential_needs_three_dimensional_axes(solution):
+    with pytest.raises(ValueError, match="ax must be three-dimensional"):
+        plotting.brenier_potential(solution, ax=plt.subplots()[1])
+
+
+def test_contours_cover_the_values_on_the_domain(solution):
+    ax = plotting.brenier_contours(solution, centered=False)
+    filled = ax.collections[0]
+    corners = solution.source.polygon
+    u = (corners @ solution.sites.T + solution.heights).max(axis=1)
+    assert filled.levels[0] <= u.min()
+    assert u.max() <= filled.levels[-1]
+    own = plotting.brenier_contours(solution, levels=[-0.2, 0.0, 0.2], cells=False)
+    np.testing.assert_array_equal(own.collections[0].levels, [-0.2, 0.0, 0.2])
+    assert not [c for c in own.collections if isinstance(c, PolyCollection)]
+
+
+def test_samples_have_the_colour_of_their_site(solution):
+    source, target = plotting.transport_map(solution, 50, random_state=1)
+    samples = only(source, PathCollection)
+    colours = only(target, PathCollection).get_facecolor()
+    index = solution.assign(samples.get_offsets().data)
+    np.testing.assert_array_equal(samples.get_facecolor(), colours[index])
+    assert len(np.unique(colours, axis=0)) == 60
+    assert (colours >= 0).all()
+    assert (colours <= 1).all()
+
+
+def test_map_takes_samples_or_none(solution):
+    points = solution.source.sample(7, 0)
+    source, _ = plotting.transport_map(solution, points)
+    np.testing.assert_array_equal(only(source, PathCollection).get_offsets(), points)
+    source, _ = plotting.transport_map(solution, 0)
+    assert not [c for c in source.collections if isinstance(c, PathCollection)]
+
+
+def test_sites_are_drawn_in_proportion_to_their_masses():
+    sites, masses = np.array([[0.2, 0.5], [0.8, 0.5]]), np.array([0.25, 0.75])
+    ax = plotting.site_cloud(geomot.solve(sites, masses), "masses")
+    small, large = only(ax, PathCollection).get_sizes()
+    assert large == pytest.approx(3 * small)
+
+
+def test_convergence_of_solution_and_history(solution):
+    ax = plotting.convergence(solution)
+    assert ax.get_yscale() == "log"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[0] == "mass error"
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), solution.history["residual"])
+    assert len(plotting.convergence(solution.history).lines) == len(ax.lines) - 1
+    with pytest.raises(ValueError, match="solution must be"):
+        plotting.convergence(np.zeros(3))
+
+
+def test_image_grid_places_each_image():
+    images = np.arange(5.0)[:, None, None] * np.ones((5, 2, 3))
+    ax = plotting.image_grid(images, columns=3, row_labels=["first", "second"])
+    canvas = ax.images[0].get_array()
+    assert canvas.shape == (2 * 3 - 1, 3 * 4 - 1)
+    assert (canvas[:2, 4:7] == 1).all()
+    assert (canvas[3:, 4:7] == 4).all()
+    assert canvas.mask[2].all()
+    assert canvas.mask[3:, 8:].all()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"images": np.zeros((2, 5))}, "shape must be"),
+        ({"images": np.zeros((2, 6)), "shape": (2, 2)}, "shape must be"),
+        ({"images": np.zeros((0, 2, 2))}, "images must have shape"),
+        ({"images": np.zeros(4)}, "images must have shape"),
+        ({"images": np.zeros((4, 2, 2)), "row_labels": ["one"]}, "row_labels must have 2"),
+        ({"images": np.zeros((4, 2, 2)), "columns": 0}, "columns must be at least 1"),
+    ],
+)
+def test_image_grid_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.image_grid(**arguments)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_files_are_written(tmp_path, solution, suffix):
+    axes = {
+        "diagram": plotting.power_diagram(solution, "weights", triangulation=True),
+        "classes": plotting.power_diagram(solution, np.arange(60) % 10),
+        "surface": plotting.brenier_potential(solution),
+        "contours": plotting.brenier_contours(solution),
+        "map": plotting.transport_map(solution, 100)[0],
+        "convergence": plotting.convergence(solution),
+        "images": plotting.image_grid(np.random.default_rng(0).random((4, 8, 8))),
+    }
+    for name, ax in axes.items():
+        path = tmp_path / f"{name}.{suffix}"
+        ax.figure.savefig(path)
+        assert path.stat().st_size > 1000
+
+
+def test_a_hundred_thousand_cells(tmp_path):
+    diagram = geomot.PowerDiagram(datasets.u2d(100_000))
+    start = time.perf_counter()
+    ax = plotting.power_diagram(diagram, "masses")
+    ax.figure.savefig(tmp_path / "big.svg")
+    # About 2 s where this was written; the bound catches one artist per cell, which takes minutes.
+    assert time.perf_counter() - start < 20
+    assert len(only(ax, PolyCollection).get_paths()) == 100_000
+    # The cells are stored as pixels, not as 100 000 paths.
+    assert (tmp_path / "big.svg").stat().st_size < 6e6
