@@ -37,6 +37,9 @@ NEWTON_MAX_ITER = 200
 # Relative residual of the linear solves: a tighter one saves no step (1e-3 costs one more).
 LINEAR_RTOL = 1e-4
 
+# The step before the first: trials are twice the step before, so the first trial is a full step.
+FIRST_STEP = 0.5
+
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
@@ -67,7 +70,7 @@ MAX_COARSE_ITER = 50
 INSERTED_SHARE = 0.5
 INSERTION_ROUNDS = 4
 # Shares of the quantile start, which has no empty cell, mixed in where lifting leaves some.
-QUANTILE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5)
+QUANTILE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 START_SEED = 0
 
 # Allowance for rounding in the certified bracket, relative to the cost: cells keep 1e-12.

@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from geomot._core.cells2d cimport (
-    EMPTY, FLAT, NO_MEMORY, REGULAR, Cell, Domain2D, cell_compute, cell_free, cell_init)
+    FLAT, NO_MEMORY, REGULAR, Cell, Domain2D, cell_compute, cell_free, cell_init)
 from geomot._core.insert2d cimport insert_sites
 from geomot._core.predicates cimport compare_power, two_sum
 from geomot._core.regular2d cimport Regular2D
@@ -497,7 +497,6 @@ cdef class PlaneDiagram:
 
         _Team(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK).run(threads)
         return result
-
 
     def insert(self, points, masses, own=None, *, threads=1):
         """Weights (q, 2), hi + lo, that would give each point alone a cell of about that mass.

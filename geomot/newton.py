@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from geomot import _pairs
 from geomot._constants import (
     DUAL_ROUNDING,
+    FIRST_STEP,
     LIFT,
     LIFT_DECAY,
     LIFT_ROUNDS,
@@ -59,8 +60,8 @@ class Problem:
     def __len__(self) -> int:
         return len(self.sites)
 
-    def evaluate(self, weights: Pair, step: float) -> Iterate:
-        """Measure the diagram of the weights."""
+    def evaluate(self, weights: Pair, step: float = FIRST_STEP) -> Iterate:
+        """Measure the diagram of the weights, reached by a step of the given length."""
         return Iterate(self, weights, self.plane.diagram(*weights, threads=self.threads), step)
 
 
@@ -108,27 +109,22 @@ class Iterate:
 
 
 def newton(
-    problem: Problem,
-    weights: Pair,
+    start: Iterate,
     *,
     tol: float,
     max_iter: int,
-    step: float = 0.5,
     observe: Callable[[Iterate], bool | None] | None = None,
 ) -> tuple[Iterate, str]:
     """Iterate until every mass is within `tol` of its target, relatively.
 
     Parameters
     ----------
-    problem : Problem
-    weights : pair of ndarray
-        Start, with no cell empty.
+    start : Iterate
+        With no cell empty. The first trial is twice its step.
     tol : float
         Bound on `Iterate.mass_error`.
     max_iter : int
         Largest number of steps.
-    step : float, default 0.5
-        The step before the first: half of the first trial.
     observe : callable, optional
         Called with every accepted iterate, the start included; stops the run by returning True.
 
@@ -139,8 +135,8 @@ def newton(
     status : str
         "converged", "max_iter", "precision" or "stopped".
     """
-    iterate = problem.evaluate(weights, step)
-    floor = 0.5 * min(iterate.min_mass, float(problem.masses.min()))
+    iterate = start
+    floor = 0.5 * min(start.min_mass, float(start.problem.masses.min()))
     n_iter = 0
     while True:
         if observe is not None and observe(iterate) is True:

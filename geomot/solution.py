@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 HISTORY_FIELDS = ("dual", "residual", "step", "min_mass")
 HISTORY_DTYPE = np.dtype([(name, np.float64) for name in HISTORY_FIELDS])
 
-NUMBERS = ("mass_error", "rounded_mass_error", "cost", "dual_value", "tol")
+NUMBERS = ("mass_error", "cost", "dual_value", "tol")
 
 STATUSES = ("converged", "max_iter", "precision", "stopped")
 
@@ -62,8 +62,6 @@ class Solution(Frozen):
         The masses of the cells under `weights_exact`.
     mass_error : float
         max_i abs(masses_i - target_masses_i) / target_masses_i, over the positive targets.
-    rounded_mass_error : float
-        The same for the weights rounded to float64.
     status : str
         "converged": `mass_error` <= `tol`; "max_iter": the iterations ran out; "precision":
         arithmetic allows no further progress; "stopped": by the callback.
@@ -90,7 +88,6 @@ class Solution(Frozen):
     target_masses: FloatArray
     masses: FloatArray
     mass_error: float
-    rounded_mass_error: float
     status: str
     n_iter: int
     cost: float
@@ -150,6 +147,17 @@ class Solution(Frozen):
     def converged(self) -> bool:
         """Whether `mass_error` has reached `tol`."""
         return self.status == "converged"
+
+    @cached_property
+    def rounded_mass_error(self) -> float:
+        """The `mass_error` of the weights rounded to float64; measured when first asked for."""
+        masses = PowerDiagram(self.sites, self.weights, self.source).masses
+        # coincident sites share one cell
+        _, place = np.unique(self.sites, axis=0, return_inverse=True)
+        wanted = np.bincount(place, self.target_masses)
+        error = np.abs(np.bincount(place, masses) - wanted)
+        positive = wanted > 0.0
+        return float(np.max(error[positive] / wanted[positive]))
 
     @cached_property
     def _diagram(self) -> PowerDiagram:

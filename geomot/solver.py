@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot import _pairs
-from geomot._constants import NEWTON_MAX_ITER, NEWTON_TOL, ZERO_MASS_DROP
+from geomot._constants import FIRST_STEP, NEWTON_MAX_ITER, NEWTON_TOL, ZERO_MASS_DROP
 from geomot._pairs import Pair
 from geomot._power import coincident, hilbert_order
 from geomot._validation import (
@@ -167,20 +167,9 @@ def solve(
     initial, step = _as_initial(initial_weights, len(y))
 
     reduced = _Reduced(y, nu, polygon, n_threads)
-    start = (
-        reduced.start()
-        if initial is None
-        else make_valid(reduced.problem, reduced.restrict(initial))
-    )
+    start = reduced.start() if initial is None else reduced.restart(initial, step)
     with _Observer(reduced, tolerance, callback, progress) as observer:
-        iterate, status = newton(
-            reduced.problem,
-            start,
-            tol=tolerance,
-            max_iter=limit,
-            step=step,
-            observe=observer,
-        )
+        iterate, status = newton(start, tol=tolerance, max_iter=limit, observe=observer)
     solution = reduced.solution(iterate, status, measure, tolerance, observer.rows)
     if not solution.converged:
         message = (
@@ -203,12 +192,12 @@ _REASONS = {
 def _as_initial(value: Any, n: int) -> tuple[Pair | None, float]:
     """Weights to start from, and the step before the first."""
     if value is None:
-        return None, 0.5
+        return None, FIRST_STEP
     if isinstance(value, Solution):
         return as_weights(value.weights_exact, n, "initial_weights"), float(value.history.step[-1])
     if isinstance(value, SolverState):
         return as_weights(value.weights_exact, n, "initial_weights"), value.step
-    return as_weights(value, n, "initial_weights"), 0.5
+    return as_weights(value, n, "initial_weights"), FIRST_STEP
 
 
 class _Observer:
@@ -276,7 +265,9 @@ class _Reduced:
             group = order[twins[starts[g] : starts[g + 1]]]
             representative[group] = group.min()
         self.representative = representative
-        self.group_mass = np.bincount(representative, masses, minlength=len(sites))
+        self.group_mass: FloatArray = np.bincount(
+            representative, masses, minlength=len(sites)
+        ).astype(np.float64)
         # along the curve, without losers among twins and sites without mass
         self.members = order[(representative[order] == order) & (self.group_mass[order] > 0.0)]
         self.problem = Problem(
@@ -286,19 +277,21 @@ class _Reduced:
             threads,
         )
 
-    def restrict(self, weights: Pair) -> Pair:
-        return weights[0][self.members], weights[1][self.members]
+    def restart(self, weights: Pair, step: float) -> Iterate:
+        """The given weights of all sites, made valid where they leave a cell empty."""
+        kept = weights[0][self.members], weights[1][self.members]
+        return make_valid(self.problem.evaluate(kept, step))
 
-    def start(self) -> Pair:
+    def start(self) -> Iterate:
         """The insertion start, in a frame in which the sites lie inside the domain."""
         near, centre, scale, origin = _near_domain(self.problem.sites, self.polygon)
         if near is None:
             return insertion_start(self.problem)
         model = Problem(near, self.problem.masses, self.polygon, self.threads)
-        heights = heights_from_weights(near, *insertion_start(model))
+        heights = heights_from_weights(near, *insertion_start(model).weights)
         # With y' = scale (y - centre) + origin, u' = scale u + <x, origin - scale centre>.
         weights = weights_from_heights(self.problem.sites, heights[0] / scale, heights[1] / scale)
-        return make_valid(self.problem, weights)
+        return make_valid(self.problem.evaluate(weights))
 
     def expand(self, weights: Pair) -> Pair:
         """Weights of all sites: twins share one, sites without mass stay below their cell."""
@@ -329,9 +322,6 @@ class _Reduced:
         masses[self.members] = iterate.diagram.masses
         costs[self.members] = iterate.diagram.costs
         dual, bounds = bracket(self.sites, hi, lo, masses, costs, self.group_mass, self.polygon)
-        rounded = self.problem.evaluate(
-            (iterate.weights[0], np.zeros_like(iterate.weights[1])), iterate.step
-        )
         share = np.divide(
             self.masses,
             self.group_mass[self.representative],
@@ -344,7 +334,6 @@ class _Reduced:
             target_masses=self.masses,
             masses=masses[self.representative] * share,
             mass_error=iterate.mass_error,
-            rounded_mass_error=rounded.mass_error,
             status=status,
             n_iter=len(rows) - 1,
             cost=dual,

@@ -36,8 +36,8 @@ __all__ = ["insertion_start", "make_valid", "quantile_weights"]
 FloatArray = NDArray[np.float64]
 
 
-def insertion_start(problem: Problem) -> Pair:
-    """Return weights for the problem under which no cell is empty.
+def insertion_start(problem: Problem) -> Iterate:
+    """Return weights for the problem under which no cell is empty, with their diagram.
 
     Parameters
     ----------
@@ -46,21 +46,22 @@ def insertion_start(problem: Problem) -> Pair:
 
     Returns
     -------
-    hi, lo : ndarray of shape (n,)
+    Iterate
     """
-    voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))), 0.5)
+    voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))))
     if voronoi.mass_error <= VORONOI_ERROR:
-        return voronoi.weights
+        return voronoi
     by_mass = _heaviest_first(problem.masses)
     # sorted positions keep the order along the curve
     levels = [np.sort(by_mass[:size]) for size in _level_sizes(problem.masses)]
     level = _restrict(problem, levels[0])
-    weights = make_valid(level, quantile_weights(level))
+    start = make_valid(level.evaluate(quantile_weights(level)))
     for members, finer in itertools.pairwise(levels):
-        coarse, _ = newton(level, weights, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
+        coarse, _ = newton(start, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
         level = _restrict(problem, finer)
-        weights = make_valid(level, _insert(level, np.searchsorted(finer, members), coarse))
-    return weights
+        weights = _insert(level, np.searchsorted(finer, members), coarse)
+        start = make_valid(level.evaluate(weights))
+    return start
 
 
 def _heaviest_first(masses: FloatArray) -> NDArray[np.int64]:
@@ -104,22 +105,22 @@ def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
     return hi, lo
 
 
-def make_valid(problem: Problem, weights: Pair) -> Pair:
-    """Return weights near the given ones under which no cell is empty."""
-    iterate = problem.evaluate(weights, 0.5)
+def make_valid(iterate: Iterate) -> Iterate:
+    """Return weights near the given ones under which no cell is empty, with their diagram."""
+    problem, step = iterate.problem, iterate.step
     lifted = LIFT_DECAY * INSERTED_SHARE * problem.masses
     iterate = lift_empty_cells(iterate, lifted, INSERTION_ROUNDS)
     if not iterate.diagram.empty.any():
-        return iterate.weights
+        return iterate
     # Touching cells belong to a convex potential, and a strictly convex one added leaves none
     # empty; larger shares serve where rounding blurs that.
     iterate = lift_empty_cells(iterate, np.zeros(len(problem)), 1)
     quantile = quantile_weights(problem)
     for share in QUANTILE_SHARES:
-        trial = _pairs.mix(iterate.weights, quantile, share)
-        if not problem.evaluate(trial, 0.5).diagram.empty.any():
-            return trial
-    return quantile
+        trial = problem.evaluate(_pairs.mix(iterate.weights, quantile, share), step)
+        if not trial.diagram.empty.any():
+            break
+    return trial
 
 
 def quantile_weights(problem: Problem) -> Pair:

@@ -28,8 +28,8 @@ def problem_of(name, n, polygon=BOX):
 @pytest.mark.parametrize("polygon", [BOX, HEXAGON], ids=["box", "hexagon"])
 def test_starts_leave_no_cell_empty(name, polygon):
     problem = problem_of(name, 1200, polygon)
-    for weights in (quantile_weights(problem), insertion_start(problem)):
-        assert not problem.evaluate(weights, 0.5).diagram.empty.any()
+    assert not problem.evaluate(quantile_weights(problem)).diagram.empty.any()
+    assert not insertion_start(problem).diagram.empty.any()
 
 
 def test_quantile_start_is_valid_for_sites_on_lines_and_far_away():
@@ -37,7 +37,7 @@ def test_quantile_start_is_valid_for_sites_on_lines_and_far_away():
     grid = np.array([(i, j) for i in range(6) for j in range(7)], dtype=float)
     for sites in (grid, 1e4 + grid, np.column_stack([rng.random(40), np.zeros(40)])):
         problem = Problem(sites, np.full(len(sites), 1.0 / len(sites)), BOX, 1)
-        assert not problem.evaluate(quantile_weights(problem), 0.5).diagram.empty.any()
+        assert not problem.evaluate(quantile_weights(problem)).diagram.empty.any()
 
 
 def test_inscribed_box_lies_inside():
@@ -54,16 +54,16 @@ def test_make_valid_lifts_what_given_weights_hide():
     problem = problem_of("u2d", 500)
     weights = np.zeros(500)
     weights[::7] = -1.0
-    assert problem.evaluate((weights, np.zeros(500)), 0.5).diagram.empty.sum() > 50
-    valid = make_valid(problem, (weights, np.zeros(500)))
-    assert not problem.evaluate(valid, 0.5).diagram.empty.any()
+    assert problem.evaluate((weights, np.zeros(500))).diagram.empty.sum() > 50
+    valid = make_valid(problem.evaluate((weights, np.zeros(500))))
+    assert not valid.diagram.empty.any()
 
 
 def test_lifting_touches_only_empty_cells():
     problem = problem_of("u2d", 300)
     weights = np.zeros(300)
     weights[10] = -1.0
-    before = problem.evaluate((weights, np.zeros(300)), 0.5)
+    before = problem.evaluate((weights, np.zeros(300)))
     after = lift_empty_cells(before, np.full(300, 1e-4), 1)
     assert not after.diagram.empty[10]
     changed = np.flatnonzero(after.weights[0] != weights)
@@ -72,15 +72,15 @@ def test_lifting_touches_only_empty_cells():
 
 def test_newton_stops_where_it_is_told():
     problem = problem_of("u2d", 400)
-    start = quantile_weights(problem)
+    start = problem.evaluate(quantile_weights(problem))
     seen = []
-    last, status = newton(problem, start, tol=1e-9, max_iter=3, observe=seen.append)
+    last, status = newton(start, tol=1e-9, max_iter=3, observe=seen.append)
     assert status == "max_iter"
     assert len(seen) == 4
     assert last is seen[-1]
-    _, status = newton(problem, start, tol=1e-9, max_iter=50, observe=lambda it: True)
+    _, status = newton(start, tol=1e-9, max_iter=50, observe=lambda it: True)
     assert status == "stopped"
-    last, status = newton(problem, start, tol=COARSE_TOL, max_iter=50)
+    last, status = newton(start, tol=COARSE_TOL, max_iter=50)
     assert status == "converged"
     assert last.mass_error <= COARSE_TOL
 
@@ -88,10 +88,11 @@ def test_newton_stops_where_it_is_told():
 def test_resuming_from_an_iterate_repeats_the_run_bit_by_bit():
     problem = problem_of("masses-1e-6", 300)
     seen = []
-    start = quantile_weights(problem)
-    whole, _ = newton(problem, start, tol=1e-9, max_iter=100, observe=seen.append)
+    start = problem.evaluate(quantile_weights(problem))
+    whole, _ = newton(start, tol=1e-9, max_iter=100, observe=seen.append)
     middle = seen[len(seen) // 2]
-    again, _ = newton(problem, middle.weights, tol=1e-9, max_iter=100, step=middle.step)
+    middle = problem.evaluate(middle.weights, middle.step)
+    again, _ = newton(middle, tol=1e-9, max_iter=100)
     for a, b in zip(whole.weights, again.weights, strict=True):
         assert a.tobytes() == b.tobytes()
 
@@ -100,7 +101,7 @@ def test_hessian_is_the_derivative_of_the_masses():
     problem = problem_of("u2d", 80)
     rng = np.random.default_rng(1)
     weights = 0.002 * rng.random(80)
-    iterate = problem.evaluate((weights, np.zeros(80)), 0.5)
+    iterate = problem.evaluate((weights, np.zeros(80)))
     matrix = csr_array(iterate.hessian(), shape=(80, 80)).toarray()
     h = 1e-6
     for k in rng.integers(80, size=5):
@@ -126,7 +127,7 @@ def test_both_linear_solvers_agree_with_dense_algebra(direct, monkeypatch):
     if direct:
         monkeypatch.setattr(laplacian, "approx_chol", None)
     problem = problem_of("clust2d", 300)
-    iterate = problem.evaluate(insertion_start(problem), 0.5)
+    iterate = insertion_start(problem)
     matrix = iterate.hessian()
     rng = np.random.default_rng(2)
     rhs = rng.standard_normal(300)

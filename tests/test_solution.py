@@ -30,7 +30,6 @@ def by_hand(n=30, **changes):
         "target_masses": targets,
         "masses": diagram.masses.copy(),
         "mass_error": error,
-        "rounded_mass_error": error,
         "status": "stopped",
         "n_iter": 2,
         "cost": float(diagram.costs.sum()),

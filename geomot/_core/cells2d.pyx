@@ -54,7 +54,6 @@ cdef class Domain2D:
     """Convex polygon, strictly convex and counter-clockwise, with a uniform density."""
 
     def __init__(self, polygon):
-        cdef Py_ssize_t k
         corners = np.ascontiguousarray(np.vstack([polygon, polygon[:1]]), dtype=np.float64)
         self.n = len(polygon)
         self.corner = corners
@@ -352,7 +351,7 @@ cdef double polygon_area(const Cell* cell) noexcept nogil:
 
 
 cdef void moments(Cell* cell, double ox, double oy) noexcept nogil:
-    """Area, centroid and cost from the triangles (o, vertex k - 1, vertex k) of area twice[k] / 2."""
+    """Area, centroid and cost from triangles (o, vertex k - 1, vertex k) of area twice[k] / 2."""
     cdef Py_ssize_t k, j
     cdef double area = 0.0, mx = 0.0, my = 0.0, second = 0.0, ux, uy, vx, vy, t
     for k in range(cell.size):
@@ -520,7 +519,7 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
 
 cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
     """Compute the cell of site i; EMPTY, REGULAR, FLAT or NO_MEMORY."""
-    cdef Py_ssize_t degree, k
+    cdef Py_ssize_t degree
     cdef bint closed
     cell.size = 0
     if mesh.incident[i] < 0:

@@ -86,10 +86,10 @@ cdef int minimiser(Cell* cell, Regular2D mesh, Domain2D domain, const uint8_t[::
     cdef Vertex next_vertex
     cdef double value, best
     cdef Py_ssize_t across
-    cdef int side, step, status = best_vertex(cell, mesh, domain, start, x, y, at)
+    cdef int side, _step, status = best_vertex(cell, mesh, domain, start, x, y, at)
     if status != REGULAR:
         return status
-    for step in range(MAX_STEPS):
+    for _step in range(MAX_STEPS):
         best = 0.0
         for side in range(2):
             across = at.before if side == 0 else at.after
@@ -191,8 +191,8 @@ cdef void cut(Polygon* p, double a, double b, double c) noexcept nogil:
     p.size = m
 
 
-cdef double area_at(double rise, const Line* lines, int count, Domain2D domain, double ox, double oy,
-                    Polygon* p) noexcept nogil:
+cdef double area_at(double rise, const Line* lines, int count, Domain2D domain,
+                    double ox, double oy, Polygon* p) noexcept nogil:
     """Area of the new cell when its weight is raised by `rise`, about the origin o."""
     cdef int k, j
     cdef bint inside = True
@@ -228,8 +228,8 @@ cdef double raise_to(double target, double first, const Line* lines, int count, 
     cdef double low = 0.0, high = 0.0, root_low = 0.0, root_high = 0.0
     cdef bint has_low = False, has_high = False
     cdef double rise = first, area, root, share, wanted = sqrt(target)
-    cdef int trial
-    for trial in range(MAX_TRIALS):
+    cdef int _trial
+    for _trial in range(MAX_TRIALS):
         area = area_at(rise, lines, count, domain, ox, oy, p)
         if LEAST * target <= area <= MOST * target:
             break
@@ -317,8 +317,8 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
 cdef index_t other_cell(Regular2D mesh, const uint8_t[::1] kind, index_t site) noexcept nogil:
     """The next site with a cell after `site`, or `site` if it is the only one."""
     cdef index_t k = site
-    cdef Py_ssize_t turn
-    for turn in range(mesh.n):
+    cdef Py_ssize_t _turn
+    for _turn in range(mesh.n):
         k = k + 1 if k + 1 < mesh.n else 0
         if kind[k] == REGULAR:
             return k

@@ -33,7 +33,7 @@ cdef class Regular2D:
     cdef index_t[:, ::1] adj            # (slots, 3) triangle across the edge opposite vert[:, k]
     cdef index_t[::1] mark              # (slots,) +- stamp of the last insertion that met it
     cdef readonly Py_ssize_t slots      # slots in use
-    cdef index_t[::1] incident          # (n,) a triangle of the site, its place in the chain; -1 hidden
+    cdef index_t[::1] incident          # (n,) a triangle of the site, or its place; -1 hidden
     cdef index_t[::1] chain             # visible sites along their line, if collinear
     cdef Py_ssize_t chain_length
 
@@ -49,6 +49,7 @@ cdef class Regular2D:
     cdef index_t fill(self, index_t p, Zone* zone, index_t* spare,
                       Py_ssize_t* n_spare) noexcept nogil
     cdef int build_chain(self, const index_t[::1] order) except -1
-    cdef Py_ssize_t star(self, index_t i, index_t* out, Py_ssize_t room, bint* closed) noexcept nogil
+    cdef Py_ssize_t star(self, index_t i, index_t* out, Py_ssize_t room,
+                         bint* closed) noexcept nogil
     cdef bint is_flat(self, const index_t* ring, Py_ssize_t count, bint closed,
                       index_t i) noexcept nogil

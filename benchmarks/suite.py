@@ -1,0 +1,58 @@
+"""Benchmarks of the plane core in asv's form: parameters, `setup`, `time_*`, `peakmem_*`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import geomot
+from geomot import datasets
+
+
+class Diagram:
+    """One diagram with every measure."""
+
+    params = (["u2d", "clust2d"], [10**3, 10**4, 10**5, 10**6], [1, 2])
+    param_names = ("input", "n", "threads")
+    timeout = 120
+
+    def setup(self, name, n, threads):
+        self.sites, _ = datasets.planar_problem(name, n)
+        spread = 0.5 / n if name == "u2d" else 0.0
+        self.weights = spread * np.random.default_rng(1).random(n)
+
+    def time_diagram(self, name, n, threads):
+        diagram = geomot.PowerDiagram(self.sites, self.weights, threads=threads)
+        return diagram.masses, diagram.centroids, diagram.costs, diagram.facets
+
+    peakmem_diagram = time_diagram
+
+
+class Solve:
+    """Equal masses to a relative error of 1e-9."""
+
+    params = (["u2d", "clust2d"], [10**3, 10**4, 10**5, 10**6], [1, 2])
+    param_names = ("input", "n", "threads")
+    timeout = 600
+
+    def setup(self, name, n, threads):
+        self.sites, self.masses = datasets.planar_problem(name, n)
+
+    def time_solve(self, name, n, threads):
+        return geomot.solve(self.sites, self.masses, threads=threads)
+
+    peakmem_solve = time_solve
+
+
+class Locate:
+    """Point location by walking."""
+
+    params = ([10**4, 10**5], [1, 2])
+    param_names = ("n", "threads")
+
+    def setup(self, n, threads):
+        sites, _ = datasets.planar_problem("u2d", n)
+        self.diagram = geomot.PowerDiagram(sites, threads=threads)
+        self.points = np.random.default_rng(2).random((10**5, 2))
+
+    def time_locate(self, n, threads):
+        return self.diagram.locate(self.points)
