@@ -9,6 +9,8 @@ from setuptools import Extension, setup
 
 DEBUG = os.environ.get("GEOMOT_DEBUG", "0") not in ("", "0")
 
+DEBUG_MACROS = [("GEOMOT_BOUNDS_CHECKED", "1")] if DEBUG else []
+
 MODULES = (
     "geomot._core.predicates",
     "geomot._core.regular2d",
@@ -27,7 +29,6 @@ DIRECTIVES = {
     "boundscheck": DEBUG,
     "wraparound": False,
     "initializedcheck": DEBUG,
-    "nonecheck": DEBUG,
     "cdivision": True,
     "embedsignature": True,
     "freethreading_compatible": False,
@@ -38,7 +39,7 @@ extensions = [
         name,
         [name.replace(".", "/") + ".pyx"],
         include_dirs=[np.get_include()],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), *DEBUG_MACROS],
         extra_compile_args=COMPILE_ARGS,
     )
     for name in MODULES

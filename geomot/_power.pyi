@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+BOUNDS_CHECKED: bool
+
 class PlaneSites:
     def __init__(self, sites: NDArray[np.float64], polygon: NDArray[np.float64]) -> None: ...
     def diagram(

@@ -27,6 +27,19 @@ cdef enum:
     HILBERT_BITS = 21       # per axis
     BRIO_LEVELS = 8
 
+# Whether this build checks every index (GEOMOT_DEBUG=1 at compile time).
+cdef extern from *:
+    """
+    #ifdef GEOMOT_BOUNDS_CHECKED
+    static const int geomot_bounds_checked = 1;
+    #else
+    static const int geomot_bounds_checked = 0;
+    #endif
+    """
+    const bint geomot_bounds_checked
+
+BOUNDS_CHECKED = geomot_bounds_checked
+
 _MAX_SITES = 2**30          # triangles are numbered in 32 bits
 
 

@@ -194,7 +194,8 @@ def _as_initial(value: Any, n: int) -> tuple[Pair | None, float]:
     if value is None:
         return None, FIRST_STEP
     if isinstance(value, Solution):
-        return as_weights(value.weights_exact, n, "initial_weights"), float(value.history.step[-1])
+        step = float(value.history.step[-1]) if len(value.history) else FIRST_STEP
+        return as_weights(value.weights_exact, n, "initial_weights"), step
     if isinstance(value, SolverState):
         return as_weights(value.weights_exact, n, "initial_weights"), value.step
     return as_weights(value, n, "initial_weights"), FIRST_STEP
