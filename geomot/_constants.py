@@ -34,7 +34,8 @@ NEWTON_TOL = 1e-9
 # Steps that no convergent run was seen to need: 6 to 20 are usual.
 NEWTON_MAX_ITER = 200
 
-# Relative residual of the linear solves: a tighter one saves no step (1e-3 costs one more).
+# Relative residual of the linear solves. A tighter one saves no step; a rougher one, far from the
+# solution too, halves the inner iterations but loses cells of clustered sites on the way.
 LINEAR_RTOL = 1e-4
 
 # The step before the first: trials are twice the step before, so the first trial is a full step.
@@ -42,6 +43,9 @@ FIRST_STEP = 0.5
 
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
+
+# A mass error above this, where no step is acceptable any more, is not for rounding to explain.
+STALL_ERROR = 1e-4
 
 # The dual value may fall by rounding: the sum of some n costs, relative to the value.
 DUAL_ROUNDING = 1e-14
@@ -60,10 +64,12 @@ VORONOI_ERROR = 0.5
 
 COARSEST = 150
 LEVEL_RATIO = 4
-# Masses that span more than WIDE_MASSES gain from finer levels.
-LEVEL_RATIO_WIDE = 2
+# Masses that span more than this gain from levels down to a few sites, and those that span still
+# more from levels closer together.
+WIDE_MASSES = 1e2
 COARSEST_WIDE = 5
-WIDE_MASSES = 1e5
+VERY_WIDE_MASSES = 1e5
+LEVEL_RATIO_WIDE = 2
 COARSE_TOL = 0.1
 MAX_COARSE_ITER = 50
 # A new site gets this share of its mass; .25 to .9 made no difference.

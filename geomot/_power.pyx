@@ -40,6 +40,9 @@ cdef extern from *:
 
 BOUNDS_CHECKED = geomot_bounds_checked
 
+_LEAST_COORDINATE = 2.0**-200
+_LEAST_DOMAIN = 2.0**-100
+
 _MAX_SITES = 2**30          # triangles are numbered in 32 bits
 
 
@@ -225,6 +228,9 @@ cdef class PlaneSites:
         Finite coordinates.
     polygon : (m, 2) array
         The domain, strictly convex and counter-clockwise.
+
+    Coordinates below 2^-200 of the largest, and parts of weights below its square, are taken as
+    zero: exact determinants of smaller ones would leave the range of a double.
     """
     cdef readonly Py_ssize_t n
     cdef int exponent                   # kernels see coordinates times 2^-exponent
@@ -243,8 +249,11 @@ cdef class PlaneSites:
             raise ValueError(f"sites must be at most {_MAX_SITES}, got {len(sites)}")
         self.n = len(sites)
         self.exponent = _exponent(max(np.abs(sites).max(), np.abs(polygon).max()))
-        scaled = np.ldexp(sites, -self.exponent)
-        self.domain = Domain2D(np.ldexp(polygon, -self.exponent))
+        scaled = _flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
+        domain = _flushed(np.ldexp(polygon, -self.exponent), _LEAST_COORDINATE)
+        if np.ptp(domain, axis=0).min() < _LEAST_DOMAIN:
+            raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
+        self.domain = Domain2D(domain)
         order, keys = hilbert_order(scaled)
         self.perm = order.astype(np.int32)
         base = np.zeros((self.n, 4))
@@ -278,9 +287,16 @@ cdef class PlaneSites:
         return self.order[keep[self.order]]
 
 
+def _flushed(x, least):
+    """x with entries below `least` in magnitude replaced by zero."""
+    x[np.abs(x) < least] = 0.0
+    return x
+
+
 def _set_weights(double[:, ::1] site, const index_t[::1] perm, weights, low, int exponent):
     """Write the sorted, scaled and normalised pairs into columns 2 and 3."""
-    cdef const double[::1] hi = np.ldexp(np.asarray(weights, dtype=np.float64), exponent)
+    cdef const double[::1] hi = _flushed(
+        np.ldexp(np.asarray(weights, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
     cdef const double[::1] lo
     cdef Py_ssize_t k, n = site.shape[0]
     if hi.shape[0] != n:
@@ -289,7 +305,7 @@ def _set_weights(double[:, ::1] site, const index_t[::1] perm, weights, low, int
         for k in range(n):
             site[k, 2] = hi[perm[k]]
         return
-    lo = np.ldexp(np.asarray(low, dtype=np.float64), exponent)
+    lo = _flushed(np.ldexp(np.asarray(low, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
     if lo.shape[0] != n:
         raise ValueError(f"weights_low must have shape ({n},), got ({lo.shape[0]},)")
     for k in range(n):

@@ -137,6 +137,8 @@ class PowerDiagram(Frozen):
     Of sites at the same place, the one with the largest weight owns the cell, at equal weights
     the one with the lowest index; the others' cells are empty.
 
+    Coordinates below 2^-200 of the largest one are taken as zero.
+
     Examples
     --------
     Two sites share the unit square; a weight moves the border between them.
@@ -297,7 +299,8 @@ class PowerDiagram(Frozen):
         Returns
         -------
         ndarray of shape (q,), int64
-            Decided exactly; of equally near sites the one with the lowest index.
+            Decided exactly; of equally near sites the one with the lowest index among those whose
+            cell in the plane has an interior.
         """
         queries = as_points(points, "points", 2, allow_empty=True)
         return self._compiled.locate(queries, threads=as_threads(self.threads))

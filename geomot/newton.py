@@ -27,6 +27,7 @@ from geomot._constants import (
     LIFT_SHARE,
     LINEAR_RTOL,
     MIN_STEP,
+    STALL_ERROR,
 )
 from geomot._pairs import Pair
 from geomot._power import PlaneDiagram, PlaneSites
@@ -133,7 +134,7 @@ def newton(
     iterate : Iterate
         The last accepted one.
     status : str
-        "converged", "max_iter", "precision" or "stopped".
+        "converged", "max_iter", "precision", "stalled" or "stopped".
     """
     iterate = start
     floor = 0.5 * min(start.min_mass, float(start.problem.masses.min()))
@@ -147,7 +148,7 @@ def newton(
             return iterate, "max_iter"
         following = _line_search(iterate, _direction(iterate), floor)
         if following is None:
-            return iterate, "precision"
+            return iterate, "precision" if iterate.mass_error < STALL_ERROR else "stalled"
         iterate = following
         n_iter += 1
 

@@ -26,7 +26,7 @@ HISTORY_DTYPE = np.dtype([(name, np.float64) for name in HISTORY_FIELDS])
 
 NUMBERS = ("mass_error", "cost", "dual_value", "tol")
 
-STATUSES = ("converged", "max_iter", "precision", "stopped")
+STATUSES = ("converged", "max_iter", "precision", "stalled", "stopped")
 
 
 def history_records(rows: Iterable[tuple[float, float, float, float]]) -> np.recarray:
@@ -64,7 +64,8 @@ class Solution(Frozen):
         max_i abs(masses_i - target_masses_i) / target_masses_i, over the positive targets.
     status : str
         "converged": `mass_error` <= `tol`; "max_iter": the iterations ran out; "precision":
-        arithmetic allows no further progress; "stopped": by the callback.
+        arithmetic allows no further progress; "stalled": no step was acceptable, for another
+        reason; "stopped": by the callback.
     n_iter : int
         Number of Newton steps taken.
     cost : float

@@ -141,7 +141,8 @@ def solve(
     -----
     ConvergenceWarning
         When the tolerance is not reached. The solution's `status` says why: "max_iter",
-        "precision" (rounding leaves no further progress) or "stopped" (by the callback).
+        "precision" (rounding leaves no further progress), "stalled" (no step is acceptable for
+        another reason) or "stopped" (by the callback).
 
     Examples
     --------
@@ -185,6 +186,7 @@ def solve(
 _REASONS = {
     "max_iter": "max_iter was reached",
     "precision": "rounding leaves no further progress",
+    "stalled": "no step along Newton's direction improves the masses",
     "stopped": "the callback asked for it",
 }
 

@@ -25,6 +25,7 @@ from geomot._constants import (
     MAX_COARSE_ITER,
     QUANTILE_SHARES,
     START_SEED,
+    VERY_WIDE_MASSES,
     VORONOI_ERROR,
     WIDE_MASSES,
 )
@@ -72,9 +73,9 @@ def _heaviest_first(masses: FloatArray) -> NDArray[np.int64]:
 
 
 def _level_sizes(masses: FloatArray) -> list[int]:
-    wide = masses.max() > WIDE_MASSES * masses.min()
-    ratio = LEVEL_RATIO_WIDE if wide else LEVEL_RATIO
-    coarsest = COARSEST_WIDE if wide else COARSEST
+    spread = masses.max() / masses.min()
+    ratio = LEVEL_RATIO_WIDE if spread > VERY_WIDE_MASSES else LEVEL_RATIO
+    coarsest = COARSEST_WIDE if spread > WIDE_MASSES else COARSEST
     sizes = [len(masses)]
     while sizes[-1] // ratio >= coarsest:
         sizes.append(sizes[-1] // ratio)

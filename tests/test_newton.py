@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -68,6 +70,19 @@ def test_lifting_touches_only_empty_cells():
     assert not after.diagram.empty[10]
     changed = np.flatnonzero(after.weights[0] != weights)
     assert changed.tolist() == [10]
+
+
+def test_walks_end_where_cells_disagree_about_a_vertex():
+    # a thin domain of ill-conditioned vertices, where an unguarded walk went round in circles
+    from test_reliability_solves import _random_problem
+
+    sites, masses, polygon = _random_problem(67)
+    problem = Problem(sites, masses, polygon, 1)
+    start = insertion_start(problem)
+    began = time.process_time()
+    for _ in range(20):
+        start.diagram.insert(sites, np.full(len(sites), 1e-3))
+    assert time.process_time() - began < 1.0
 
 
 def test_newton_stops_where_it_is_told():

@@ -119,3 +119,16 @@ def test_wrong_lengths_are_refused():
         plane.diagram(np.zeros(4))
     with pytest.raises(ValueError, match=r"weights_low must have shape \(5,\), got \(6,\)"):
         plane.diagram(np.zeros(5), np.zeros(6))
+
+
+def test_tiny_coordinates_are_zero():
+    # without the flush, determinants of 1e-120 underflow and emptiness goes wrong
+    sites = np.array([(0.0, 0.25), (0.0, 0.5), (0.25, 0.25), (0.75, 1e-120), (0.5, 2e-120)])
+    plain = PlaneSites(np.where(sites < 1e-100, 0.0, sites), BOX).diagram(np.zeros(5))
+    tiny = PlaneSites(sites, BOX).diagram(np.zeros(5))
+    assert_array_equal(plain.masses, tiny.masses, strict=True)
+
+
+def test_domain_lost_beside_its_sites_is_refused():
+    with pytest.raises(ValueError, match="sites must not be"):
+        PlaneSites(np.array([(1e40, 0.0)]), BOX)

@@ -24,7 +24,6 @@ from geomot._core.types cimport index_t
 cdef enum:
     RIVALS = 48             # old sites that a new cell is measured against
     MAX_TRIALS = 60         # evaluations of the new cell's area
-    MAX_STEPS = 100000      # cells of one walk (a bound for safety: each step improves)
 
 # A new cell's area may miss its target by these factors: starts need no more (measured: none).
 cdef double LEAST = 0.6
@@ -79,38 +78,6 @@ cdef inline double gain(const Vertex* here, const Vertex* there, Regular2D mesh,
             + (there.y - here.y) * (y - mesh.site[there.site, 1]))
 
 
-cdef int minimiser(Cell* cell, Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
-                   double x, double y, index_t own, index_t start, Vertex* at) noexcept nogil:
-    """Walk to the vertex where the site (x, y) first gets a cell."""
-    cdef Vertex there
-    cdef Vertex next_vertex
-    cdef double value, best
-    cdef Py_ssize_t across
-    cdef int side, _step, status = best_vertex(cell, mesh, domain, start, x, y, at)
-    if status != REGULAR:
-        return status
-    for _step in range(MAX_STEPS):
-        best = 0.0
-        for side in range(2):
-            across = at.before if side == 0 else at.after
-            if across < 0 or across == own or kind[across] != REGULAR:
-                continue
-            status = best_vertex(cell, mesh, domain, <index_t> across, x, y, &there)
-            if status == NO_MEMORY:
-                return status
-            if status != REGULAR:
-                continue
-            value = gain(at, &there, mesh, x, y)
-            if value > best and value > WORTH * domain.diameter * (
-                    fabs(x - mesh.site[there.site, 0]) + fabs(y - mesh.site[there.site, 1])):
-                best = value
-                next_vertex = there
-        if best == 0.0:
-            break
-        at[0] = next_vertex
-    return REGULAR
-
-
 cdef void touching_weight(const double* p, double x, double y, double vx, double vy,
                           double* hi, double* lo) noexcept nogil:
     """hi + lo = w_p + (y - p).(y + p - 2 v): the weight at which the site meets p's cell in v."""
@@ -128,6 +95,47 @@ cdef void touching_weight(const double* p, double x, double y, double vx, double
     two_sum(s, b, &a, &al)
     al += e + bl
     two_sum(a, al, hi, lo)
+
+
+cdef int minimiser(Cell* cell, Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
+                   double x, double y, index_t own, index_t start, Vertex* at) noexcept nogil:
+    """Walk to the vertex where the site (x, y) first gets a cell.
+
+    The weight needed there falls strictly from step to step, so that the walk ends even where
+    rounding makes two cells disagree about a vertex they share."""
+    cdef Vertex there
+    cdef Vertex next_vertex
+    cdef double value, best, hi, lo, next_hi, next_lo
+    cdef Py_ssize_t across
+    cdef int side, status = best_vertex(cell, mesh, domain, start, x, y, at)
+    if status != REGULAR:
+        return status
+    touching_weight(&mesh.site[at.site, 0], x, y, at.x, at.y, &hi, &lo)
+    while True:
+        best = 0.0
+        for side in range(2):
+            across = at.before if side == 0 else at.after
+            if across < 0 or across == own or kind[across] != REGULAR:
+                continue
+            status = best_vertex(cell, mesh, domain, <index_t> across, x, y, &there)
+            if status == NO_MEMORY:
+                return status
+            if status != REGULAR:
+                continue
+            value = gain(at, &there, mesh, x, y)
+            if value > best and value > WORTH * domain.diameter * (
+                    fabs(x - mesh.site[there.site, 0]) + fabs(y - mesh.site[there.site, 1])):
+                best = value
+                next_vertex = there
+        if best == 0.0:
+            return REGULAR
+        touching_weight(&mesh.site[next_vertex.site, 0], x, y, next_vertex.x, next_vertex.y,
+                        &next_hi, &next_lo)
+        if next_hi > hi or (next_hi == hi and next_lo >= lo):
+            return REGULAR
+        at[0] = next_vertex
+        hi = next_hi
+        lo = next_lo
 
 
 cdef int collect_rivals(Regular2D mesh, const Vertex* at, index_t own, index_t* ring,
