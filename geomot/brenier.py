@@ -147,6 +147,14 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return validate_data(self, X, dtype=np.float64, order="C", reset=False)
 
+    def _located(
+        self, X: ArrayLike
+    ) -> tuple[FloatArray, NDArray[np.int64], FloatArray, FloatArray, FloatArray]:
+        """Points, their cells, and the sites and weights: what potentials are evaluated from."""
+        points = self._points(X)
+        hi, lo = self.solution_.weights_exact.T
+        return points, self.solution_.assign(points), self.sites_, hi, lo
+
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """Return the index of the fitted point to which each source point is sent.
 
@@ -207,10 +215,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (q,)
         """
-        points = self._points(X)
-        labels = self.solution_.assign(points)
-        hi, lo = self.solution_.weights_exact.T
-        return brenier_potential(points, labels, self.sites_, hi, lo)
+        return brenier_potential(*self._located(X))
 
     def kantorovich_potential(self, X: ArrayLike) -> FloatArray:
         """Evaluate the Kantorovich potential phi(x) = min_i (|x - y_i|^2 - w_i).
@@ -224,10 +229,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (q,)
         """
-        points = self._points(X)
-        labels = self.solution_.assign(points)
-        hi, lo = self.solution_.weights_exact.T
-        return kantorovich_potential(points, labels, self.sites_, hi, lo)
+        return kantorovich_potential(*self._located(X))
 
     def inverse_transform(self, indices: ArrayLike) -> FloatArray:
         """Return the centroids of cells: the mean source point that is sent to a fitted point.
