@@ -33,6 +33,7 @@ from geomot._core.types cimport index_t
 
 # Conditioning, not correctness: beyond these the slower, more accurate formulas are taken.
 cdef double SINE = 1.0 / 16             # angle of two sides for the plain formula of their vertex
+cdef double TINY_SINE = 1.0 / 512       # angle that asks for the exact vertex
 cdef double FAR = 256.0                 # (distance x extent / area)^2 that asks for a shifted frame
 cdef double THIN = 1.0 / 256            # area / (distance x extent) that asks for exact lengths
 cdef double SHORT = 9.094947017729282e-13        # 2^-40: sides that may be none, of the longest
@@ -316,16 +317,31 @@ cdef int clip_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i,
 
 # ---- numbers ----
 
+cdef inline double cross(double a, double b, double c, double d) noexcept nogil:
+    """a b - c d to within an ulp or two (Kahan)."""
+    cdef double p, pe, q, qe
+    two_product(a, b, &p, &pe)
+    two_product(c, d, &q, &qe)
+    return (p - q) + (pe - qe)
+
+
 cdef void set_vertex(Cell* cell, Py_ssize_t k, Regular2D mesh, Domain2D domain,
                      index_t i) noexcept nogil:
     """Vertex k, between side k and its successor, in the current frame."""
     cdef const Line* l1 = &cell.lines[cell.side[k]]
     cdef const Line* l2 = &cell.lines[cell.side[k + 1 if k + 1 < cell.size else 0]]
     cdef double det = l1.a * l2.b - l2.a * l1.b
+    cdef double unit = (fabs(l1.a) + fabs(l1.b)) * (fabs(l2.a) + fabs(l2.b))
     cdef ExactLine e1, e2
-    if det > SINE * (fabs(l1.a) + fabs(l1.b)) * (fabs(l2.a) + fabs(l2.b)):
+    if det > SINE * unit:
         cell.x[k] = (l1.c * l2.b - l2.c * l1.b) / det
         cell.y[k] = (l1.a * l2.c - l2.a * l1.c) / det
+        return
+    # What the rounded coefficients move is the place along nearly parallel sides, not off them.
+    det = cross(l1.a, l2.b, l2.a, l1.b)
+    if det > TINY_SINE * unit:
+        cell.x[k] = cross(l1.c, l2.b, l2.c, l1.b) / det
+        cell.y[k] = cross(l1.a, l2.c, l2.a, l1.c) / det
         return
     set_exact(l1, mesh, domain, i, &e1)
     set_exact(l2, mesh, domain, i, &e2)
