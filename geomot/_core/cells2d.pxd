@@ -16,12 +16,13 @@ cdef struct Line:
 cdef struct Cell:
     # one cell, and the scratch that its computation needs
     Py_ssize_t room
-    Py_ssize_t n_lines
     index_t* ring           # neighbours in the triangulation
-    Line* lines             # their bisectors; then the domain's edges
+    Line* lines             # the domain's edges, then the neighbours' bisectors
+    Py_ssize_t* after       # the polygon as a ring of lines while it is cut
+    Py_ssize_t* before
+    Py_ssize_t* touched     # edges of the domain that the last cut evaluated or relinked
+    Py_ssize_t n_touched    # -1: the edges are not set yet
     Py_ssize_t* side        # polygon: numbers of its lines, counter-clockwise
-    Py_ssize_t* spare
-    int* sign
     double* x               # vertex between side[k] and side[k + 1], minus the frame's origin
     double* y
     double* length          # of the edge on side[k]
@@ -47,10 +48,13 @@ cdef class Domain2D:
     cdef double centre_x
     cdef double centre_y
     cdef double safe_radius2            # points nearer to the centre are inside for certain
+    cdef double outer_radius2           # points farther from it are outside
     cdef double margin
+    cdef double[::1] angle              # (n,): of each edge's normal, from that of edge 0
     cdef double[:, ::1] edge            # (n, 3): unit normal and offset, about the centre
 
     cdef bint surely_inside(self, double x, double y) noexcept nogil
+    cdef Py_ssize_t facing(self, double a, double b) noexcept nogil
 
 
 cdef enum:

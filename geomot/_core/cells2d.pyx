@@ -14,7 +14,8 @@ decision the exact sign of a 3 x 3 determinant, so that emptiness is decided and
 cell of the first kind goes there too unless its interior is certain.  Thin and tiny cells get their
 lengths from exact determinants, so small areas keep their relative accuracy.
 
-Cost: about six bisectors and power centres a cell; O(sides x neighbours) where the domain cuts.
+Cost: about six bisectors and power centres a cell; where the domain cuts, a walk around its edges
+and the neighbours, both in the order of their angles.
 """
 
 import itertools
@@ -22,12 +23,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport M_PI, atan2, fabs, sqrt
 from libc.stdlib cimport free, realloc
 
 from geomot._core.predicates cimport (
     ExactLine, det3_exact, exact_bisector, exact_distance_ratio, exact_edge, exact_facet_ratio,
-    exact_vertex, two_product, two_sum, weight_difference)
+    exact_vertex, turn_exact, two_product, two_sum, weight_difference)
 from geomot._core.regular2d cimport Regular2D
 from geomot._core.types cimport index_t
 
@@ -39,6 +40,7 @@ cdef double THIN = 1.0 / 256            # area / (distance x extent) that asks f
 cdef double SHORT = 9.094947017729282e-13        # 2^-40: sides that may be none, of the longest
 cdef double MARGIN = 3.7252902984619141e-09     # 2^-28 diameters inside the border is inside
 cdef double DET_BOUND = 16 * 1.1102230246251565e-16
+cdef double TURN_BOUND = 4 * 1.1102230246251565e-16
 cdef double SIDE_BOUND = 8 * 1.1102230246251565e-16
 
 
@@ -74,18 +76,39 @@ cdef class Domain2D:
         self.margin = MARGIN * self.diameter
         radius = float(offset.min()) - self.margin
         self.safe_radius2 = radius * radius if radius > 0.0 else -1.0
+        self.outer_radius2 = float(np.sum(local * local, axis=1).max())
+        angle = np.arctan2(normal[:, 1], normal[:, 0])
+        self.angle = np.maximum.accumulate((angle - angle[0]) % (2.0 * np.pi))
 
     cdef bint surely_inside(self, double x, double y) noexcept nogil:
         """Is (x, y) inside by more than the margin?"""
         cdef Py_ssize_t k
+        cdef double square
         x -= self.centre_x
         y -= self.centre_y
-        if x * x + y * y < self.safe_radius2:
+        square = x * x + y * y
+        if square < self.safe_radius2:
             return True
+        if square > self.outer_radius2:
+            return False
         for k in range(self.n):
             if self.edge[k, 0] * x + self.edge[k, 1] * y > self.edge[k, 2] - self.margin:
                 return False
         return True
+
+    cdef Py_ssize_t facing(self, double a, double b) noexcept nogil:
+        """An edge whose normal is a little clockwise of (a, b), as far as rounding tells."""
+        cdef double sought = atan2(b, a) - atan2(self.edge[0, 1], self.edge[0, 0])
+        cdef Py_ssize_t low = 0, high = self.n, middle
+        if sought < 0.0:
+            sought += 2.0 * M_PI
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.angle[middle] <= sought:
+                low = middle
+            else:
+                high = middle
+        return low - 1 if low > 0 else self.n - 1
 
 
 # ---- scratch ----
@@ -95,8 +118,10 @@ cdef int cell_init(Cell* cell) noexcept nogil:
     cell.ring = NULL
     cell.lines = NULL
     cell.side = NULL
-    cell.spare = NULL
-    cell.sign = NULL
+    cell.after = NULL
+    cell.before = NULL
+    cell.touched = NULL
+    cell.n_touched = -1
     cell.x = NULL
     cell.y = NULL
     cell.length = NULL
@@ -108,8 +133,9 @@ cdef void cell_free(Cell* cell) noexcept nogil:
     free(cell.ring)
     free(cell.lines)
     free(cell.side)
-    free(cell.spare)
-    free(cell.sign)
+    free(cell.after)
+    free(cell.before)
+    free(cell.touched)
     free(cell.x)
     free(cell.y)
     free(cell.length)
@@ -133,8 +159,9 @@ cdef int reserve(Cell* cell, Py_ssize_t room) noexcept nogil:
     if (grow(<void**> &cell.ring, n * sizeof(index_t)) != 0
             or grow(<void**> &cell.lines, n * sizeof(Line)) != 0
             or grow(<void**> &cell.side, n * sizeof(Py_ssize_t)) != 0
-            or grow(<void**> &cell.spare, n * sizeof(Py_ssize_t)) != 0
-            or grow(<void**> &cell.sign, n * sizeof(int)) != 0
+            or grow(<void**> &cell.after, n * sizeof(Py_ssize_t)) != 0
+            or grow(<void**> &cell.before, n * sizeof(Py_ssize_t)) != 0
+            or grow(<void**> &cell.touched, 2 * n * sizeof(Py_ssize_t)) != 0
             or grow(<void**> &cell.x, n * sizeof(double)) != 0
             or grow(<void**> &cell.y, n * sizeof(double)) != 0
             or grow(<void**> &cell.length, n * sizeof(double)) != 0
@@ -238,9 +265,60 @@ cdef inline void set_exact(const Line* line, Regular2D mesh, Domain2D domain, in
 
 # ---- the polygon by exact clipping ----
 
-cdef int vertex_side(const Line* l1, const Line* l2, const Line* l3, Regular2D mesh,
+cdef inline const Line* line_of(Cell* cell, Py_ssize_t k, Regular2D mesh, Domain2D domain,
+                                index_t i) noexcept nogil:
+    """Line k, evaluated when it is first needed: most edges of a round domain never are."""
+    cdef Line* line = &cell.lines[k]
+    if line.size < 0.0:
+        set_line(line, mesh, domain, i, cell.shift_x, cell.shift_y)
+        touch(cell, k, domain)
+    return line
+
+
+cdef inline void touch(Cell* cell, Py_ssize_t k, Domain2D domain) noexcept nogil:
+    """Note that line k, if an edge of the domain, must be set back before the next cell."""
+    if k < domain.n:
+        cell.touched[cell.n_touched] = k
+        cell.n_touched += 1
+
+
+cdef void set_back_edges(Cell* cell, Domain2D domain) noexcept nogil:
+    """The domain's edges as a ring, none evaluated; all at first, then those that were touched."""
+    cdef Py_ssize_t j, k, n = domain.n, count = cell.n_touched if cell.n_touched >= 0 else n
+    for j in range(count):
+        k = cell.touched[j] if cell.n_touched >= 0 else j
+        cell.lines[k].across = -1 - k
+        cell.lines[k].size = -1.0
+        cell.lines[k].a = domain.corner[k + 1, 1] - domain.corner[k, 1]
+        cell.lines[k].b = domain.corner[k, 0] - domain.corner[k + 1, 0]
+        cell.after[k] = k + 1 if k + 1 < n else 0
+        cell.before[k] = k - 1 if k > 0 else n - 1
+    cell.n_touched = 0
+
+
+cdef int turn(Cell* cell, Py_ssize_t j, Py_ssize_t k, Regular2D mesh, Domain2D domain,
+              index_t i) noexcept nogil:
+    """+1, 0, -1: the normal of line k is counter-clockwise of, parallel to, clockwise of j's."""
+    cdef const Line* l1 = &cell.lines[j]
+    cdef const Line* l2 = &cell.lines[k]
+    cdef double left = l1.a * l2.b, right = l2.a * l1.b
+    cdef double bound = TURN_BOUND * (fabs(left) + fabs(right))
+    cdef ExactLine e1, e2
+    if left - right > bound:
+        return 1
+    if left - right < -bound:
+        return -1
+    set_exact(l1, mesh, domain, i, &e1)
+    set_exact(l2, mesh, domain, i, &e2)
+    return turn_exact(&e1, &e2)
+
+
+cdef int vertex_side(Cell* cell, Py_ssize_t j, Py_ssize_t k, Py_ssize_t new, Regular2D mesh,
                      Domain2D domain, index_t i) noexcept nogil:
-    """+1, 0, -1: the vertex of l1 and l2 (consecutive sides) is inside, on, outside l3."""
+    """+1, 0, -1: the vertex of the consecutive sides j and k is inside, on, outside line new."""
+    cdef const Line* l1 = line_of(cell, j, mesh, domain, i)
+    cdef const Line* l2 = line_of(cell, k, mesh, domain, i)
+    cdef const Line* l3 = line_of(cell, new, mesh, domain, i)
     cdef double p1 = l2.a * l3.b, q1 = l3.a * l2.b
     cdef double p2 = l3.a * l1.b, q2 = l1.a * l3.b
     cdef double p3 = l1.a * l2.b, q3 = l2.a * l1.b
@@ -259,60 +337,83 @@ cdef int vertex_side(const Line* l1, const Line* l2, const Line* l3, Regular2D m
     return det3_exact(&e1, &e2, &e3)
 
 
-cdef void clip(Cell* cell, Py_ssize_t new, Regular2D mesh, Domain2D domain,
-               index_t i) noexcept nogil:
-    """Cut the polygon with line `new`; its interior stays non-empty or size becomes 0."""
-    cdef Py_ssize_t k, m = cell.size, count = 0, inside = 0, outside = 0
-    cdef Py_ssize_t* swap
-    for k in range(m):      # vertex k lies between side k and side k + 1
-        cell.sign[k] = vertex_side(&cell.lines[cell.side[k]],
-                                   &cell.lines[cell.side[k + 1 if k + 1 < m else 0]],
-                                   &cell.lines[new], mesh, domain, i)
-        inside += cell.sign[k] > 0
-        outside += cell.sign[k] < 0
-    if outside == 0:
-        return
-    if inside == 0:
-        cell.size = 0
-        return
-    for k in range(m):
-        # Side k runs from vertex k - 1 to vertex k: it stays where one of them is inside.
-        if cell.sign[k] > 0 or cell.sign[k - 1 if k > 0 else m - 1] > 0:
-            cell.spare[count] = cell.side[k]
-            count += 1
-            if cell.sign[k] <= 0:
-                cell.spare[count] = new
-                count += 1
-    swap = cell.side
-    cell.side = cell.spare
-    cell.spare = swap
-    cell.size = count
+cdef bint clip(Cell* cell, Py_ssize_t new, Py_ssize_t* highest, Py_ssize_t* lowest,
+               Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
+    """Cut the ring of sides with line `new`; false where nothing is left.
+
+    The vertices farthest along the new normal and against it follow the sides `highest` and
+    `lowest`, whose normals are the last ones clockwise of it and of its opposite.  For lines in
+    the order of their angles both go round the ring once."""
+    cdef Py_ssize_t at = highest[0], first, last
+    while (turn(cell, at, new, mesh, domain, i) < 0
+            or turn(cell, new, cell.after[at], mesh, domain, i) <= 0):
+        at = cell.after[at]
+    highest[0] = at
+    if vertex_side(cell, at, cell.after[at], new, mesh, domain, i) >= 0:
+        return True
+    first = lowest[0]
+    while (turn(cell, first, new, mesh, domain, i) > 0
+            or turn(cell, new, cell.after[first], mesh, domain, i) >= 0):
+        first = cell.after[first]
+    lowest[0] = first           # next to an inside vertex, so that the cut leaves it in the ring
+    if vertex_side(cell, first, cell.after[first], new, mesh, domain, i) <= 0:
+        return False
+    last = cell.after[at]
+    while vertex_side(cell, last, cell.after[last], new, mesh, domain, i) <= 0:
+        last = cell.after[last]
+    first = at
+    while vertex_side(cell, cell.before[first], first, new, mesh, domain, i) <= 0:
+        first = cell.before[first]
+    # Sides that the cut reaches are evaluated, and so among those that are set back.
+    cell.after[first] = new
+    cell.before[new] = first
+    cell.after[new] = last
+    cell.before[last] = new
+    highest[0] = new
+    return True
 
 
-cdef int clip_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i,
-                      Py_ssize_t degree) noexcept nogil:
+cdef void clip_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i,
+                       Py_ssize_t degree) noexcept nogil:
     """Polygon of cell i from the domain and its neighbours, every decision exact.
 
-    Vertices are not set.  0, or NO_MEMORY."""
-    cdef Py_ssize_t k
-    cdef double sx = domain.centre_x - mesh.site[i, 0], sy = domain.centre_y - mesh.site[i, 1]
-    if reserve(cell, degree + domain.n + 4) != 0:
-        return NO_MEMORY
+    Vertices are not set."""
+    cdef Py_ssize_t k, first, highest, lowest, n = domain.n
+    cdef double x, y, power, least = 0.0
+    cdef Line* line
+    cell.shift_x = domain.centre_x - mesh.site[i, 0]
+    cell.shift_y = domain.centre_y - mesh.site[i, 1]
+    set_back_edges(cell, domain)
     for k in range(degree):
-        cell.lines[k].across = cell.ring[k]
-        set_line(&cell.lines[k], mesh, domain, i, sx, sy)
-    for k in range(domain.n):
-        cell.lines[degree + k].across = -1 - k
-        set_line(&cell.lines[degree + k], mesh, domain, i, sx, sy)
-        cell.side[k] = degree + k
-    cell.size = domain.n
-    cell.shift_x = sx
-    cell.shift_y = sy
+        line = &cell.lines[n + k]
+        line.across = cell.ring[k]
+        line.size = -1.0
+        line.a = mesh.site[cell.ring[k], 0] - mesh.site[i, 0]
+        line.b = mesh.site[cell.ring[k], 1] - mesh.site[i, 1]
+    cell.size = 0
+    highest = lowest = 0
+    # The neighbour that is nearest to the domain's centre may leave nothing at once.
+    first = 0
     for k in range(degree):
-        clip(cell, k, mesh, domain, i)
-        if cell.size == 0:
-            break
-    return 0
+        x = domain.centre_x - mesh.site[cell.ring[k], 0]
+        y = domain.centre_y - mesh.site[cell.ring[k], 1]
+        power = x * x + y * y - mesh.site[cell.ring[k], 2]
+        if k == 0 or power < least:
+            least = power
+            first = k
+    if degree > 0:
+        line = &cell.lines[n + first]
+        highest = domain.facing(line.a, line.b)
+        lowest = domain.facing(-line.a, -line.b)
+    for k in range(degree):
+        if not clip(cell, n + (first + k) % degree, &highest, &lowest, mesh, domain, i):
+            return
+    k = highest
+    while cell.size == 0 or k != highest:
+        line_of(cell, k, mesh, domain, i)
+        cell.side[cell.size] = k
+        cell.size += 1
+        k = cell.after[k]
 
 
 # ---- numbers ----
@@ -481,20 +582,21 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
                           Py_ssize_t degree) noexcept nogil:
     """The polygon of a cell inside the domain, measured; false where that is not certain."""
     cdef const double* p = &mesh.site[i, 0]
+    cdef Line* lines = cell.lines + domain.n
     cdef Line* line
     cdef Line* following
     cdef double det, reach = 0.0, e, area, px, py
     cdef Py_ssize_t k
     for k in range(degree):
-        cell.lines[k].across = cell.ring[k]
-        near_bisector(p, &mesh.site[cell.ring[k], 0], &cell.lines[k])
-        cell.side[k] = k
+        lines[k].across = cell.ring[k]
+        near_bisector(p, &mesh.site[cell.ring[k], 0], &lines[k])
+        cell.side[k] = domain.n + k
     cell.size = degree
     cell.shift_x = 0.0
     cell.shift_y = 0.0
     for k in range(degree):
-        line = &cell.lines[k]
-        following = &cell.lines[k + 1 if k + 1 < degree else 0]
+        line = &lines[k]
+        following = &lines[k + 1 if k + 1 < degree else 0]
         det = line.a * following.b - following.a * line.b
         # 2^-20: sharper angles leave the vertex's error above the domain's safety margin
         if det <= 9.5367431640625e-07 * (fabs(line.a) + fabs(line.b)) * (
@@ -525,7 +627,7 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
     if not cell.area > 0.0:
         return False
     for k in range(degree):
-        line = &cell.lines[k]
+        line = &lines[k]
         px = line.a * cell.centre_x
         py = line.b * cell.centre_y
         if not line.c - (px + py) > SIDE_BOUND * (line.size + fabs(px) + fabs(py)):
@@ -541,14 +643,13 @@ cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) no
     if mesh.incident[i] < 0:
         return EMPTY
     degree = mesh.star(i, cell.ring, cell.room, &closed)
-    if degree > cell.room:
-        if reserve(cell, degree) != 0:
+    if degree + domain.n > cell.room:
+        if reserve(cell, degree + domain.n) != 0:
             return NO_MEMORY
         mesh.star(i, cell.ring, cell.room, &closed)
     if closed and ring_of_centres(cell, mesh, domain, i, degree):
         return REGULAR
-    if clip_exactly(cell, mesh, domain, i, degree) != 0:
-        return NO_MEMORY
+    clip_exactly(cell, mesh, domain, i, degree)
     if cell.size == 0:
         return FLAT if degree > 1 and mesh.is_flat(cell.ring, degree, closed, i) else EMPTY
     set_vertex(cell, 0, mesh, domain, i)

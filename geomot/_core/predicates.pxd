@@ -28,6 +28,7 @@ cdef int compare_power_exact(const double* a, const double* b, double x, double 
 cdef void exact_bisector(const double* site, const double* other, ExactLine* line) noexcept nogil
 cdef void exact_edge(const double* p, const double* q, double ox, double oy,
                      ExactLine* line) noexcept nogil
+cdef int turn_exact(const ExactLine* l1, const ExactLine* l2) noexcept nogil
 cdef int det3_exact(const ExactLine* l1, const ExactLine* l2, const ExactLine* l3) noexcept nogil
 cdef void exact_vertex(const ExactLine* l1, const ExactLine* l2,
                        double ox, double oy, double* x, double* y) noexcept nogil

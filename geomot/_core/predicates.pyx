@@ -182,6 +182,12 @@ cdef void exact_edge(const double* p, const double* q, double ox, double oy,
     line.nc = exp_dot(line.na, line.a, line.nb, line.b, nx, px, ny, py, line.c)
 
 
+cdef int turn_exact(const ExactLine* l1, const ExactLine* l2) noexcept nogil:
+    """Sign of a1 b2 - a2 b1: +1 if the normal of l2 lies counter-clockwise of that of l1."""
+    cdef double minor[16]
+    return exp_sign(exp_minor(l1, l2, minor), minor)
+
+
 cdef int exp_det3(const ExactLine* l1, const ExactLine* l2, const ExactLine* l3,
                   double* total) noexcept nogil:
     """total = det[c a b] over the three lines (1920 terms at most)."""
