@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -119,6 +121,23 @@ def test_wrong_lengths_are_refused():
         plane.diagram(np.zeros(4))
     with pytest.raises(ValueError, match=r"weights_low must have shape \(5,\), got \(6,\)"):
         plane.diagram(np.zeros(5), np.zeros(6))
+
+
+def test_hub_cut_by_the_border_takes_linear_time():
+    # every neighbour once looked at every side: 40000 of them took 5 s, now less than 0.2
+    n, radius, weight = 40000, 0.7, 0.28
+    angle = 2.0 * np.pi * np.arange(n) / n
+    circle = 0.5 + radius * np.column_stack([np.cos(angle), np.sin(angle)])
+    sites, weights = np.vstack([[(0.5, 0.5)], circle]), np.zeros(n + 1)
+    weights[0] = weight
+    began = time.process_time()
+    hub = PlaneSites(sites, BOX).diagram(weights).masses[0]
+    assert time.process_time() - began < 2.0
+    # a disk without the four segments beyond the square
+    r = (radius + weight / radius) / 2.0
+    beyond = np.sqrt(r * r - 0.25)
+    segment = r * r * np.arccos(0.5 / r) - 0.5 * beyond
+    assert_allclose(hub, np.pi * r * r - 4.0 * segment, rtol=1e-7)
 
 
 def test_tiny_coordinates_are_zero():
