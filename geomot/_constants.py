@@ -53,9 +53,9 @@ DUAL_ROUNDING = 1e-14
 # Empty cells of a trial are lifted when fewer than this share, to this share of their mass.
 LIFT_SHARE = 0.3
 LIFT = 0.3
-LIFT_ROUNDS = 2
-# From round to round: equal targets need twice the rounds, a tenth costs Newton steps.
-LIFT_DECAY = 0.3
+LIFT_ROUNDS = 4
+# From round to round the targets shrink, so that what is lifted last buries no other cell.
+LIFT_DECAY = 0.1
 
 # ---- The start: levels of insertion ----
 
@@ -75,6 +75,8 @@ MAX_COARSE_ITER = 50
 # A new site gets this share of its mass; .25 to .9 made no difference.
 INSERTED_SHARE = 0.5
 INSERTION_ROUNDS = 4
+# From round to round: equal targets need twice the rounds, a tenth costs Newton steps.
+INSERTION_DECAY = 0.3
 # Shares of the quantile start, which has no empty cell, mixed in where lifting leaves some.
 QUANTILE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 START_SEED = 0

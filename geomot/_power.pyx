@@ -535,7 +535,7 @@ cdef class PlaneDiagram:
         points : (q, 2) array
             New sites.
         masses : (q,) array
-            Wanted masses, met to within a factor of two; 0: the weight at which the point's cell
+            Wanted masses, met to a thousandth or so; 0: the weight at which the point's cell
             would appear.
         own : (q,) array of int, optional
             The site of this diagram that each point replaces.

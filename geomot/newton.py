@@ -92,6 +92,11 @@ class Iterate:
         """Smallest mass of a cell."""
         return float(self.diagram.masses.min())
 
+    @property
+    def smallest(self) -> float:
+        """Smallest mass, measured or wanted: a step may leave no cell below half of it."""
+        return min(self.min_mass, float(self.problem.masses.min()))
+
     @cached_property
     def dual(self) -> float:
         """Kantorovich's dual value of the weights, a lower bound on W2^2."""
@@ -137,7 +142,6 @@ def newton(
         "converged", "max_iter", "precision", "stalled" or "stopped".
     """
     iterate = start
-    floor = 0.5 * min(start.min_mass, float(start.problem.masses.min()))
     n_iter = 0
     while True:
         if observe is not None and observe(iterate) is True:
@@ -146,7 +150,7 @@ def newton(
             return iterate, "converged"
         if n_iter == max_iter:
             return iterate, "max_iter"
-        following = _line_search(iterate, _direction(iterate), floor)
+        following = _line_search(iterate, _direction(iterate))
         if following is None:
             return iterate, "precision" if iterate.mass_error < STALL_ERROR else "stalled"
         iterate = following
@@ -161,23 +165,23 @@ def _direction(iterate: Iterate) -> FloatArray:
     return solve_laplacian(iterate.hessian(), 2.0 * (mean / mean.sum() - g), nu, LINEAR_RTOL)
 
 
-def _line_search(iterate: Iterate, direction: FloatArray, floor: float) -> Iterate | None:
+def _line_search(iterate: Iterate, direction: FloatArray) -> Iterate | None:
     """The first trial that is good enough, halving the step; None when the step is exhausted."""
     step = min(1.0, 2.0 * iterate.step)
     while step >= MIN_STEP:
         trial = iterate.problem.evaluate(_pairs.add(iterate.weights, step * direction), step)
         if np.count_nonzero(trial.diagram.empty) < LIFT_SHARE * len(trial.problem):
             targets = LIFT * np.minimum(iterate.diagram.masses, iterate.problem.masses)
-            trial = lift_empty_cells(trial, targets, LIFT_ROUNDS)
-        if _acceptable(iterate, trial, floor):
+            trial = lift_empty_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, iterate.smallest)
+        if _acceptable(iterate, trial):
             return trial
         step *= 0.5
     return None
 
 
-def _acceptable(iterate: Iterate, trial: Iterate, floor: float) -> bool:
+def _acceptable(iterate: Iterate, trial: Iterate) -> bool:
     return (
-        trial.min_mass >= floor
+        trial.min_mass >= 0.5 * iterate.smallest
         and _better(iterate, trial)
         and trial.dual >= iterate.dual - DUAL_ROUNDING * abs(iterate.dual)
     )
@@ -191,11 +195,13 @@ def _better(iterate: Iterate, trial: Iterate) -> bool:
     )
 
 
-def lift_empty_cells(iterate: Iterate, targets: FloatArray, rounds: int) -> Iterate:
+def lift_empty_cells(
+    iterate: Iterate, targets: FloatArray, rounds: int, decay: float, least: float = 0.0
+) -> Iterate:
     """Raise the weights of empty cells until, alone, each would have its target mass.
 
     Cells lifted together may take one another's place, or a third one's: hence the rounds, each
-    with more modest targets than the one before.
+    with more modest targets than the one before, down to the mass `least`.
     """
     for k in range(rounds):
         empty = np.flatnonzero(iterate.diagram.empty)
@@ -203,7 +209,10 @@ def lift_empty_cells(iterate: Iterate, targets: FloatArray, rounds: int) -> Iter
             break
         problem = iterate.problem
         raised = iterate.diagram.insert(
-            problem.sites[empty], LIFT_DECAY**k * targets[empty], empty, threads=problem.threads
+            problem.sites[empty],
+            np.maximum(decay**k * targets[empty], least),
+            empty,
+            threads=problem.threads,
         )
         hi, lo = iterate.weights[0].copy(), iterate.weights[1].copy()
         hi[empty], lo[empty] = raised.T

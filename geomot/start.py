@@ -18,10 +18,10 @@ from geomot._constants import (
     COARSEST,
     COARSEST_WIDE,
     INSERTED_SHARE,
+    INSERTION_DECAY,
     INSERTION_ROUNDS,
     LEVEL_RATIO,
     LEVEL_RATIO_WIDE,
-    LIFT_DECAY,
     MAX_COARSE_ITER,
     QUANTILE_SHARES,
     START_SEED,
@@ -109,13 +109,13 @@ def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
 def make_valid(iterate: Iterate) -> Iterate:
     """Return weights near the given ones under which no cell is empty, with their diagram."""
     problem, step = iterate.problem, iterate.step
-    lifted = LIFT_DECAY * INSERTED_SHARE * problem.masses
-    iterate = lift_empty_cells(iterate, lifted, INSERTION_ROUNDS)
+    lifted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
+    iterate = lift_empty_cells(iterate, lifted, INSERTION_ROUNDS, INSERTION_DECAY)
     if not iterate.diagram.empty.any():
         return iterate
     # Touching cells belong to a convex potential, and a strictly convex one added leaves none
     # empty; larger shares serve where rounding blurs that.
-    iterate = lift_empty_cells(iterate, np.zeros(len(problem)), 1)
+    iterate = lift_empty_cells(iterate, np.zeros(len(problem)), 1, 1.0)
     quantile = quantile_weights(problem)
     for share in QUANTILE_SHARES:
         trial = problem.evaluate(_pairs.mix(iterate.weights, quantile, share), step)

@@ -66,7 +66,7 @@ def test_lifting_touches_only_empty_cells():
     weights = np.zeros(300)
     weights[10] = -1.0
     before = problem.evaluate((weights, np.zeros(300)))
-    after = lift_empty_cells(before, np.full(300, 1e-4), 1)
+    after = lift_empty_cells(before, np.full(300, 1e-4), 1, 1.0)
     assert not after.diagram.empty[10]
     changed = np.flatnonzero(after.weights[0] != weights)
     assert changed.tolist() == [10]

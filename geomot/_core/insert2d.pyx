@@ -7,8 +7,9 @@ A site y has a cell as soon as its weight exceeds the least value over the domai
 a convex function of x, linear on every cell, so its minimiser is a vertex of the clipped diagram;
 it is found by walking from cell to cell, each step to a better vertex (in heights, -u*_D(y): the
 Legendre dual restricted to the domain).  From there the weight is raised until the new cell, alone
-against the old ones around that vertex, has the wanted area to within a factor.  Each new site
-sees the old diagram only: sites inserted together may take area from one another.
+against the old ones around that vertex, has the wanted area.  Each new site
+sees the old diagram only: sites inserted together may take area from one another, but keep apart,
+because rises for equal areas are concave along a line of sites that crowd together.
 """
 
 from libc.math cimport fabs, sqrt
@@ -25,9 +26,11 @@ cdef enum:
     RIVALS = 48             # old sites that a new cell is measured against
     MAX_TRIALS = 60         # evaluations of the new cell's area
 
-# A new cell's area may miss its target by these factors: starts need no more (measured: none).
-cdef double LEAST = 0.6
-cdef double MOST = 1.5
+# A new cell may miss its target by these factors. Sites that crowd together are kept apart by the
+# concavity of their rises alone, which cruder areas destroy: with .6 and 1.5, 1582 of 1e5 clustered
+# sites were left empty, now 7.
+cdef double LEAST = 0.999
+cdef double MOST = 1.001
 # Improvement of the objective, relative to diameter times gradient, that is worth a step.
 cdef double WORTH = 9.094947017729282e-13       # 2^-40
 
