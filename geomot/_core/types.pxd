@@ -2,8 +2,3 @@
 
 # Vertices and triangles: 32 bits halve the memory traffic of the mesh, the bound of the plane core.
 ctypedef int index_t
-
-cdef enum Status:
-    OK = 0
-    INTERRUPTED = 1
-    COLLINEAR = 2
