@@ -161,7 +161,7 @@ cdef int reserve(Cell* cell, Py_ssize_t room) noexcept nogil:
             or grow(<void**> &cell.side, n * sizeof(Py_ssize_t)) != 0
             or grow(<void**> &cell.after, n * sizeof(Py_ssize_t)) != 0
             or grow(<void**> &cell.before, n * sizeof(Py_ssize_t)) != 0
-            or grow(<void**> &cell.touched, 2 * n * sizeof(Py_ssize_t)) != 0
+            or grow(<void**> &cell.touched, n * sizeof(Py_ssize_t)) != 0
             or grow(<void**> &cell.x, n * sizeof(double)) != 0
             or grow(<void**> &cell.y, n * sizeof(double)) != 0
             or grow(<void**> &cell.length, n * sizeof(double)) != 0
