@@ -17,12 +17,21 @@ MODULES = (
     "geomot._core.cells2d",
     "geomot._core.insert2d",
     "geomot._core.cg",
+    "geomot._core.montecarlo",
     "geomot._power",
 )
+
+# C sources beside a module's own.
+KERNELS = {"geomot._core.montecarlo": ["geomot/_core/src/argmax.c"]}
+
+HEADERS = ["geomot/_core/src/argmax.h", "geomot/_core/src/argmax_kernel.h"]
 
 # Exact predicates rest on IEEE arithmetic as written: no contraction to fused operations, no
 # value-changing optimisation, no machine-specific code (the wheel runs on any CPU).
 COMPILE_ARGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno"]
+
+# Scores of samples are float32 estimates: they may fuse; instruction sets are chosen at run time.
+FUSED_ARGS = [arg.replace("contract=off", "contract=fast") for arg in COMPILE_ARGS]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -37,10 +46,11 @@ DIRECTIVES = {
 extensions = [
     Extension(
         name,
-        [name.replace(".", "/") + ".pyx"],
+        [name.replace(".", "/") + ".pyx", *KERNELS.get(name, ())],
+        depends=HEADERS if name in KERNELS else [],
         include_dirs=[np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), *DEBUG_MACROS],
-        extra_compile_args=COMPILE_ARGS,
+        extra_compile_args=FUSED_ARGS if name in KERNELS else COMPILE_ARGS,
     )
     for name in MODULES
 ]

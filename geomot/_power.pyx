@@ -5,8 +5,6 @@ new weights and measures the cells.  Kernels see coordinates scaled by a power o
 so neither overflow nor underflow disturbs the exact arithmetic and units change no bit.
 """
 
-import threading
-
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -20,6 +18,8 @@ from geomot._core.insert2d cimport insert_sites
 from geomot._core.predicates cimport compare_power, two_sum
 from geomot._core.regular2d cimport Regular2D
 from geomot._core.types cimport index_t
+
+from geomot._threads import run_chunks
 
 cdef enum:
     CHUNK = 4096            # cells a thread takes at once; never depends on the thread count
@@ -170,53 +170,6 @@ def coincident(points, keys):
     return joined, np.cumsum(sizes)
 
 
-# ---- threads ----
-
-cdef class _Team:
-    """Runs numbered chunks on Python threads over nogil code; the caller is one of them."""
-    cdef object lock, failure
-    cdef Py_ssize_t following, count
-    cdef object work
-
-    def __init__(self, work, count):
-        self.lock = threading.Lock()
-        self.work = work
-        self.count = count
-        self.following = 0
-        self.failure = None
-
-    def run(self, threads):
-        helpers = [threading.Thread(target=self._loop) for _ in range(min(threads, self.count) - 1)]
-        for helper in helpers:
-            helper.start()
-        try:
-            self._loop(True)
-        finally:
-            for helper in helpers:
-                helper.join()
-        if self.failure is not None:
-            raise self.failure
-
-    def _loop(self, main=False):
-        cdef Py_ssize_t chunk
-        while True:
-            with self.lock:
-                chunk = self.following
-                self.following += 1
-            if chunk >= self.count:
-                return
-            try:
-                self.work(chunk)
-                if main:
-                    PyErr_CheckSignals()
-            except BaseException as error:      # a worker's error belongs to the caller
-                with self.lock:
-                    self.following = self.count
-                    if self.failure is None:
-                        self.failure = error
-                return
-
-
 # ---- sites ----
 
 cdef class PlaneSites:
@@ -349,7 +302,7 @@ cdef class PlaneDiagram:
         while True:
             self.mesh = Regular2D(site, order)
             self.reserve_facets(chunks)
-            _Team(self._measure_chunk, chunks).run(threads)
+            run_chunks(self._measure_chunk, chunks, threads)
             flat = np.flatnonzero(np.asarray(self.kind) == FLAT)
             if flat.size == 0:
                 break
@@ -524,7 +477,7 @@ cdef class PlaneDiagram:
             part = order[chunk * QUERY_CHUNK : (chunk + 1) * QUERY_CHUNK]
             result[part] = _locate(self, scaled[part])
 
-        _Team(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK).run(threads)
+        run_chunks(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK, threads)
         return result
 
     def insert(self, points, masses, own=None, *, threads=1):
@@ -560,7 +513,7 @@ cdef class PlaneDiagram:
             part = order[chunk * QUERY_CHUNK : (chunk + 1) * QUERY_CHUNK]
             weights[part] = _insert(self, points[part], replaced[part], areas[part], start)
 
-        _Team(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK).run(threads)
+        run_chunks(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK, threads)
         return np.ldexp(weights, 2 * self.sites.exponent)
 
 

@@ -1,0 +1,292 @@
+/* The kernels of argmax.h for one instruction set. Included once for each, with
+ * LANES        floats in a vector
+ * ROWS         points in a register block, which spans two vectors of sites
+ * TARGET       attribute of the functions
+ * NAME(x)      x with a suffix
+ * LARGER(a,b)  lane-wise maximum of two vectors
+ * EQUAL(a,s)   bit mask of the lanes of a that equal the scalar s
+ * PEAK(a)      largest lane
+ */
+
+typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#define VEC NAME(vec)
+#define LOAD(p) (*(const VEC*)(p))
+#define STORE(p, v) (*(VEC*)(p) = (v))
+#define SPREAD(s) ((VEC){0} + (s))
+
+/* Scores of ROWS points, interleaved [coordinate][ROWS], with two vectors of sites of a tile. */
+#define SCORES(score, x, d, tile, h)                                 \
+    VEC score[ROWS][2];                                              \
+    for (int p = 0; p < ROWS; p++) {                                 \
+        score[p][0] = LOAD(h);                                       \
+        score[p][1] = LOAD((h) + LANES);                             \
+    }                                                                \
+    for (ptrdiff_t k = 0; k < (d); k++) {                            \
+        const VEC y0 = LOAD((tile) + k * TILE);                      \
+        const VEC y1 = LOAD((tile) + k * TILE + LANES);              \
+        for (int p = 0; p < ROWS; p++) {                             \
+            score[p][0] += (x)[k * ROWS + p] * y0;                   \
+            score[p][1] += (x)[k * ROWS + p] * y1;                   \
+        }                                                            \
+    }
+
+/* Lane-wise maxima of a tile's scores, one vector per point, `stride` floats apart. */
+TARGET static void NAME(tile_maxima)(const float* x, ptrdiff_t d, const float* tile,
+                                     const float* h, float* maxima, ptrdiff_t stride)
+{
+    for (int part = 0; part < TILE; part += 2 * LANES) {
+        SCORES(score, x, d, tile + part, h + part)
+        for (int p = 0; p < ROWS; p++) {
+            VEC top = LARGER(score[p][0], score[p][1]);
+            if (part > 0)
+                top = LARGER(top, LOAD(maxima + p * stride));
+            STORE(maxima + p * stride, top);
+        }
+    }
+}
+
+/* All scores of a tile, rows `stride` floats apart. */
+TARGET static void NAME(tile_scores)(const float* x, ptrdiff_t d, const float* tile,
+                                     const float* h, float* out, ptrdiff_t stride)
+{
+    for (int part = 0; part < TILE; part += 2 * LANES) {
+        SCORES(score, x, d, tile + part, h + part)
+        for (int p = 0; p < ROWS; p++) {
+            STORE(out + p * stride + part, score[p][0]);
+            STORE(out + p * stride + part + LANES, score[p][1]);
+        }
+    }
+}
+
+/* Scores of one point, as in SCORES, with a whole tile. */
+TARGET static void NAME(point_scores)(const float* x, ptrdiff_t d, const float* tile,
+                                      const float* h, float* out)
+{
+    VEC score[TILE / LANES];
+    for (int v = 0; v < TILE / LANES; v++)
+        score[v] = LOAD(h + v * LANES);
+    for (ptrdiff_t k = 0; k < d; k++)
+        for (int v = 0; v < TILE / LANES; v++)
+            score[v] += x[k * ROWS] * LOAD(tile + k * TILE + v * LANES);
+    for (int v = 0; v < TILE / LANES; v++)
+        STORE(out + v * LANES, score[v]);
+}
+
+/* Lane-wise maxima over a block of sites for 4 x 4 pairs: rows of a and b are BLOCK long. */
+TARGET static void NAME(pair_maxima)(const float* a, const float* b, float* maxima,
+                                     ptrdiff_t stride_a, ptrdiff_t stride_b)
+{
+    VEC top[4][4];
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            top[i][j] = LOAD(a + i * BLOCK) + LOAD(b + j * BLOCK);
+    for (int v = LANES; v < BLOCK; v += LANES) {
+        const VEC b0 = LOAD(b + v), b1 = LOAD(b + BLOCK + v), b2 = LOAD(b + 2 * BLOCK + v),
+                  b3 = LOAD(b + 3 * BLOCK + v);
+        for (int i = 0; i < 4; i++) {
+            const VEC row = LOAD(a + i * BLOCK + v);
+            top[i][0] = LARGER(top[i][0], row + b0);
+            top[i][1] = LARGER(top[i][1], row + b1);
+            top[i][2] = LARGER(top[i][2], row + b2);
+            top[i][3] = LARGER(top[i][3], row + b3);
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            STORE(maxima + i * stride_a + j * stride_b, top[i][j]);
+}
+
+/* Largest of `count` vectors, and the first vector that holds it. */
+TARGET static inline float NAME(search)(const float* maxima, ptrdiff_t count, ptrdiff_t* where)
+{
+    VEC top = LOAD(maxima);
+    for (ptrdiff_t c = 1; c < count; c++)
+        top = LARGER(top, LOAD(maxima + c * LANES));
+    const float peak = PEAK(top);
+    ptrdiff_t c = 0;
+    while (c < count - 1 && !EQUAL(LOAD(maxima + c * LANES), peak))
+        c++;
+    *where = c;
+    return peak;
+}
+
+/* Index of the first of `count` scores that equals `value`, -1 if none does. */
+TARGET static inline ptrdiff_t NAME(find)(const float* scores, ptrdiff_t count, float value)
+{
+    for (ptrdiff_t v = 0; v < count; v += LANES) {
+        const unsigned lanes = EQUAL(LOAD(scores + v), value);
+        if (lanes)
+            return v + __builtin_ctz(lanes);
+    }
+    return -1;
+}
+
+/* Lane-wise maxima of `count` scores. */
+TARGET static inline void NAME(fold)(const float* scores, ptrdiff_t count, float* maxima)
+{
+    VEC top = LOAD(scores);
+    for (ptrdiff_t v = LANES; v < count; v += LANES)
+        top = LARGER(top, LOAD(scores + v));
+    STORE(maxima, top);
+}
+
+/* Sum of two rows. */
+TARGET static inline void NAME(add_rows)(const float* a, const float* b, ptrdiff_t count,
+                                         float* out)
+{
+    for (ptrdiff_t v = 0; v < count; v += LANES)
+        STORE(out + v, LOAD(a + v) + LOAD(b + v));
+}
+
+/* Take what a panel of sites offers a point into its best and runner-up. Scores behind the lane
+ * maxima come from SCORE(where, out), `span` of them from site base + where * span on. */
+#define MERGE(maxima, count, span, base, SCORE)                                         \
+    do {                                                                                \
+        ptrdiff_t where, at;                                                            \
+        float peak = NAME(search)((maxima), (count), &where);                           \
+        int again = 0;                                                                  \
+        if (peak > *best) {                                                             \
+            SCORE(where, scores);                                                       \
+            at = NAME(find)(scores, (span), peak);                                      \
+            if (runner != NULL) {                                                       \
+                *runner = *best;                                                        \
+                *second = *first;                                                       \
+            }                                                                           \
+            *best = peak;                                                               \
+            *first = (int32_t)((base) + where * (span) + at);                           \
+            if (runner != NULL) {                                                       \
+                scores[at] = -INFINITY;                                                 \
+                NAME(fold)(scores, (span), (maxima) + where * LANES);                   \
+                peak = NAME(search)((maxima), (count), &where);                         \
+                again = 1;                                                              \
+            }                                                                           \
+        }                                                                               \
+        if (runner != NULL && peak > *runner) {                                         \
+            SCORE(where, scores);                                                       \
+            if (again && *first >= (base) + where * (span)                              \
+                && *first < (base) + (where + 1) * (span))                              \
+                scores[*first - (base) - where * (span)] = -INFINITY;                   \
+            at = NAME(find)(scores, (span), peak);                                      \
+            *runner = peak;                                                             \
+            *second = (int32_t)((base) + where * (span) + at);                          \
+        }                                                                               \
+    } while (0)
+
+/* Panels of sites stay in the second-level cache while a batch of points passes over them. */
+TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
+                               const float* heights, ptrdiff_t n, int32_t* out_first,
+                               float* out_best, int32_t* out_second, float* out_runner)
+{
+    const ptrdiff_t n_tiles = (n + TILE - 1) / TILE;
+    const ptrdiff_t panel = panel_tiles(d);
+    const ptrdiff_t batch = 64;  /* points whose lane maxima are kept at once */
+    float* x = scratch(batch * d);
+    float* maxima = scratch(batch * panel * LANES);
+    float scores[TILE];
+    if (x == NULL || maxima == NULL) {
+        free(x);
+        free(maxima);
+        return -1;
+    }
+    clear(m, out_first, out_best, out_second, out_runner);
+    for (ptrdiff_t t0 = 0; t0 < n_tiles; t0 += panel) {
+        const ptrdiff_t count = n_tiles - t0 < panel ? n_tiles - t0 : panel;
+        for (ptrdiff_t q0 = 0; q0 < m; q0 += batch) {
+            const ptrdiff_t here = m - q0 < batch ? m - q0 : batch;
+            interleave(points + q0 * d, here, d, ROWS, x);
+            for (ptrdiff_t t = 0; t < count; t++)
+                for (ptrdiff_t q = 0; q < here; q += ROWS)
+                    NAME(tile_maxima)(x + q * d, d, tiles + (t0 + t) * d * TILE,
+                                      heights + (t0 + t) * TILE,
+                                      maxima + (q * count + t) * LANES, count * LANES);
+            for (ptrdiff_t q = 0; q < here; q++) {
+                const float* own = x + q / ROWS * ROWS * d + q % ROWS;
+                int32_t* first = out_first + q0 + q;
+                float* best = out_best + q0 + q;
+                int32_t* second = out_second == NULL ? NULL : out_second + q0 + q;
+                float* runner = out_runner == NULL ? NULL : out_runner + q0 + q;
+#define SCORE(where, out)                                                        \
+    NAME(point_scores)(own, d, tiles + (t0 + (where)) * d * TILE,                \
+                       heights + (t0 + (where)) * TILE, out)
+                MERGE(maxima + q * count * LANES, count, TILE, t0 * TILE, SCORE);
+#undef SCORE
+            }
+        }
+    }
+    free(x);
+    free(maxima);
+    return 0;
+}
+
+/* Rows [block][SIDE][BLOCK] of one half's scores over a panel. */
+TARGET static void NAME(half_scores)(const float* x, ptrdiff_t d, const float* tiles,
+                                     const float* heights, ptrdiff_t blocks, float* rows)
+{
+    for (ptrdiff_t c = 0; c < blocks; c++)
+        for (ptrdiff_t t = 0; t < BLOCK / TILE; t++)
+            for (ptrdiff_t p = 0; p < SIDE; p += ROWS)
+                NAME(tile_scores)(x + p * d, d, tiles + (c * (BLOCK / TILE) + t) * d * TILE,
+                                  heights + (heights == no_heights ? 0 : c * BLOCK + t * TILE),
+                                  rows + (c * SIDE + p) * BLOCK + t * TILE, BLOCK);
+}
+
+TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t groups,
+                              ptrdiff_t dl, ptrdiff_t dr, const float* left_tiles,
+                              const float* right_tiles, const float* heights, ptrdiff_t n,
+                              int32_t* out_first, float* out_best, int32_t* out_second,
+                              float* out_runner)
+{
+    const ptrdiff_t n_blocks = (n + BLOCK - 1) / BLOCK;
+    const ptrdiff_t panel = n_blocks < PAIR_PANEL ? n_blocks : PAIR_PANEL;
+    float* x = scratch(SIDE * (dl + dr));
+    float* a = scratch(panel * SIDE * BLOCK);
+    float* b = scratch(panel * SIDE * BLOCK);
+    float* maxima = scratch(SIDE * SIDE * panel * LANES);
+    float scores[BLOCK];
+    int status = -1;
+    if (x == NULL || a == NULL || b == NULL || maxima == NULL)
+        goto done;
+    clear(groups * SIDE * SIDE, out_first, out_best, out_second, out_runner);
+    for (ptrdiff_t g = 0; g < groups; g++) {
+        float* xr = x + SIDE * dl;
+        interleave(left + g * SIDE * dl, SIDE, dl, ROWS, x);
+        interleave(right + g * SIDE * dr, SIDE, dr, ROWS, xr);
+        for (ptrdiff_t c0 = 0; c0 < n_blocks; c0 += panel) {
+            const ptrdiff_t count = n_blocks - c0 < panel ? n_blocks - c0 : panel;
+            NAME(half_scores)(x, dl, left_tiles + c0 * BLOCK * dl, heights + c0 * BLOCK, count, a);
+            NAME(half_scores)(xr, dr, right_tiles + c0 * BLOCK * dr, no_heights, count, b);
+            for (ptrdiff_t c = 0; c < count; c++)
+                for (int i = 0; i < SIDE; i += 4)
+                    for (int j = 0; j < SIDE; j += 4)
+                        NAME(pair_maxima)(a + (c * SIDE + i) * BLOCK, b + (c * SIDE + j) * BLOCK,
+                                          maxima + ((i * SIDE + j) * count + c) * LANES,
+                                          SIDE * count * LANES, count * LANES);
+            for (int q = 0; q < SIDE * SIDE; q++) {
+                const ptrdiff_t pair = g * SIDE * SIDE + q;
+                int32_t* first = out_first + pair;
+                float* best = out_best + pair;
+                int32_t* second = out_second == NULL ? NULL : out_second + pair;
+                float* runner = out_runner == NULL ? NULL : out_runner + pair;
+#define SCORE(where, out)                                                   \
+    NAME(add_rows)(a + ((where) * SIDE + q / SIDE) * BLOCK,                 \
+                   b + ((where) * SIDE + q % SIDE) * BLOCK, BLOCK, out)
+                MERGE(maxima + q * count * LANES, count, BLOCK, c0 * BLOCK, SCORE);
+#undef SCORE
+            }
+        }
+    }
+    status = 0;
+done:
+    free(x);
+    free(a);
+    free(b);
+    free(maxima);
+    return status;
+}
+
+#undef MERGE
+#undef SCORES
+#undef SPREAD
+#undef STORE
+#undef LOAD
+#undef VEC

@@ -1,0 +1,192 @@
+"""The assignment kernels against float64 products, for every instruction set of this machine."""
+
+import numpy as np
+import pytest
+
+from geomot._core import montecarlo as core
+from geomot._threads import run_chunks
+
+SHAPES = [(1, 1, 5), (2, 2, 3), (63, 3, 7), (64, 10, 100), (65, 2, 9), (300, 7, 1), (5000, 5, 300),
+          (20000, 16, 70), (257, 128, 50)]  # fmt: skip
+
+
+@pytest.fixture(params=["avx512", "avx2", "plain"])
+def instructions(request):
+    before = core.instructions()
+    try:
+        core.use_instructions(request.param)
+    except ValueError:
+        pytest.skip(f"this machine has no {request.param}")
+    yield request.param
+    core.use_instructions(before)
+
+
+def problem(n, d, seed=0):
+    rng = np.random.default_rng([n, d, seed])
+    sites = rng.standard_normal((n, d)).astype(np.float32)
+    heights = (-0.5 * (sites**2).sum(axis=1)).astype(np.float32)
+    return rng, sites, heights
+
+
+def check(winners, points, sites, heights):
+    """Winner and runner-up are those of float64, up to what float32 scores cannot tell."""
+    x, y, h = (np.asarray(a, dtype=np.float64) for a in (points, sites, heights))
+    scores = x @ y.T + h
+    size = np.abs(x) @ np.abs(y).T + np.abs(h)
+    bound = 2.0**-23 * (y.shape[1] + 2) * size.max()
+    rows = np.arange(len(x))
+    ordered = np.sort(scores, axis=1)
+    assert (ordered[:, -1] - scores[rows, winners.first] <= 2 * bound).all()
+    np.testing.assert_allclose(winners.best, ordered[:, -1], rtol=0, atol=bound)
+    if len(y) == 1:
+        assert (winners.second == -1).all()
+        assert (winners.runner == -np.inf).all()
+        return
+    assert (winners.first != winners.second).all()
+    assert (ordered[:, -2] - scores[rows, winners.second] <= 2 * bound).all()
+    np.testing.assert_allclose(winners.runner, ordered[:, -2], rtol=0, atol=bound)
+    clear = ordered[:, -1] - ordered[:, -2] > 2 * bound
+    assert clear.mean() > 0.9
+    assert (winners.first[clear] == scores.argmax(axis=1)[clear]).all()
+
+
+@pytest.mark.parametrize(("n", "d", "m"), SHAPES)
+def test_points(instructions, n, d, m):
+    rng, sites, heights = problem(n, d)
+    points = rng.standard_normal((m, d)).astype(np.float32)
+    scores = core.PointScores(sites)
+    winners = scores.winners(points, heights, runner=True)
+    check(winners, points, sites, heights)
+    alone = scores.winners(points, heights)
+    assert (alone.first == winners.first).all()
+    assert (alone.best == winners.best).all()
+    assert alone.second is None
+
+
+@pytest.mark.parametrize(("n", "d", "m"), [shape for shape in SHAPES if shape[1] > 1])
+def test_pairs(instructions, n, d, m):
+    rng, sites, heights = problem(n, d)
+    split, groups = max(1, d // 3), 3
+    left = rng.standard_normal((groups, 16, split)).astype(np.float32)
+    right = rng.standard_normal((groups, 16, d - split)).astype(np.float32)
+    winners = core.PairScores(sites, split).winners(left, right, heights, runner=True)
+    points = np.concatenate(
+        [np.repeat(left[:, :, None], 16, axis=2), np.repeat(right[:, None], 16, axis=1)], axis=-1
+    ).reshape(-1, d)
+    check(winners, points, sites, heights)
+
+
+def test_points_do_not_depend_on_their_neighbours(instructions):
+    rng, sites, heights = problem(1000, 6)
+    points = rng.standard_normal((1200, 6)).astype(np.float32)
+    scores = core.PointScores(sites)
+    whole = scores.winners(points, heights, runner=True)
+    for start, stop in ((0, 1), (5, 12), (500, 1200)):
+        part = scores.winners(points[start:stop], heights, runner=True)
+        for name in ("first", "second", "best", "runner"):
+            assert (getattr(part, name) == getattr(whole, name)[start:stop]).all()
+
+
+def test_threads_change_no_bit():
+    rng, sites, heights = problem(3000, 9)
+    points = rng.standard_normal((5000, 9)).astype(np.float32)
+    left = rng.standard_normal((20, 16, 4)).astype(np.float32)
+    right = rng.standard_normal((20, 16, 5)).astype(np.float32)
+    for scores, samples in ((core.PointScores(sites), (points,)),
+                            (core.PairScores(sites, 4), (left, right))):  # fmt: skip
+        one, many = (scores.winners(*samples, heights, runner=True, threads=t) for t in (1, 7))
+        for name in ("first", "second", "best", "runner"):
+            assert getattr(one, name).tobytes() == getattr(many, name).tobytes()
+
+
+@pytest.mark.parametrize("n", [2, 70, 600, 9000])
+def test_ties_go_to_the_lowest_index(instructions, n):
+    # every site at one of two places: all scores are exact, and shared by half of the sites
+    sites = np.zeros((n, 2), dtype=np.float32)
+    sites[1::2] = [1.0, 2.0]
+    heights = np.zeros(n, dtype=np.float32)
+    points = np.array([[1.0, 1.0], [-1.0, -1.0], [2.0, -1.0]], dtype=np.float32)
+    winners = core.PointScores(sites).winners(points, heights, runner=True)
+    expected = [1, 0, 0]
+    assert winners.first.tolist() == expected
+    runners = [min(k for k in (3, 2, 1, 0) if k < n and k % 2 == e % 2 and k != e) if n > 3 else
+               1 - e for e in expected]  # fmt: skip
+    runners[2] = 1  # all sites tie
+    assert winners.second.tolist() == runners
+    assert (winners.best - winners.runner == [0 if n > 3 else 3, 0 if n > 3 else 3, 0]).all()
+    left = np.broadcast_to(points[:1, None, :1], (1, 16, 1))
+    right = np.broadcast_to(points[:1, None, 1:], (1, 16, 1))
+    pairs = core.PairScores(sites, 1).winners(left, right, heights, runner=True)
+    assert (pairs.first == 1).all()
+    assert (pairs.second == runners[0]).all()
+
+
+def test_tally_counts_groups_into_blocks():
+    rng = np.random.default_rng(0)
+    n, blocks = 50, 4
+    labels = rng.integers(n, size=(11, 16)).astype(np.int32)
+    counts = np.zeros((blocks, n), dtype=np.int64)
+    squares = np.zeros((blocks, n), dtype=np.int64)
+    scratch = np.zeros(n, dtype=np.int32)
+    core.tally(labels[:5], 3, counts, squares, scratch)
+    core.tally(labels[5:], 8, counts, squares, scratch)
+    groups = np.stack([np.bincount(row, minlength=n) for row in labels])
+    place = (3 + np.arange(11)) % blocks
+    for b in range(blocks):
+        assert (counts[b] == groups[place == b].sum(axis=0)).all()
+        assert (squares[b] == (groups[place == b] ** 2).sum(axis=0)).all()
+    assert not scratch.any()
+
+
+def test_add_points():
+    rng = np.random.default_rng(1)
+    points = rng.random((100, 3)).astype(np.float32)
+    labels = rng.integers(7, size=100).astype(np.int32)
+    sums = np.ones((7, 3))
+    core.add_points(points, labels, sums)
+    expected = np.ones((7, 3))
+    np.add.at(expected, labels, points.astype(np.float64))
+    np.testing.assert_allclose(sums, expected, rtol=1e-14)
+
+
+def test_bad_shapes():
+    _, sites, heights = problem(10, 4)
+    with pytest.raises(ValueError, match="points must have shape"):
+        core.PointScores(sites).winners(np.zeros((3, 5)), heights)
+    with pytest.raises(ValueError, match="heights must have shape"):
+        core.PointScores(sites).winners(np.zeros((3, 4)), heights[:-1])
+    with pytest.raises(ValueError, match="split must lie"):
+        core.PairScores(sites, 4)
+    with pytest.raises(ValueError, match="right must have shape"):
+        core.PairScores(sites, 1).winners(np.zeros((2, 16, 1)), np.zeros((2, 16, 2)), heights)
+    with pytest.raises(ValueError, match="instruction set"):
+        core.use_instructions("abacus")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_chunks_run_once_and_errors_arrive(threads):
+    seen = []
+    run_chunks(seen.append, 20, threads)
+    assert sorted(seen) == list(range(20))
+
+    def fails(chunk):
+        seen.append(chunk)
+        if chunk == 3:
+            raise RuntimeError("chunk 3")
+
+    seen.clear()
+    with pytest.raises(RuntimeError, match="chunk 3"):
+        run_chunks(fails, 10000, threads)
+    assert len(seen) < 10000
+
+
+def test_an_interrupt_stops_every_thread():
+    started = []
+
+    def interrupted(chunk):
+        started.append(chunk)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_chunks(interrupted, 1000, 2)
+    assert len(started) <= 4
