@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from geomot.errors import ConvergenceError, ConvergenceWarning, GeomotError
     from geomot.solution import Solution
     from geomot.solver import solve
-    from geomot.sources import Samples, UniformBox, UniformPolygon
+    from geomot.sources import (
+        Gaussian,
+        GridDensity,
+        Samples,
+        UniformBall,
+        UniformBox,
+        UniformPolygon,
+    )
     from geomot.storage import load
 
 __version__ = "0.1.0"
@@ -24,10 +31,13 @@ _HOMES = {
     "BrenierMap": "brenier",
     "ConvergenceError": "errors",
     "ConvergenceWarning": "errors",
+    "Gaussian": "sources",
     "GeomotError": "errors",
+    "GridDensity": "sources",
     "PowerDiagram": "diagram",
     "Samples": "sources",
     "Solution": "solution",
+    "UniformBall": "sources",
     "UniformBox": "sources",
     "UniformPolygon": "sources",
     "load": "storage",
@@ -52,10 +62,13 @@ __all__ = [
     "BrenierMap",
     "ConvergenceError",
     "ConvergenceWarning",
+    "Gaussian",
     "GeomotError",
+    "GridDensity",
     "PowerDiagram",
     "Samples",
     "Solution",
+    "UniformBall",
     "UniformBox",
     "UniformPolygon",
     "__version__",

@@ -87,3 +87,78 @@ CERTIFICATE_ROUNDING = 1e-12
 # How far below its first cell the weight of a site without mass is put, in squared extents of
 # sites and domain: far above rounding, too little to matter to a plot of the weights.
 ZERO_MASS_DROP = 1e-6
+
+# ---- Monte Carlo; chosen by measurement, see benchmarks/MONTECARLO.md ----
+
+# Default bound on the total variation between the masses and their targets.
+MONTECARLO_TOL = 0.01
+
+# Product groups from this many sites on.
+PAIR_SITES = 64
+
+# Rows of a scrambled Sobol sequence before the next scrambling: a power of two.
+SOBOL_ROWS = 2**14
+
+# Samples of a step: half the number of sites, within these bounds.
+LEAST_BATCH = 2048
+LARGEST_BATCH = 8192
+
+# Steps shrink as (1 + samples / (STEP_SAMPLES * n))^-STEP_DECAY. A slower decay makes heights so
+# noisy that their average is biased, a faster one forgets the start too late.
+STEP_SAMPLES = 4.0
+STEP_DECAY = 0.6
+
+# Heights are averaged with weights ~ k^(AVERAGING - 1) at step k: 1 loses nothing to noise, more
+# forgets the start sooner.
+AVERAGING = 1.5
+
+# The Hessian's diagonal is raised by this share of its mean, lest cells that are hardly ever hit
+# take huge steps; gaps that estimate it are looked at in the first steps and then now and then.
+DIAGONAL_FLOOR = 0.3
+FIRST_GAPS = 30
+GAPS_EVERY = 8
+HESSIAN_MEMORY = 0.02
+
+# Clusters of sites for the coarse Newton step, sites in one on average at least, and its
+# regularisation relative to the mean diagonal entry.
+COARSE_CLUSTERS = 32
+COARSE_SITES = 8
+COARSE_FLOOR = 0.1
+LLOYD_STEPS = 5
+
+# Independent streams of samples in a test: the jackknife over them gives the error of chi^2,
+# Student's distribution with one degree of freedom less its quantiles.
+TEST_STREAMS = 32
+
+# Level at which "converged" may be wrong, all looks of a solve together; and that of the intervals
+# that are reported.
+TEST_LEVEL = 0.05
+CONFIDENCE = 0.95
+
+# Total variation of masses with independent Gaussian relative errors: sqrt(1 / (2 pi)) sqrt(chi^2).
+TV_FACTOR = 0.3989422804014327
+
+# First look after this many samples per site; the next when chi^2 ~ 1 / samples is expected to
+# allow a verdict, but never earlier or later than these factors say.
+FIRST_LOOK = 5.0
+LOOK_GROWTH = (1.15, 1.8)
+
+# Samples of a look, as a share of those fitted so far; it goes on only if chi^2 is not above its
+# tolerance by this many standard errors.
+TEST_SHARE = 0.04
+LOOK_QUANTILE = 2.0
+
+# What a fit and a test are planned with: chi^2 after m fitted samples is FIT_NOISE n / m, give or
+# take a share of FIT_NOISE_SPREAD, and its standard error on m samples TEST_NOISE sqrt(2 n) / m, of
+# which a verdict needs so many.
+FIT_NOISE = 0.95
+FIT_NOISE_SPREAD = 0.3
+TEST_NOISE = 2.0
+TEST_QUANTILE = 3.0
+
+# A fit gives up after this many times the samples that independent ones would need.
+FIT_CAP = 8.0
+
+# Reach, in roots of the total variance, within which a site without mass has no cell if the source
+# has no bounds.
+IDLE_REACH = 12.0

@@ -12,11 +12,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._frozen import Frozen, read_only
+from geomot._validation import as_points, as_threads
+from geomot.assign import Assigner
 from geomot.diagram import PowerDiagram
+from geomot.estimate import MassEstimate
 from geomot.potentials import heights_from_weights
 from geomot.sources import Source
 
-__all__ = ["HISTORY_DTYPE", "STATUSES", "Solution", "history_records"]
+__all__ = [
+    "HISTORIES",
+    "HISTORY_DTYPE",
+    "MONTECARLO_HISTORY",
+    "STATUSES",
+    "Solution",
+    "history_records",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -24,24 +34,34 @@ FloatArray = NDArray[np.float64]
 HISTORY_FIELDS = ("dual", "residual", "step", "min_mass")
 HISTORY_DTYPE = np.dtype([(name, np.float64) for name in HISTORY_FIELDS])
 
+# One row per look at the averaged heights; `samples` were fitted to before it.
+MONTECARLO_FIELDS = (*HISTORY_FIELDS, "samples")
+MONTECARLO_HISTORY = np.dtype([(name, np.float64) for name in MONTECARLO_FIELDS])
+
+HISTORIES = {"newton": HISTORY_DTYPE, "montecarlo": MONTECARLO_HISTORY}
+
 NUMBERS = ("mass_error", "cost", "dual_value", "tol")
 
 STATUSES = ("converged", "max_iter", "precision", "stalled", "stopped")
 
 
-def history_records(rows: Iterable[tuple[float, float, float, float]]) -> np.recarray:
+def history_records(
+    rows: Iterable[tuple[float, ...]], dtype: np.dtype = HISTORY_DTYPE
+) -> np.recarray:
     """Return the history of a solve as a record array.
 
     Parameters
     ----------
     rows : iterable of (dual, residual, step, min_mass)
-        One row per accepted iterate, the start included.
+        One row per accepted iterate, the start included; in Monte Carlo per look, with `samples`.
+    dtype : dtype
+        One of HISTORIES.
 
     Returns
     -------
     recarray
     """
-    return np.array([tuple(row) for row in rows], dtype=HISTORY_DTYPE).view(np.recarray)
+    return np.array([tuple(row) for row in rows], dtype=dtype).view(np.recarray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,27 +81,34 @@ class Solution(Frozen):
     masses : ndarray of shape (n,)
         The masses of the cells under `weights_exact`.
     mass_error : float
-        max_i abs(masses_i - target_masses_i) / target_masses_i, over the positive targets.
+        max_i abs(masses_i - target_masses_i) / target_masses_i, over the positive targets. In Monte
+        Carlo it holds the sampling noise of `masses`: see `estimate` for errors without it.
     status : str
-        "converged": `mass_error` <= `tol`; "max_iter": the iterations ran out; "precision":
+        "converged": `mass_error` <= `tol`, and in Monte Carlo the total variation, as a test on
+        fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision":
         arithmetic allows no further progress; "stalled": no step was acceptable, for another
         reason; "stopped": by the callback.
     n_iter : int
-        Number of Newton steps taken.
+        Number of steps taken.
     cost : float
-        W2^2, the integral of |x - T(x)|^2 over the source.
+        W2^2 between the source and the target masses: the dual value.
     dual_value : float
-        The Kantorovich dual value of the weights.
+        The Kantorovich dual value of the weights; in Monte Carlo an estimate.
     bracket : tuple of float
-        Certified lower and upper bound on W2^2 between the source and the target masses.
+        Certified lower and upper bound on W2^2 between the source and the target masses; in Monte
+        Carlo each holds at level 0.975.
     history : recarray
-        Fields dual, residual, step, min_mass: one record per accepted iterate.
+        Fields dual, residual, step, min_mass: one record per accepted iterate. In Monte Carlo one
+        per look at the averaged heights, the residual being the total variation, and a field
+        samples: how many the heights were fitted to.
     source : Source
         The source measure.
     method : str
         The method that was used.
     tol : float
-        The tolerance asked for.
+        The tolerance asked for, in the terms of the method.
+    estimate : MassEstimate or None
+        What Monte Carlo measured on fresh samples: chi^2, total variation, standard errors.
     """
 
     sites: FloatArray
@@ -98,6 +125,7 @@ class Solution(Frozen):
     source: Source
     method: str
     tol: float
+    estimate: MassEstimate | None = None
 
     def __post_init__(self) -> None:
         n = len(self.sites)
@@ -120,8 +148,15 @@ class Solution(Frozen):
             object.__setattr__(self, name, kind(getattr(self, name)))
         lower, upper = self.bracket
         object.__setattr__(self, "bracket", (float(lower), float(upper)))
-        if self.history.dtype.names != HISTORY_FIELDS or self.history.ndim != 1:
-            raise ValueError(f"history must have the fields {HISTORY_FIELDS}")
+        if self.method not in HISTORIES:
+            raise ValueError(f"method must be one of {tuple(HISTORIES)}, got {self.method!r}")
+        names = HISTORIES[self.method].names
+        if self.history.dtype.names != names or self.history.ndim != 1:
+            raise ValueError(f"history must have the fields {names}")
+        if (self.estimate is not None) != (self.method == "montecarlo"):
+            raise ValueError("estimate must be given for Monte Carlo, and only then")
+        if self.estimate is not None and self.estimate.centroids.shape != (n, self.source.dim):
+            raise ValueError(f"estimate must have centroids of shape {(n, self.source.dim)}")
         object.__setattr__(self, "history", read_only(self.history.copy().view(np.recarray)))
         if self.status not in STATUSES:
             raise ValueError(f"status must be one of {STATUSES}, got {self.status!r}")
@@ -152,6 +187,8 @@ class Solution(Frozen):
     @cached_property
     def rounded_mass_error(self) -> float:
         """The `mass_error` of the weights rounded to float64; measured when first asked for."""
+        if self.method == "montecarlo":  # its weights are float64 already
+            return self.mass_error
         masses = PowerDiagram(self.sites, self.weights, self.source).masses
         # coincident sites share one cell
         _, place = np.unique(self.sites, axis=0, return_inverse=True)
@@ -160,9 +197,20 @@ class Solution(Frozen):
         positive = wanted > 0.0
         return float(np.max(error[positive] / wanted[positive]))
 
+    @property
+    def centroids(self) -> FloatArray:
+        """Barycentre of each cell, shape (n, d); NaN where it is empty, or no sample fell."""
+        if self.estimate is not None:
+            return self.estimate.centroids
+        return self.diagram().centroids
+
     @cached_property
     def _diagram(self) -> PowerDiagram:
         return PowerDiagram(self.sites, self.weights_exact, self.source)
+
+    @cached_property
+    def _assigner(self) -> Assigner:
+        return Assigner(self.sites, self.weights)
 
     def _attach(self, diagram: PowerDiagram) -> Solution:
         """Keep the solve's last diagram, and return the solution.
@@ -173,25 +221,32 @@ class Solution(Frozen):
         return self
 
     def diagram(self) -> PowerDiagram:
-        """Return the power diagram of the weights.
+        """Return the power diagram of the weights, where the source has exact ones.
 
         Computed from `sites`, `weights_exact` and `source` when first asked for, then kept.
         """
         return self._diagram
 
-    def assign(self, points: ArrayLike) -> NDArray[np.int64]:
+    def assign(self, points: ArrayLike, *, threads: int | None = None) -> NDArray[np.int64]:
         """Return the index of the site to which each point is sent.
 
         Parameters
         ----------
         points : array_like of shape (q, d)
             The points, inside or outside the source's domain.
+        threads : int, optional
+            Number of threads; None uses the cores at hand. The result does not depend on it.
 
         Returns
         -------
         ndarray of shape (q,), int64
+            Decided exactly where the source has exact diagrams, elsewhere to the rounding of
+            float64.
         """
-        return self._diagram.locate(points)
+        if self.source.exact:
+            return self._diagram.locate(points)
+        queries = as_points(points, "points", self.source.dim, allow_empty=True)
+        return self._assigner(queries, as_threads(threads))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the solution to a file; `geomot.load` reads it.

@@ -1,19 +1,17 @@
-"""The solver: from sites and target masses to certified weights."""
+"""The solver's public face: arguments in one form, the choice of a method, warnings."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot import _pairs
-from geomot._constants import FIRST_STEP, NEWTON_MAX_ITER, NEWTON_TOL, ZERO_MASS_DROP
+from geomot._constants import FIRST_STEP, MONTECARLO_TOL, NEWTON_MAX_ITER, NEWTON_TOL
 from geomot._pairs import Pair
-from geomot._power import coincident, hilbert_order
 from geomot._validation import (
     as_count,
     as_generator,
@@ -23,51 +21,18 @@ from geomot._validation import (
     as_tolerance,
     as_weights,
 )
-from geomot.certificate import bracket
 from geomot.errors import ConvergenceError, ConvergenceWarning
-from geomot.newton import Iterate, Problem, newton
-from geomot.potentials import heights_from_weights, weights_from_heights
-from geomot.solution import Solution, history_records
+from geomot.exact import solve_exact
+from geomot.montecarlo import solve_montecarlo
+from geomot.solution import Solution
 from geomot.sources import Source, as_source, exact_polygon
-from geomot.start import insertion_start, make_valid
+from geomot.state import Monitor, SolverState
 
 __all__ = ["SolverState", "solve"]
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
-METHODS = ("auto", "newton")
-
-
-@dataclass(frozen=True)
-class SolverState:
-    """What a callback is shown after each accepted iterate, the start included.
-
-    Attributes
-    ----------
-    n_iter : int
-        Newton steps taken so far.
-    mass_error : float
-        Largest relative error of a mass.
-    dual : float
-        Kantorovich's dual value, a lower bound on W2^2.
-    residual : float
-        Euclidean distance of the roots of masses and targets.
-    step : float
-        Length of the step that led here; 0.5 at the start.
-    min_mass : float
-        Smallest mass of a cell.
-    weights_exact : ndarray of shape (n, 2)
-        The weights as exact sums hi + lo. Passing the state as `initial_weights` resumes the solve.
-    """
-
-    n_iter: int
-    mass_error: float
-    dual: float
-    residual: float
-    step: float
-    min_mass: float
-    weights_exact: FloatArray
+METHODS = ("auto", "newton", "montecarlo")
 
 
 def solve(
@@ -85,46 +50,62 @@ def solve(
     progress: bool = False,
     strict: bool = False,
     normalize: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Solution:
     """Find the optimal map from a continuous measure onto weighted points.
 
     The map minimises the mean of |x - T(x)|^2. It sends the power cell of each site to that site;
-    Newton's method on the dual energy finds the power weights that give each cell its mass
-    (Kitagawa, Merigot, Thibert 2016; Lei, Su, Cui, Yau, Gu, arXiv:1710.05488), started by
-    inserting sites level by level.
+    what is to be found are the power weights that give each cell its mass. They maximise a concave
+    dual energy.
+
+    - "newton", in the plane: cells are measured exactly, and Newton's method, started by inserting
+      sites level by level, solves for the masses to nine digits and more (Kitagawa, Merigot,
+      Thibert 2016; Lei, Su, Cui, Yau, Gu, arXiv:1710.05488).
+    - "montecarlo", in any dimension: stochastic approximation on samples of the source, and a
+      verdict from fresh samples. Its error decreases as one over the root of the samples per site:
+      a total variation of 0.01 takes some 1500 samples per site, and no run reaches 1e-6.
 
     Parameters
     ----------
-    sites : array_like of shape (n, 2)
-        The sites y_i, anywhere in the plane. Coincident sites are merged: they share one cell's
-        mass in proportion to their target masses, and the lowest index owns the cell.
+    sites : array_like of shape (n, d)
+        The sites y_i, anywhere. Coincident sites are merged: they share one cell's mass in
+        proportion to their target masses, and the lowest index owns the cell.
     target_masses : array_like of shape (n,), optional
         Non-negative masses of sum 1; equal ones by default. A site of mass zero gets a finite
         weight and an empty cell.
-    source : Source or array_like of shape (m, 2), optional
-        The source measure, or the vertices of a convex polygon for the uniform one on it. The unit
-        square by default.
-    method : {"auto", "newton"}
-        Both stand for the exact method.
-    tol : float, default 1e-9
-        Bound on the largest relative error of a cell's mass.
+    source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
+        The source measure on R^d; an array holds the vertices of a convex polygon, for the uniform
+        measure on it. The unit box by default.
+    method : {"auto", "newton", "montecarlo"}
+        "auto" is exact where the source has exact diagrams.
+    tol : float, optional
+        Newton: bound on the largest relative error of a cell's mass, 1e-9 by default. Monte Carlo:
+        bound on the total variation between masses and targets, 0.01 by default; "converged" then
+        means that an independent test has found it smaller, at level 0.95.
     initial_weights : array_like of shape (n,) or (n, 2), Solution or SolverState, optional
-        Where to start instead; cells that are empty under them are lifted first. From a Solution
-        or SolverState of the same problem the run goes on exactly as if it had not stopped.
-    max_iter : int, default 200
-        Largest number of Newton steps on the full problem.
+        Where to start instead. Newton lifts cells that are empty under them first, and from a
+        Solution or SolverState of the same problem goes on exactly as if it had not stopped. Monte
+        Carlo measures them, to know how far they are.
+    max_iter : int, optional
+        Largest number of steps: 200 of Newton's by default, and in Monte Carlo those of eight times
+        the samples that a fit to independent points would need.
     threads : int, optional
         Number of threads, all usable cores by default. The result does not depend on it.
     callback : callable, optional
-        Called with a `SolverState` after each accepted iterate; returning True stops the solve.
-    random_state : optional
-        Accepted for symmetry with sampling methods; the exact method draws nothing from it.
+        Called with a `SolverState` after each accepted iterate or look; returning True stops the
+        solve.
+    random_state : None, int, Generator or RandomState, optional
+        All randomness of Monte Carlo; an integer gives the same result each time. Newton's method
+        draws nothing from it.
     progress : bool, default False
         Show a progress bar on standard error.
     strict : bool, default False
         Raise instead of warn when the tolerance is not reached.
     normalize : bool, default False
         Divide the target masses by their sum.
+    checkpoint : str or path-like, optional
+        File to which what has been reached is saved after each accepted iterate or look, with the
+        status "stopped"; `geomot.load` reads it, and `initial_weights` takes it.
 
     Returns
     -------
@@ -147,41 +128,72 @@ def solve(
     Examples
     --------
     >>> import geomot
+    >>> import numpy as np
     >>> solution = geomot.solve([[0.25, 0.5], [0.75, 0.5]], [0.3, 0.7])
     >>> solution.converged
     True
     >>> round(solution.cost, 12)            # W2^2
     0.124166666667
+
+    In ten dimensions, from a Gaussian, by sampling:
+
+    >>> sites = np.random.default_rng(0).standard_normal((200, 10))
+    >>> source = geomot.Gaussian(np.zeros(10), 1.0)
+    >>> solution = geomot.solve(sites, source=source, tol=0.05, random_state=0)
+    >>> solution.converged, solution.estimate.tv < 0.05
+    (True, True)
     """
-    y = as_points(sites, "sites", 2)
+    y = as_points(sites, "sites")
     nu = as_masses(target_masses, len(y), "target_masses", normalize=normalize)
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")
-    measure = as_source(source, 2)
-    polygon = exact_polygon(measure)
-    tolerance = NEWTON_TOL if tol is None else as_tolerance(tol)
-    limit = NEWTON_MAX_ITER if max_iter is None else as_count(max_iter, "max_iter", 0)
+    measure = as_source(source, y.shape[1])
+    if method == "auto":
+        method = "newton" if measure.exact else "montecarlo"
+    if method == "newton":
+        _require_exact(y, measure)
+    tolerance = as_tolerance(_TOLERANCES[method] if tol is None else tol)
+    limit = None if max_iter is None else as_count(max_iter, "max_iter", 0)
     n_threads = as_threads(threads)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
-    as_generator(random_state)
+    rng = as_generator(random_state)
     initial, step = _as_initial(initial_weights, len(y))
 
-    reduced = _Reduced(y, nu, polygon, n_threads)
-    start = reduced.start() if initial is None else reduced.restart(initial, step)
-    with _Observer(reduced, tolerance, callback, progress) as observer:
-        iterate, status = newton(start, tol=tolerance, max_iter=limit, observe=observer)
-    solution = reduced.solution(iterate, status, measure, tolerance, observer.rows)
+    with Monitor(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
+        if method == "newton":
+            solution = solve_exact(
+                y,
+                nu,
+                measure,
+                tol=tolerance,
+                initial=initial,
+                step=step,
+                max_iter=NEWTON_MAX_ITER if limit is None else limit,
+                threads=n_threads,
+                monitor=monitor,
+            )
+        else:
+            solution = solve_montecarlo(
+                y,
+                nu,
+                measure,
+                tol=tolerance,
+                initial=None if initial is None else initial[0] + initial[1],
+                max_iter=limit,
+                threads=n_threads,
+                rng=rng,
+                monitor=monitor,
+            )
     if not solution.converged:
-        message = (
-            f"solve stopped with mass_error {solution.mass_error:.3g} > tol {tolerance:.3g} "
-            f"after {solution.n_iter} steps: {_REASONS[status]}"
-        )
+        message = _complaint(solution)
         if strict:
             raise ConvergenceError(message, solution)
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return solution
 
+
+_TOLERANCES = {"newton": NEWTON_TOL, "montecarlo": MONTECARLO_TOL}
 
 _REASONS = {
     "max_iter": "max_iter was reached",
@@ -191,175 +203,40 @@ _REASONS = {
 }
 
 
+def _require_exact(sites: FloatArray, source: Source) -> None:
+    if sites.shape[1] != 2:
+        raise ValueError(
+            f"sites must have shape (n, 2) for the exact method, got {sites.shape}: "
+            'method="montecarlo" works in any dimension'
+        )
+    exact_polygon(source)
+
+
+def _bar(method: str, tol: float) -> tuple[str, str]:
+    """Description and unit of the progress bar."""
+    if method == "newton":
+        return f"Newton to {tol:.0e}", " steps"
+    return f"Monte Carlo to {tol:.3g}", " samples"
+
+
+def _complaint(solution: Solution) -> str:
+    reached = f"mass_error {solution.mass_error:.3g} > tol {solution.tol:.3g}"
+    if solution.estimate is not None:
+        low, high = solution.estimate.tv_interval
+        reached = f"total variation in [{low:.3g}, {high:.3g}], tol {solution.tol:.3g},"
+    return (
+        f"solve stopped with {reached} after {solution.n_iter} steps: {_REASONS[solution.status]}"
+    )
+
+
 def _as_initial(value: Any, n: int) -> tuple[Pair | None, float]:
     """Weights to start from, and the step before the first."""
     if value is None:
         return None, FIRST_STEP
     if isinstance(value, Solution):
-        step = float(value.history.step[-1]) if len(value.history) else FIRST_STEP
+        exact = value.method == "newton" and len(value.history) > 0
+        step = float(value.history.step[-1]) if exact else FIRST_STEP
         return as_weights(value.weights_exact, n, "initial_weights"), step
     if isinstance(value, SolverState):
         return as_weights(value.weights_exact, n, "initial_weights"), value.step
     return as_weights(value, n, "initial_weights"), FIRST_STEP
-
-
-class _Observer:
-    """Keeps the history, feeds the callback and the progress bar."""
-
-    def __init__(
-        self,
-        reduced: _Reduced,
-        tol: float,
-        callback: Callable[[SolverState], bool | None] | None,
-        progress: bool,
-    ) -> None:
-        self.reduced = reduced
-        self.callback = callback
-        self.rows: list[tuple[float, float, float, float]] = []
-        self.bar = None
-        if progress:
-            from tqdm import tqdm
-
-            self.bar = tqdm(desc=f"Newton to {tol:.0e}", unit=" steps")
-
-    def __enter__(self) -> _Observer:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def __call__(self, iterate: Iterate) -> bool:
-        self.rows.append((iterate.dual, iterate.residual, iterate.step, iterate.min_mass))
-        if self.bar is not None:
-            self.bar.set_postfix(mass_error=f"{iterate.mass_error:.1e}", refresh=False)
-            self.bar.update(int(len(self.rows) > 1))
-        if self.callback is None:
-            return False
-        state = SolverState(
-            n_iter=len(self.rows) - 1,
-            mass_error=iterate.mass_error,
-            dual=iterate.dual,
-            residual=iterate.residual,
-            step=iterate.step,
-            min_mass=iterate.min_mass,
-            weights_exact=np.column_stack(self.reduced.expand(iterate.weights)),
-        )
-        return self.callback(state) is True
-
-
-class _Reduced:
-    """The problem on distinct sites of positive mass, along a space-filling curve.
-
-    Coincident sites are merged, sites of mass zero left out; `expand` brings both back.
-    """
-
-    def __init__(
-        self, sites: FloatArray, masses: FloatArray, polygon: FloatArray, threads: int
-    ) -> None:
-        self.sites = sites
-        self.masses = masses
-        self.polygon = polygon
-        self.threads = threads
-        order, keys = hilbert_order(sites)
-        representative = np.arange(len(sites))
-        twins, starts = coincident(sites[order], keys)
-        for g in range(len(starts) - 1):
-            group = order[twins[starts[g] : starts[g + 1]]]
-            representative[group] = group.min()
-        self.representative = representative
-        self.group_mass: FloatArray = np.bincount(
-            representative, masses, minlength=len(sites)
-        ).astype(np.float64)
-        # along the curve, without losers among twins and sites without mass
-        self.members = order[(representative[order] == order) & (self.group_mass[order] > 0.0)]
-        self.problem = Problem(
-            np.ascontiguousarray(sites[self.members]),
-            self.group_mass[self.members],
-            polygon,
-            threads,
-        )
-
-    def restart(self, weights: Pair, step: float) -> Iterate:
-        """The given weights of all sites, made valid where they leave a cell empty."""
-        kept = weights[0][self.members], weights[1][self.members]
-        return make_valid(self.problem.evaluate(kept, step))
-
-    def start(self) -> Iterate:
-        """The insertion start, in a frame in which the sites lie inside the domain."""
-        near, centre, scale, origin = _near_domain(self.problem.sites, self.polygon)
-        if near is None:
-            return insertion_start(self.problem)
-        model = Problem(near, self.problem.masses, self.polygon, self.threads)
-        heights = heights_from_weights(near, *insertion_start(model).weights)
-        # With y' = scale (y - centre) + origin, u' = scale u + <x, origin - scale centre>.
-        weights = weights_from_heights(self.problem.sites, heights[0] / scale, heights[1] / scale)
-        return make_valid(self.problem.evaluate(weights))
-
-    def expand(self, weights: Pair) -> Pair:
-        """Weights of all sites: twins share one, sites without mass stay below their cell."""
-        n = len(self.sites)
-        hi, lo = np.zeros(n), np.zeros(n)
-        hi[self.members], lo[self.members] = weights
-        idle = np.flatnonzero((self.group_mass == 0.0) & (self.representative == np.arange(n)))
-        if idle.size:
-            diagram = self.problem.plane.diagram(*weights, threads=self.threads)
-            touching = diagram.insert(self.sites[idle], np.zeros(idle.size), threads=self.threads)
-            extent = np.ptp(np.vstack([self.polygon, self.sites]), axis=0).max()
-            below = _pairs.add(
-                (touching[:, 0], touching[:, 1]), np.full(idle.size, -ZERO_MASS_DROP * extent**2)
-            )
-            hi[idle], lo[idle] = below
-        return hi[self.representative], lo[self.representative]
-
-    def solution(
-        self,
-        iterate: Iterate,
-        status: str,
-        source: Source,
-        tol: float,
-        rows: list[tuple[float, float, float, float]],
-    ) -> Solution:
-        hi, lo = self.expand(iterate.weights)
-        masses, costs = np.zeros(len(self.sites)), np.zeros(len(self.sites))
-        masses[self.members] = iterate.diagram.masses
-        costs[self.members] = iterate.diagram.costs
-        dual, bounds = bracket(self.sites, hi, lo, masses, costs, self.group_mass, self.polygon)
-        share = np.divide(
-            self.masses,
-            self.group_mass[self.representative],
-            where=self.masses > 0.0,
-            out=np.zeros_like(self.masses),
-        )
-        return Solution(
-            sites=self.sites,
-            weights_exact=np.column_stack([hi, lo]),
-            target_masses=self.masses,
-            masses=masses[self.representative] * share,
-            mass_error=iterate.mass_error,
-            status=status,
-            n_iter=len(rows) - 1,
-            cost=dual,
-            dual_value=dual,
-            bracket=bounds,
-            history=history_records(rows),
-            source=source,
-            method="newton",
-            tol=tol,
-        )
-
-
-def _near_domain(
-    sites: FloatArray, polygon: FloatArray
-) -> tuple[FloatArray | None, FloatArray, float, FloatArray]:
-    """Sites moved and scaled into the domain's bounding box; None where they lie in it."""
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    bottom, top = sites.min(axis=0), sites.max(axis=0)
-    origin, centre = 0.5 * (low + high), 0.5 * (bottom + top)
-    if (bottom >= low).all() and (top <= high).all():
-        return None, centre, 1.0, origin
-    extent = float((top - bottom).max())
-    room = float((high - low).min())
-    # a power of two, so that scaling heights back is exact
-    scale = 2.0 ** np.floor(np.log2(room / extent)) if extent > room else 1.0
-    return scale * (sites - centre) + origin, centre, float(scale), origin

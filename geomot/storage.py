@@ -22,7 +22,8 @@ import numpy as np
 
 from geomot._constants import MASS_SUM_TOLERANCE, STORED_HEADER_LIMIT, STORED_INDEX_LIMIT
 from geomot._validation import as_count, as_points, as_vector, as_weights
-from geomot.solution import HISTORY_DTYPE, HISTORY_FIELDS, NUMBERS, Solution
+from geomot.estimate import MassEstimate
+from geomot.solution import HISTORIES, NUMBERS, Solution
 from geomot.sources import Source
 
 __all__ = ["load", "save"]
@@ -34,10 +35,12 @@ _HEADER = "header.json"
 _ARRAYS = ("sites", "weights_exact", "target_masses", "masses", "history")
 _WORDS = ("status", "method")
 _SOURCE_PREFIX = "source_"
+_ESTIMATE_PREFIX = "estimate_"
 
-# What numpy writes in front of a C-ordered float64 array of one or two axes.
+# What numpy writes in front of a C-ordered float64 array of one or more axes.
 _DESCRIPTION = re.compile(
-    rb"\{'descr': '<f8', 'fortran_order': False, 'shape': \((\d{1,18},(?: \d{1,18})?)\), \} *\n"
+    rb"\{'descr': '<f8', 'fortran_order': False, "
+    rb"'shape': \((\d{1,18},|\d{1,18}(?:, \d{1,18}){1,31})\), \} *\n"
 )
 
 # The end of a zip archive without comment: the end record (22 bytes), and for big archives before
@@ -137,20 +140,26 @@ def _as_path(path: Any) -> str:
 def _write(solution: Solution, file: IO[bytes]) -> None:
     from geomot import __version__
 
-    source = dict(solution.source.to_dict())
+    source = {k: v for k, v in solution.source.to_dict().items() if isinstance(v, np.ndarray)}
+    words = {k: v for k, v in solution.source.to_dict().items() if k not in source}
     header = {
         "format": FORMAT,
         "version": VERSION,
         "geomot": __version__,
-        "source": source.pop("type"),
+        "source": words,
         "n_iter": solution.n_iter,
         "bracket": list(solution.bracket),
         **{key: getattr(solution, key) for key in NUMBERS + _WORDS},
     }
     arrays = {key: np.asarray(getattr(solution, key)) for key in _ARRAYS}
     # Fields of one type as columns: no structured type in the file.
-    arrays["history"] = np.column_stack([arrays["history"][key] for key in HISTORY_FIELDS])
+    columns = HISTORIES[solution.method].names or ()
+    arrays["history"] = np.column_stack([arrays["history"][key] for key in columns])
     arrays.update({_SOURCE_PREFIX + key: value for key, value in source.items()})
+    if solution.estimate is not None:
+        header["estimate"] = solution.estimate.numbers()
+        own = solution.estimate.arrays()
+        arrays.update({_ESTIMATE_PREFIX + key: value for key, value in own.items()})
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_member(_HEADER), json.dumps(header, indent=1))
         for key, array in arrays.items():
@@ -256,14 +265,11 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
 
 def _build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Solution:
     """Make the solution, holding the file to what a solve guarantees."""
-    source_arrays = {
-        key.removeprefix(_SOURCE_PREFIX): arrays.pop(key)
-        for key in list(arrays)
-        if key.startswith(_SOURCE_PREFIX)
-    }
+    source_arrays = _pop_prefixed(arrays, _SOURCE_PREFIX)
+    estimate_arrays = _pop_prefixed(arrays, _ESTIMATE_PREFIX)
     if set(arrays) != set(_ARRAYS):
         raise ValueError(f"it must hold the arrays {_ARRAYS}, got {tuple(sorted(arrays))}")
-    source = Source.from_dict({"type": header["source"], **source_arrays})
+    source = Source.from_dict({**header["source"], **source_arrays})
     sites = as_points(arrays["sites"], "sites", source.dim)
     n = len(sites)
     if arrays["weights_exact"].shape != (n, 2):
@@ -274,12 +280,13 @@ def _build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Solution
     for key, values in (("target_masses", targets), ("masses", masses)):
         if values.min() < 0.0 or abs(math.fsum(values.data) - 1.0) > MASS_SUM_TOLERANCE:
             raise ValueError(f"{key} must not be negative, and must sum to 1")
-    history = arrays["history"]
-    if history.ndim != 2 or history.shape[1] != len(HISTORY_FIELDS) or np.isnan(history).any():
-        raise ValueError(f"history must have {len(HISTORY_FIELDS)} columns without NaN")
-    lower, upper = (_number(value, "bracket") for value in header["bracket"])
     if not all(isinstance(header[key], str) for key in _WORDS):
         raise ValueError(f"{_WORDS} must be words")
+    history, dtype = arrays["history"], HISTORIES[header["method"]]
+    columns = len(dtype.names or ())
+    if history.ndim != 2 or history.shape[1] != columns or np.isnan(history).any():
+        raise ValueError(f"history must have {columns} columns without NaN")
+    lower, upper = (_number(value, "bracket") for value in header["bracket"])
     scalars: dict[str, Any] = {key: header[key] for key in _WORDS}
     scalars.update({key: _number(header[key], key) for key in NUMBERS})
     return Solution(
@@ -287,12 +294,38 @@ def _build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Solution
         weights_exact=weights,
         target_masses=targets,
         masses=masses,
-        history=np.rec.fromarrays(history.T, dtype=HISTORY_DTYPE),
+        history=np.rec.fromarrays(history.T, dtype=dtype),
         source=source,
         n_iter=as_count(header["n_iter"], "n_iter"),
         bracket=(lower, upper),
+        estimate=_estimate(header.get("estimate"), estimate_arrays),
         **scalars,
     )
+
+
+def _pop_prefixed(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Take out the arrays whose names begin with a prefix, under the rest of their names."""
+    found = [key for key in arrays if key.startswith(prefix)]
+    return {key.removeprefix(prefix): arrays.pop(key) for key in found}
+
+
+def _estimate(
+    numbers: Mapping[str, Any] | None, arrays: Mapping[str, np.ndarray]
+) -> MassEstimate | None:
+    if numbers is None:
+        if arrays:
+            raise ValueError(f"it must hold no estimate, got {sorted(arrays)}")
+        return None
+    checked: dict[str, Any] = {}
+    for key, value in numbers.items():
+        if key.startswith("n_"):
+            checked[key] = as_count(value, key)
+        elif key == "tv_interval":
+            lower, upper = (_number(v, key) for v in value)
+            checked[key] = (lower, upper)
+        else:
+            checked[key] = _number(value, key)
+    return MassEstimate.from_parts(checked, arrays)
 
 
 def _number(value: Any, name: str) -> float:

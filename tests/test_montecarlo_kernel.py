@@ -121,23 +121,6 @@ def test_ties_go_to_the_lowest_index(instructions, n):
     assert (pairs.second == runners[0]).all()
 
 
-def test_tally_counts_groups_into_blocks():
-    rng = np.random.default_rng(0)
-    n, blocks = 50, 4
-    labels = rng.integers(n, size=(11, 16)).astype(np.int32)
-    counts = np.zeros((blocks, n), dtype=np.int64)
-    squares = np.zeros((blocks, n), dtype=np.int64)
-    scratch = np.zeros(n, dtype=np.int32)
-    core.tally(labels[:5], 3, counts, squares, scratch)
-    core.tally(labels[5:], 8, counts, squares, scratch)
-    groups = np.stack([np.bincount(row, minlength=n) for row in labels])
-    place = (3 + np.arange(11)) % blocks
-    for b in range(blocks):
-        assert (counts[b] == groups[place == b].sum(axis=0)).all()
-        assert (squares[b] == (groups[place == b] ** 2).sum(axis=0)).all()
-    assert not scratch.any()
-
-
 def test_add_points():
     rng = np.random.default_rng(1)
     points = rng.random((100, 3)).astype(np.float32)

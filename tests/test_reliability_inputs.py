@@ -32,6 +32,10 @@ SITES = rng(0).random((20, 2))
 NAN, INF = np.nan, np.inf
 
 
+# Bad where a plane is meant, and fine where any number of dimensions is.
+ANY_DIMENSION = ("(n, 3)", "(2, n)")
+
+
 def with_value(array, value, dtype=None):
     array = np.array(array, dtype=dtype or float)
     array.flat[3] = value
@@ -82,7 +86,19 @@ def _bad_vectors(*, masses):
 def _refusals():
     for name, value in _bad_points():
         yield f"diagram sites {name}", lambda v=value: geomot.PowerDiagram(v), "sites"
-        yield f"solve sites {name}", lambda v=value: geomot.solve(v), "sites"
+        # in any other number of dimensions the unit box of that many is meant
+        if name not in ANY_DIMENSION:
+            yield f"solve sites {name}", lambda v=value: geomot.solve(v), "sites"
+        yield (
+            f"solve sites {name} in the unit square",
+            lambda v=value: geomot.solve(v, source=geomot.UniformBox.unit(2)),
+            "sites",
+        )
+        yield (
+            f"solve sites {name} exactly",
+            lambda v=value: geomot.solve(v, method="newton"),
+            "sites",
+        )
         yield (
             f"solve sites in polygon {name}",
             lambda v=value: geomot.solve(v, None, SQ),

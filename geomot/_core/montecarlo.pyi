@@ -40,13 +40,6 @@ class PairScores:
         threads: int = 1,
     ) -> Winners: ...
 
-def tally(
-    labels: NDArray[np.int32],
-    offset: int,
-    counts: NDArray[np.int64],
-    squares: NDArray[np.int64],
-    scratch: NDArray[np.int32],
-) -> None: ...
 def add_points(
     points: NDArray[np.float32], labels: NDArray[np.int32], sums: NDArray[np.float64]
 ) -> None: ...

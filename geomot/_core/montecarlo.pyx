@@ -8,7 +8,7 @@ addition and a maximum whatever the dimension.
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t
 
 from geomot._threads import run_chunks
 
@@ -116,7 +116,7 @@ cdef class PointScores:
 
 
 cdef class PairScores:
-    """Sites (n, d), float32, for product groups: the first `split` coordinates are the left half."""
+    """Sites (n, d), float32, for product groups: the first `split` coordinates are the left."""
     cdef readonly Py_ssize_t n, dim, split
     cdef float[::1] left_tiles, right_tiles
 
@@ -163,29 +163,7 @@ cdef class PairScores:
             raise MemoryError("no memory for the scores of a panel of sites")
 
 
-# ---- what independent groups of samples say about the masses ----
-
-def tally(const int32_t[:, ::1] labels, Py_ssize_t offset, int64_t[:, ::1] counts,
-          int64_t[:, ::1] squares, int32_t[::1] scratch):
-    """Count the labels (groups, size) of whole groups into blocks.
-
-    Group g belongs to block (offset + g) % blocks. counts (blocks, n) INOUT: number of each label;
-    squares (blocks, n) INOUT: sum over groups of the squared number of each label in the group;
-    scratch (n,) INOUT: zero before and after."""
-    cdef Py_ssize_t groups = labels.shape[0], size = labels.shape[1], blocks = counts.shape[0]
-    cdef Py_ssize_t g, k, block
-    cdef int32_t label
-    with nogil:
-        for g in range(groups):
-            block = (offset + g) % blocks
-            for k in range(size):
-                label = labels[g, k]
-                counts[block, label] += 1
-                squares[block, label] += 2 * scratch[label] + 1
-                scratch[label] += 1
-            for k in range(size):
-                scratch[labels[g, k]] = 0
-
+# ---- means of cells ----
 
 def add_points(const float[:, ::1] points, const int32_t[::1] labels, double[:, ::1] sums):
     """Add each point (m, d) to the row of its label, sums (n, d) INOUT."""

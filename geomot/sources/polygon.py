@@ -1,8 +1,4 @@
-"""Source measures: where the mass comes from.
-
-A source is a probability measure on R^d that can be sampled. The uniform measures on a convex
-polygon (`UniformPolygon`, and `UniformBox` in the plane) are also domains of exact power
-diagrams; every source is immutable, comparable and picklable.
+"""The uniform measure on a convex polygon.
 
 Whether a polygon is valid and convex is decided in rational arithmetic on the given doubles: a
 vertex that lies exactly on the line of its neighbours is dropped, one that lies an ulp inside
@@ -11,9 +7,6 @@ makes the polygon non-convex.
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -23,18 +16,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._frozen import Frozen, read_only
-from geomot._validation import (
-    as_count,
-    as_generator,
-    as_masses,
-    as_points,
-    as_real_array,
-    as_tolerance,
-    as_vector,
-)
+from geomot._frozen import read_only
+from geomot._validation import as_count, as_generator, as_points, as_tolerance, as_vector
+from geomot.sources.base import Source, symmetric
 
-__all__ = ["Samples", "Source", "UniformBox", "UniformPolygon", "as_source"]
+__all__ = ["UniformPolygon"]
 
 FloatArray = NDArray[np.float64]
 
@@ -49,165 +35,6 @@ _CHUNK = 4096
 
 # Most vertices among which crossing edges are searched for, to say what is wrong.
 _SEARCHED = 300
-
-
-class Source(Frozen, ABC):
-    """Base of the source measures; each has total mass 1.
-
-    Attributes
-    ----------
-    exact_dims : tuple of int
-        The dimensions in which exact power diagrams of this kind of source are available.
-    """
-
-    exact_dims: ClassVar[tuple[int, ...]] = ()
-
-    @property
-    @abstractmethod
-    def dim(self) -> int:
-        """Number of coordinates."""
-
-    @property
-    @abstractmethod
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, d)."""
-
-    @abstractmethod
-    def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points.
-
-        Parameters
-        ----------
-        n : int
-            Number of points; 0 is allowed.
-        random_state : None, int, Generator or RandomState
-            The randomness: an integer gives the same points each time.
-
-        Returns
-        -------
-        ndarray of shape (n, d)
-        """
-
-    @property
-    def exact(self) -> bool:
-        """Whether exact power diagrams of this source are available."""
-        return self.dim in self.exact_dims
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return the type's name under "type" and the arrays that define the source."""
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Source:
-        """Build the source that `to_dict` described.
-
-        Parameters
-        ----------
-        data : mapping
-            What `to_dict` returned.
-
-        Returns
-        -------
-        Source
-        """
-        arguments = dict(data)
-        name = arguments.pop("type", None)
-        if name not in _KINDS:
-            raise ValueError(f"data must describe one of {sorted(_KINDS)}, got type {name!r}")
-        try:
-            return _KINDS[name](**arguments)
-        except TypeError as error:
-            raise ValueError(f"data must hold the arguments of {name}: {error}") from None
-
-
-@dataclass(frozen=True, eq=False)
-class UniformBox(Source):
-    """Uniform measure on a box with sides along the axes.
-
-    Parameters
-    ----------
-    lower, upper : array_like of shape (d,)
-        Opposite corners, lower < upper in each coordinate.
-
-    Examples
-    --------
-    >>> from geomot import UniformBox
-    >>> box = UniformBox([0, 0], [2, 1])
-    >>> box.dim, box.area
-    (2, 2.0)
-    >>> box.sample(3, random_state=0).shape
-    (3, 2)
-    """
-
-    lower: FloatArray
-    upper: FloatArray
-    exact_dims: ClassVar[tuple[int, ...]] = (2,)
-
-    def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
-        low = as_real_array(lower, "lower")
-        if low.ndim != 1 or low.size == 0:
-            raise ValueError(f"lower must have shape (d,), got {low.shape}")
-        low = as_vector(low, low.size, "lower")
-        high = as_vector(upper, low.size, "upper")
-        if not (low < high).all():
-            k = int(np.flatnonzero(~(low < high))[0])
-            raise ValueError(
-                f"upper must exceed lower in each coordinate, got lower {low[k]} and "
-                f"upper {high[k]} in coordinate {k}"
-            )
-        object.__setattr__(self, "lower", read_only(low.copy()))
-        object.__setattr__(self, "upper", read_only(high.copy()))
-        if self.dim == 2 and self.area == 0.0:
-            raise ValueError(f"upper must enclose an area that float64 can hold, got {self}")
-
-    @classmethod
-    def unit(cls, dim: int = 2) -> UniformBox:
-        """Return the unit box [0, 1]^dim."""
-        dim = as_count(dim, "dim", 1)
-        return cls(np.zeros(dim), np.ones(dim))
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates."""
-        return self.lower.size
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner, shape (2, d)."""
-        return np.stack([self.lower, self.upper])
-
-    @property
-    def volume(self) -> float:
-        """Product of the side lengths."""
-        return math.prod((self.upper - self.lower).tolist())
-
-    @property
-    def area(self) -> float:
-        """Area of a box in the plane."""
-        if self.dim != 2:
-            raise ValueError(f"area is defined in 2 dimensions, got a box of {self.dim}")
-        return self.volume
-
-    @property
-    def polygon(self) -> FloatArray:
-        """Corners of a box in the plane, counter-clockwise, shape (4, 2)."""
-        if self.dim != 2:
-            raise ValueError(f"polygon is defined in 2 dimensions, got a box of {self.dim}")
-        (x0, y0), (x1, y1) = self.lower, self.upper
-        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-
-    def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
-        n = as_count(n, "n")
-        share = as_generator(random_state).random((n, self.dim))
-        return np.clip(self.lower + share * (self.upper - self.lower), self.lower, self.upper)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the type's name and the two corners."""
-        return {"type": "UniformBox", "lower": self.lower, "upper": self.upper}
-
-    def __repr__(self) -> str:
-        return f"UniformBox({self.lower.tolist()}, {self.upper.tolist()})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,16 +164,57 @@ class UniformPolygon(Source):
         """Draw points; see `Source.sample`."""
         n = as_count(n, "n")
         rng = as_generator(random_state)
-        # A fan of triangles: pick one by its area, then a point of it by two sides.
+        # Pick a triangle of the fan by its area, then a point of it by two sides.
         origin = self.vertices[0]
-        a, b = self.vertices[1:-1] - origin, self.vertices[2:] - origin
-        areas = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-        share = np.cumsum(areas / areas.sum())
+        a, b, areas = self._fan
+        share = np.cumsum(areas)
         pick, s, t = rng.random((3, n))
         k = np.minimum(np.searchsorted(share, pick, side="right"), len(share) - 1)
         fold = s + t > 1.0
         s, t = np.where(fold, 1.0 - s, s), np.where(fold, 1.0 - t, t)
         points = origin + s[:, None] * a[k] + t[:, None] * b[k]
+        return np.clip(points, *self.bounds)
+
+    @cached_property
+    def _fan(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Triangles at the first corner: two sides of each, and its share of the area."""
+        origin = self.vertices[0]
+        a, b = self.vertices[1:-1] - origin, self.vertices[2:] - origin
+        areas = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+        return a, b, areas / areas.sum()
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Barycentre, shape (2,)."""
+        a, b, shares = self._fan
+        return read_only(self.vertices[0] + shares @ ((a + b) / 3.0))
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance matrix, shape (2, 2)."""
+        a, b, shares = self._fan
+        centre = shares @ ((a + b) / 3.0)
+        total = np.zeros((2, 2))
+        # A triangle's second moment is that of its corners and of their sum; all seen from the
+        # barycentre, so that thin polygons keep their digits.
+        corners = [np.zeros_like(a) - centre, a - centre, b - centre]
+        for point in [*corners, corners[0] + corners[1] + corners[2]]:
+            total += point.T @ (shares[:, None] * point) / 12.0
+        return symmetric(total)
+
+    @property
+    def n_uniforms(self) -> int:
+        """Number of uniform numbers for a point: 2."""
+        return 2
+
+    def _from_uniforms(self, u: FloatArray) -> FloatArray:
+        # The first number sweeps the fan, triangle after triangle, the second one goes outwards:
+        # a continuous map.
+        a, b, shares = self._fan
+        share = np.cumsum(shares)
+        k = np.minimum(np.searchsorted(share, u[:, 0], side="right"), len(share) - 1)
+        t = np.clip((u[:, 0] - (share[k] - shares[k])) / shares[k], 0.0, 1.0)[:, None]
+        points = self.vertices[0] + np.sqrt(u[:, 1:]) * ((1.0 - t) * a[k] + t * b[k])
         return np.clip(points, *self.bounds)
 
     def to_dict(self) -> dict[str, Any]:
@@ -357,103 +225,6 @@ class UniformPolygon(Source):
         if len(self.vertices) <= 6:
             return f"UniformPolygon({self.vertices.tolist()})"
         return f"UniformPolygon(<{len(self.vertices)} vertices, area {self.area:.6g}>)"
-
-
-@dataclass(frozen=True, eq=False)
-class Samples(Source):
-    """Measure given by points with masses.
-
-    Parameters
-    ----------
-    points : array_like of shape (m, d)
-        The points.
-    weights : array_like of shape (m,), optional
-        Their masses, divided by their sum; equal if None.
-
-    Examples
-    --------
-    >>> from geomot import Samples
-    >>> cloud = Samples([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], weights=[2, 1, 1])
-    >>> cloud.weights.tolist()
-    [0.5, 0.25, 0.25]
-    """
-
-    points: FloatArray
-    weights: FloatArray
-
-    def __init__(self, points: ArrayLike, weights: ArrayLike | None = None) -> None:
-        array = as_points(points, "points")
-        masses = as_masses(weights, len(array), "weights", normalize=True)
-        object.__setattr__(self, "points", read_only(array.copy()))
-        object.__setattr__(self, "weights", read_only(masses))
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates."""
-        return self.points.shape[1]
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, d)."""
-        return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
-
-    def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points with replacement; see `Source.sample`."""
-        n = as_count(n, "n")
-        rng = as_generator(random_state)
-        return self.points[rng.choice(len(self.points), size=n, p=self.weights)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the type's name, the points and their masses."""
-        return {"type": "Samples", "points": self.points, "weights": self.weights}
-
-    def __repr__(self) -> str:
-        return f"Samples(<{len(self.points)} points in {self.dim} dimensions>)"
-
-
-_KINDS: dict[str, type[Source]] = {
-    kind.__name__: kind for kind in (UniformBox, UniformPolygon, Samples)
-}
-
-
-def as_source(source: Any, dim: int, name: str = "source") -> Source:
-    """Return a source measure on R^dim.
-
-    Parameters
-    ----------
-    source : Source, array_like of shape (m, 2), or None
-        None stands for the unit box, an array for the polygon with these vertices.
-    dim : int
-        The required dimension.
-    name : str, default "source"
-        The argument's name, for the message.
-
-    Returns
-    -------
-    Source
-    """
-    if source is None:
-        return UniformBox.unit(dim)
-    if not isinstance(source, Source):
-        try:
-            source = UniformPolygon(source)
-        except TypeError as error:
-            raise TypeError(f"{name} must be a source measure or a polygon: {error}") from None
-        except ValueError as error:
-            raise ValueError(f"{name} must be a valid domain: {error}") from None
-    if source.dim != dim:
-        raise ValueError(f"{name} must have dimension {dim}, got {source.dim} from {source}")
-    return source
-
-
-def exact_polygon(source: Source, name: str = "source") -> FloatArray:
-    """Return the polygon of a source that has exact diagrams in the plane."""
-    if isinstance(source, (UniformBox, UniformPolygon)) and source.dim == 2:
-        return source.polygon
-    raise ValueError(
-        f"{name} must be a UniformBox or UniformPolygon in the plane for exact diagrams, "
-        f"got {source}"
-    )
 
 
 Point = tuple[float, float]

@@ -1,0 +1,337 @@
+"""Sampling designs: how samples of a source are drawn, and which site each goes to.
+
+A design works in a frame of its own, in which samples and sites are centred and of unit size, so
+that float32 scores lose nothing to units or a far origin. Heights in the frame are
+
+    g_i = (w_i - |y_i - m|^2) / (2 s),     m the source's mean, s the unit of squared length,
+
+and the winner of a sample is the site of largest <z, s_i> + g_i, z and s_i being sample and site in
+the frame. Two designs exist:
+
+- `PairDesign`, for sources that are affine images of product measures: 16 left halves and 16 right
+  halves of a sample's coordinates are combined to 256 samples, each exactly distributed. A
+  sample-site pair then costs an addition and a maximum, whatever the dimension.
+- `PointDesign`, for all others, sample by sample.
+
+Both draw from streams. A stream is a Sobol sequence under a random digital shift of its own
+wherever the source has a map from the unit cube, else plain samples: each sample is exactly
+distributed, and different streams are independent, which is what tests rest on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from geomot._constants import PAIR_SITES, SOBOL_ROWS
+from geomot._core.montecarlo import GROUP_SIDE, PairScores, PointScores, Winners
+from geomot.sources import Product, Source
+
+__all__ = ["Batch", "Design", "PairDesign", "PointDesign", "make_design"]
+
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+
+GROUP = GROUP_SIDE * GROUP_SIDE
+
+# Bits of a Sobol coordinate.
+_BITS = 30
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples in the frame of a design: points, or the two halves of product groups."""
+
+    points: tuple[Float32Array, ...]
+
+    def __getitem__(self, groups: slice) -> Batch:
+        return Batch(tuple(part[groups] for part in self.points))
+
+    def __len__(self) -> int:
+        """Number of groups; a point is a group of its own."""
+        return len(self.points[0])
+
+
+class Design(ABC):
+    """Samples of a source, and the sites they go to.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites.
+    source : Source
+        The source measure.
+    rng : Generator
+        Randomness of what all streams have in common.
+    threads : int
+        Number of threads; no result depends on it.
+    """
+
+    group: int  # samples in a group
+
+    def __init__(
+        self, sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
+    ) -> None:
+        self.source = source
+        self.rng = rng
+        self.threads = threads
+        self.mean = source.mean
+        # squared distances of the sites from the source's mean: they turn heights into weights
+        self.squares = np.einsum("nk,nk->n", sites - self.mean, sites - self.mean)
+
+    def __len__(self) -> int:
+        return len(self.squares)
+
+    frame_sites: FloatArray  # the sites s_i
+    unit: float  # squared length that a unit of height in the frame stands for
+
+    def weights(self, heights: FloatArray) -> FloatArray:
+        """Power weights of heights in the frame."""
+        return 2.0 * self.unit * heights + self.squares
+
+    def heights(self, weights: FloatArray) -> FloatArray:
+        """Heights in the frame of power weights."""
+        return (weights - self.squares) / (2.0 * self.unit)
+
+    @abstractmethod
+    def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
+        """Start a stream: a function that draws the next so many groups."""
+
+    @abstractmethod
+    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> Winners:
+        """Winners of all samples of a batch, group after group."""
+
+    @abstractmethod
+    def points(self, batch: Batch) -> Float32Array:
+        """All samples of a batch in the frame, shape (groups * group, d)."""
+
+    @abstractmethod
+    def to_source(self, points: FloatArray) -> FloatArray:
+        """Points of the frame in the source's coordinates."""
+
+    @abstractmethod
+    def square_lengths(self, batch: Batch) -> FloatArray:
+        """Mean of |x - m|^2 over each group, in the source's units."""
+
+
+class PointDesign(Design):
+    """Samples taken one by one; see `Design`."""
+
+    group = 1
+
+    def __init__(
+        self, sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
+    ) -> None:
+        super().__init__(sites, source, rng, threads)
+        self.scale = _unit(np.sqrt(np.trace(source.covariance) / source.dim))
+        centred = sites - sites.mean(axis=0)
+        size = _unit(np.sqrt(np.mean(centred**2)))
+        self.unit = self.scale * size
+        self.frame_sites = centred / size
+        self.scores = PointScores(self.frame_sites)
+        self.net = None if source.n_uniforms is None else _Net(source.n_uniforms, rng)
+
+    def _frame(self, x: FloatArray) -> Float32Array:
+        return ((x - self.mean) / self.scale).astype(np.float32)
+
+    def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
+        """Start a stream of samples."""
+        if self.net is None:
+            return lambda count: Batch((self._frame(self.source.sample(count, rng)),))
+        shifted = _Shifted(self.net, rng, lambda u: self._frame(self.source.from_uniforms(u)))
+        return lambda count: Batch((shifted.take(count),))
+
+    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> Winners:
+        """Return the winners of all samples."""
+        return self.scores.winners(batch.points[0], heights, runner=runner, threads=self.threads)
+
+    def points(self, batch: Batch) -> Float32Array:
+        """Return the samples themselves."""
+        return batch.points[0]
+
+    def to_source(self, points: FloatArray) -> FloatArray:
+        """Return points of the frame in the source's coordinates."""
+        return self.mean + self.scale * points
+
+    def square_lengths(self, batch: Batch) -> FloatArray:
+        """Return |x - m|^2 of each sample, in the source's units."""
+        z = batch.points[0].astype(np.float64)
+        return self.scale**2 * np.einsum("mk,mk->m", z, z)
+
+
+class PairDesign(Design):
+    """Product groups; see `Design`. The source must be an affine image of a product measure."""
+
+    group = GROUP
+
+    def __init__(
+        self, sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
+    ) -> None:
+        super().__init__(sites, source, rng, threads)
+        if source.product is None:
+            raise ValueError(f"source must be an image of a product measure, got {source}")
+        product: Product = source.product
+        self.kind = product.kind
+        self.linear = product.linear
+        # <x - m, y> = <z, L'y> with x = m + L z: the sites move, the samples stay standard
+        pulled = (sites - sites.mean(axis=0)) @ self._matrix()
+        size = _unit(np.sqrt(np.mean(pulled**2)))
+        self.unit = size
+        # Coordinates are dealt to the halves in turn, by the spread of the sites along them: the
+        # more evenly a sample's variation is shared, the less do samples of a group have in common.
+        order = np.argsort(-pulled.var(axis=0), kind="stable")
+        self.order = np.concatenate([order[::2], order[1::2]])
+        self.split = (source.dim + 1) // 2
+        self.frame_sites = pulled[:, self.order] / size
+        self.scores = PairScores(self.frame_sites, self.split)
+        widths = self.split, source.dim - self.split
+        self.nets = [_Net(width, rng, GROUP_SIDE) for width in widths]
+
+    def _matrix(self) -> FloatArray:
+        return np.diag(self.linear) if self.linear.ndim == 1 else self.linear
+
+    def _standard(self, u: FloatArray) -> Float32Array:
+        z = ndtri(u) if self.kind == "normal" else u - 0.5
+        return z.astype(np.float32)
+
+    def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
+        """Start a stream of groups, whose halves come from two sequences."""
+        # Only the right halves' runs are shuffled: two sequences in step would repeat their pairs.
+        halves = [
+            _Shifted(net, rng, self._standard, shuffled)
+            for net, shuffled in zip(self.nets, (False, True), strict=True)
+        ]
+
+        def draw(groups: int) -> Batch:
+            rows = (half.take(groups * GROUP_SIDE) for half in halves)
+            return Batch(tuple(r.reshape(groups, GROUP_SIDE, -1) for r in rows))
+
+        return draw
+
+    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> Winners:
+        """Return the winners of all pairs, left halves in the outer loop."""
+        left, right = batch.points
+        return self.scores.winners(left, right, heights, runner=runner, threads=self.threads)
+
+    def points(self, batch: Batch) -> Float32Array:
+        """Return all pairs as points, left halves in the outer loop."""
+        left, right = batch.points
+        groups = len(left)
+        out = np.empty((groups, GROUP_SIDE, GROUP_SIDE, self.source.dim), dtype=np.float32)
+        out[..., : self.split] = left[:, :, None]
+        out[..., self.split :] = right[:, None]
+        return out.reshape(groups * GROUP, -1)
+
+    def to_source(self, points: FloatArray) -> FloatArray:
+        """Return points of the frame in the source's coordinates."""
+        z = np.empty_like(points)
+        z[:, self.order] = points
+        return self.mean + z @ self._matrix().T
+
+    def square_lengths(self, batch: Batch) -> FloatArray:
+        """Return the mean of |x - m|^2 over each group: |a + b|^2 for all pairs of halves."""
+        matrix = self._matrix()[:, self.order]
+        left, right = batch.points
+        a = left.astype(np.float64) @ matrix[:, : self.split].T
+        b = right.astype(np.float64) @ matrix[:, self.split :].T
+        squares = (a * a).sum(axis=2).mean(axis=1) + (b * b).sum(axis=2).mean(axis=1)
+        return squares + 2.0 * np.einsum("gk,gk->g", a.mean(axis=1), b.mean(axis=1))
+
+
+class _Net:
+    """A scrambled Sobol net of SOBOL_ROWS points, as integers of 30 bits.
+
+    Parameters
+    ----------
+    width : int
+        Number of coordinates.
+    rng : Generator
+        Randomness of the scrambling.
+    run : int
+        Rows that stay together when the net is shuffled.
+    """
+
+    def __init__(self, width: int, rng: np.random.Generator, run: int = 1) -> None:
+        from scipy.stats.qmc import Sobol  # slow to import
+
+        points = Sobol(width, bits=_BITS, seed=rng).random(SOBOL_ROWS)
+        self.rows = (points * 2.0**_BITS).astype(np.uint32)
+        self.run = run
+
+
+class _Shifted:
+    """Points of a net under random digital shifts, a new one after every SOBOL_ROWS.
+
+    Parameters
+    ----------
+    net : _Net
+        The net.
+    rng : Generator
+        Randomness of the shifts.
+    transform : callable
+        From the unit cube to the frame, row by row.
+    shuffled : bool
+        Whether the runs of the net come in random order.
+    """
+
+    def __init__(
+        self,
+        net: _Net,
+        rng: np.random.Generator,
+        transform: Callable[[FloatArray], Float32Array],
+        shuffled: bool = False,
+    ) -> None:
+        self.net = net
+        self.rng = rng
+        self.transform = transform
+        self.shuffled = shuffled
+        self.left = 0
+
+    def take(self, count: int) -> Float32Array:
+        """Return the next `count` points."""
+        parts = []
+        while count > 0:
+            if self.left == 0:
+                self._start()
+            part = self._rows(min(count, self.left))
+            # the middle of the interval that the integer stands for: never 0 or 1
+            parts.append(self.transform(((part ^ self.shift) + 0.5) * 2.0**-_BITS))
+            self.left -= len(part)
+            count -= len(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _start(self) -> None:
+        self.left = SOBOL_ROWS
+        self.shift = self.rng.integers(2**_BITS, size=self.net.rows.shape[1], dtype=np.uint32)
+        if self.shuffled:
+            self.order = self.rng.permutation(SOBOL_ROWS // self.net.run)
+
+    def _rows(self, count: int) -> NDArray[np.uint32]:
+        start = SOBOL_ROWS - self.left
+        if not self.shuffled:
+            return self.net.rows[start : start + count]
+        run = self.net.run
+        runs = self.order[start // run : (start + count) // run]
+        return self.net.rows.reshape(-1, run, self.net.rows.shape[1])[runs].reshape(count, -1)
+
+
+def make_design(
+    sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
+) -> Design:
+    """Return the design that reaches a given error soonest.
+
+    Product groups make many pairs of samples that share half of their coordinates: with few sites
+    these often share the cell too, and then tell little more than one sample.
+    """
+    paired = source.product is not None and source.dim > 1 and len(sites) >= PAIR_SITES
+    return (PairDesign if paired else PointDesign)(sites, source, rng, threads)
+
+
+def _unit(size: float) -> float:
+    """Return a power of two near a size, so that scaling by it is exact; 1 for 0."""
+    return float(2.0 ** np.round(np.log2(size))) if size > 0.0 else 1.0

@@ -1,0 +1,301 @@
+"""What fresh samples say about a map: masses, chi^2, total variation, cost, with their errors.
+
+Squared distances of the masses g_i from their targets,
+
+    D(o) = sum_i (g_i - nu_i)^2 / o_i,        chi^2 = D(nu),
+
+are measured on independent streams of samples. With counts c_bi of site i in stream b, of m_b
+samples, products of different streams estimate g_i^2 without bias,
+
+    ((sum_b c_bi)^2 - sum_b c_bi^2) / ((sum_b m_b)^2 - sum_b m_b^2),
+
+while the square of the plain share would add about n / samples to chi^2 even for exact heights. The
+standard error is that of the jackknife over the streams.
+
+The total variation is estimated as sqrt(D(o) / (2 pi)) with o_i in proportion to sqrt(nu_i), of
+sum 1. Errors that come from sampling have standard deviations in that proportion, and then this is
+their total variation if they are Gaussian; whatever they are, it is at most sqrt(D(o)) / 2. For
+equal targets D(o) is chi^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtri, stdtrit
+
+from geomot._constants import CONFIDENCE, TEST_STREAMS, TV_FACTOR
+from geomot._core.montecarlo import add_points
+from geomot._frozen import Frozen, read_only
+from geomot.design import Design
+
+__all__ = ["MassEstimate", "Tally", "sampling_scales", "total_variation"]
+
+FloatArray = NDArray[np.float64]
+
+# Samples in a cell from which on the share's distribution is taken as normal.
+FEW = 50
+
+
+def total_variation(distance: float) -> float:
+    """Total variation of Gaussian errors at this squared distance; 0 for negative estimates."""
+    return TV_FACTOR * max(distance, 0.0) ** 0.5
+
+
+def sampling_scales(masses: FloatArray) -> FloatArray:
+    """Scales o_i of the squared distance that the total variation is estimated from."""
+    root = np.sqrt(masses)
+    return root / root.sum()
+
+
+@dataclass(frozen=True, eq=False)
+class MassEstimate(Frozen):
+    """What was measured on samples that the fit never saw.
+
+    Attributes
+    ----------
+    n_samples : int
+        Samples measured on.
+    n_fit_samples : int
+        Samples that the weights were fitted to.
+    chi2, chi2_standard_error : float
+        Unbiased estimate of sum_i (g_i - nu_i)^2 / nu_i, so possibly negative, and its error.
+    tv : float
+        Total variation 1/2 sum_i |g_i - nu_i| of masses and targets, if their differences are
+        Gaussian; for equal targets it is sqrt(chi2 / (2 pi)). Whatever they are, the true one is at
+        most 1.26 times as large.
+    tv_interval : tuple of float
+        Two-sided interval for `tv`.
+    tv_floor : float
+        What 1/2 sum_i |share of samples_i - nu_i| would be for exact masses: sampling noise alone.
+    confidence : float
+        Level of the intervals.
+    design_effect : float
+        Variance of the masses over that of as many independent samples.
+    mass_standard_errors : ndarray of shape (n,)
+        Standard error of each mass; too small where few samples fell, see `mass_intervals`.
+    mass_error_standard_error : float
+        That of the solution's `mass_error`, at the site where it is attained.
+    cost_standard_error : float
+        That of the solution's `cost`, which is the dual value.
+    map_cost, map_cost_standard_error : float
+        Mean of |x - T(x)|^2 for the map of the weights, whose masses differ from the targets.
+    centroids : ndarray of shape (n, d)
+        Mean sample of each cell; NaN where none fell.
+    """
+
+    n_samples: int
+    n_fit_samples: int
+    chi2: float
+    chi2_standard_error: float
+    tv: float
+    tv_interval: tuple[float, float]
+    tv_floor: float
+    confidence: float
+    design_effect: float
+    mass_standard_errors: FloatArray
+    mass_error_standard_error: float
+    cost_standard_error: float
+    map_cost: float
+    map_cost_standard_error: float
+    centroids: FloatArray = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("mass_standard_errors", "centroids"):
+            object.__setattr__(self, name, read_only(np.array(getattr(self, name), dtype=float)))
+
+    def __repr__(self) -> str:
+        low, high = self.tv_interval
+        return (
+            f"MassEstimate(tv={self.tv:.3g} in [{low:.3g}, {high:.3g}], "
+            f"n_samples={self.n_samples}, n_fit_samples={self.n_fit_samples})"
+        )
+
+    def mass_intervals(self, masses: FloatArray) -> FloatArray:
+        """Two-sided intervals for the masses of the cells, at level `confidence` each.
+
+        Parameters
+        ----------
+        masses : ndarray of shape (n,)
+            The measured masses, `Solution.masses`.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Normal intervals where `FEW` samples or more fell, elsewhere those of Clopper and
+            Pearson for as many independent samples as the samples are worth.
+        """
+        tail = 0.5 * (1.0 - self.confidence)
+        size = self.n_samples / max(self.design_effect, 1.0)
+        hits = masses * size
+        low = np.where(hits > 0.0, betaincinv(np.maximum(hits, 1e-9), size - hits + 1.0, tail), 0.0)
+        high = np.where(
+            hits < size, betaincinv(hits + 1.0, np.maximum(size - hits, 1e-9), 1.0 - tail), 1.0
+        )
+        half = float(ndtri(1.0 - tail)) * self.mass_standard_errors
+        many = masses * self.n_samples >= FEW
+        return np.column_stack(
+            [np.where(many, masses - half, low), np.where(many, masses + half, high)]
+        )
+
+    def numbers(self) -> dict[str, Any]:
+        """All fields that are not arrays."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: v for name, v in values.items() if not isinstance(v, np.ndarray)}
+
+    def arrays(self) -> dict[str, FloatArray]:
+        """All fields that are arrays."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
+
+    @classmethod
+    def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, Any]) -> MassEstimate:
+        """Put together what `numbers` and the arrays of a stored estimate hold."""
+        data = {**numbers, **arrays}
+        expected = {f.name for f in fields(cls)}
+        if set(data) != expected:
+            raise ValueError(f"an estimate must hold {sorted(expected)}, got {sorted(data)}")
+        data["tv_interval"] = tuple(data["tv_interval"])
+        return cls(**data)
+
+
+class Tally:
+    """Counts of samples over sites, stream by stream.
+
+    Parameters
+    ----------
+    design : Design
+        Where the samples come from.
+    masses : ndarray of shape (n,)
+        The target masses, all positive.
+    rng : Generator
+        Randomness of the streams.
+    """
+
+    def __init__(self, design: Design, masses: FloatArray, rng: np.random.Generator) -> None:
+        n = len(masses)
+        self.design = design
+        self.masses = masses
+        self.streams = [design.stream(own) for own in rng.spawn(TEST_STREAMS)]
+        self.counts = np.zeros((TEST_STREAMS, n), dtype=np.int32)
+        self.sums = np.zeros((n, design.source.dim))
+        # samples of each stream, and sums over them of |x - m|^2 and of the best score
+        self.sizes = np.zeros(TEST_STREAMS)
+        self.lengths = np.zeros(TEST_STREAMS)
+        self.scores = np.zeros(TEST_STREAMS)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples counted."""
+        return int(self.sizes.sum())
+
+    def extend(self, heights: FloatArray, groups: int) -> None:
+        """Draw so many more groups from every stream, and count their winners."""
+        for b, draw in enumerate(self.streams):
+            batch = draw(groups)
+            winners = self.design.winners(batch, heights)
+            self.counts[b] += np.bincount(winners.first, minlength=len(self.masses))
+            add_points(self.design.points(batch), winners.first, self.sums)
+            self.sizes[b] += len(winners.first)
+            self.scores[b] += winners.best.sum(dtype=np.float64)
+            self.lengths[b] += self.design.square_lengths(batch).sum() * self.design.group
+
+    def distance(self, scales: FloatArray) -> tuple[float, float]:
+        """Unbiased estimate of sum_i (g_i - nu_i)^2 / scales_i, and its standard error."""
+        total = self.counts.sum(axis=0, dtype=np.float64)
+        # sums over sites of products of two streams' counts, and of counts with the targets
+        whole = float(total @ (total / scales))
+        crossed = np.array([float(c @ (total / scales)) for c in self.counts])
+        own = np.array([float(c @ (c / scales)) for c in self.counts])
+        target = self.masses / scales
+        linear = self.counts @ target
+        size, samples = self.sizes, self.sizes.sum()
+        pairs = samples**2 - np.sum(size**2)
+        constant = float(self.masses @ target)
+        estimate = (whole - own.sum()) / pairs - 2.0 * linear.sum() / samples + constant
+        # without stream b: without the pairs that it takes part in, in either place
+        left = whole - own.sum() - 2.0 * (crossed - own)
+        left /= pairs - 2.0 * size * (samples - size)
+        without = left - 2.0 * (linear.sum() - linear) / (samples - size) + constant
+        return float(estimate), _jackknife_error(without)
+
+    def measured(self) -> FloatArray:
+        """Share of the samples that each site got."""
+        return self.counts.sum(axis=0, dtype=np.int64) / self.samples
+
+    def standard_errors(self) -> FloatArray:
+        """Standard error of each share, from the spread of the streams."""
+        share = self.measured()
+        spread = np.zeros(len(share))
+        for count, size in zip(self.counts, self.sizes, strict=True):
+            spread += (count - size * share) ** 2
+        return np.sqrt(spread * (TEST_STREAMS / (TEST_STREAMS - 1.0))) / self.samples
+
+    def centroids(self) -> FloatArray:
+        """Mean sample of each cell in the source's coordinates; NaN where none fell."""
+        counts = self.counts.sum(axis=0, dtype=np.int64)
+        hit = counts > 0
+        out = np.full_like(self.sums, np.nan)
+        out[hit] = self.design.to_source(self.sums[hit] / counts[hit, None])
+        return out
+
+    def costs(self, weights: FloatArray) -> tuple[float, float, float, float]:
+        """Dual value of the weights and cost of their map, each followed by its standard error.
+
+        The weights must be those of the heights that the samples were assigned with.
+        """
+        # phi(x) = |x - m|^2 - 2 s (best score), but for a term linear in x - m, of mean 0
+        phi = self.lengths - 2.0 * self.design.unit * self.scores
+        # where the dual value has the targets' weights, the cost of the map has the measured ones
+        gained = self.counts @ weights
+        dual, dual_error = _jackknife_mean(phi, self.sizes)
+        cost, cost_error = _jackknife_mean(phi + gained, self.sizes)
+        return dual + float(weights @ self.masses), dual_error, cost, cost_error
+
+    def design_effect(self) -> float:
+        """Variance of the shares over that of as many independent samples, all sites together."""
+        share = self.measured()
+        independent = np.sum(share * (1.0 - share)) / self.samples
+        return float(np.sum(self.standard_errors() ** 2) / independent) if independent > 0 else 1.0
+
+    def estimate(self, n_fit_samples: int, weights: FloatArray) -> MassEstimate:
+        """Everything at once, for the weights that the samples were assigned with."""
+        chi2, chi2_error = self.distance(self.masses)
+        distance, error = self.distance(sampling_scales(self.masses))
+        width = float(stdtrit(TEST_STREAMS - 1, 0.5 + 0.5 * CONFIDENCE)) * error
+        shares, errors = self.measured(), self.standard_errors()
+        worst = int(np.argmax(np.abs(shares - self.masses) / self.masses))
+        _, dual_error, map_cost, map_error = self.costs(weights)
+        return MassEstimate(
+            n_samples=self.samples,
+            n_fit_samples=n_fit_samples,
+            chi2=chi2,
+            chi2_standard_error=chi2_error,
+            tv=total_variation(distance),
+            tv_interval=(total_variation(distance - width), total_variation(distance + width)),
+            tv_floor=TV_FACTOR * float(np.sum(np.sqrt(self.masses / self.samples))),
+            confidence=CONFIDENCE,
+            design_effect=self.design_effect(),
+            mass_standard_errors=errors,
+            mass_error_standard_error=float(errors[worst] / self.masses[worst]),
+            cost_standard_error=dual_error,
+            map_cost=map_cost,
+            map_cost_standard_error=map_error,
+            centroids=self.centroids(),
+        )
+
+
+def _jackknife_error(without: FloatArray) -> float:
+    """Standard error from the estimates that leave out one stream each."""
+    streams = len(without)
+    return float(np.sqrt((streams - 1) / streams * np.sum((without - without.mean()) ** 2)))
+
+
+def _jackknife_mean(sums: FloatArray, sizes: FloatArray) -> tuple[float, float]:
+    """Mean over all streams, and its standard error."""
+    without = (sums.sum() - sums) / (sizes.sum() - sizes)
+    return float(sums.sum() / sizes.sum()), _jackknife_error(without)

@@ -1,0 +1,216 @@
+"""Exact semi-discrete transport in the plane: from sites and target masses to certified weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot import _pairs
+from geomot._constants import ZERO_MASS_DROP
+from geomot._pairs import Pair
+from geomot._power import coincident, hilbert_order
+from geomot.certificate import bracket
+from geomot.newton import Iterate, Problem, newton
+from geomot.potentials import heights_from_weights, weights_from_heights
+from geomot.solution import Solution, history_records
+from geomot.sources import Source, exact_polygon
+from geomot.start import insertion_start, make_valid
+from geomot.state import Monitor, SolverState
+
+__all__ = ["solve_exact"]
+
+FloatArray = NDArray[np.float64]
+
+
+def solve_exact(
+    sites: FloatArray,
+    masses: FloatArray,
+    source: Source,
+    *,
+    tol: float,
+    initial: Pair | None,
+    step: float,
+    max_iter: int,
+    threads: int,
+    monitor: Monitor,
+) -> Solution:
+    """Find weights whose cells have their masses to a relative error of `tol`.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, 2)
+        The sites.
+    masses : ndarray of shape (n,)
+        The target masses, of sum 1.
+    source : Source
+        The uniform measure on a polygon.
+    tol : float
+        Bound on the largest relative error of a mass.
+    initial : pair of ndarray of shape (n,), optional
+        Weights hi, lo to start from.
+    step : float
+        Length of the step before the first.
+    max_iter : int
+        Most Newton steps.
+    threads : int
+        Number of threads.
+    monitor : Monitor
+        Shown every accepted iterate.
+
+    Returns
+    -------
+    Solution
+    """
+    reduced = _Reduced(sites, masses, exact_polygon(source), threads)
+    start = reduced.start() if initial is None else reduced.restart(initial, step)
+    observer = _Observer(reduced, source, tol, monitor)
+    iterate, status = newton(start, tol=tol, max_iter=max_iter, observe=observer)
+    return reduced.solution(iterate, status, source, tol, observer.rows)
+
+
+class _Observer:
+    """Keeps the history, and shows every iterate to the monitor."""
+
+    def __init__(self, reduced: _Reduced, source: Source, tol: float, monitor: Monitor) -> None:
+        self.reduced = reduced
+        self.source = source
+        self.tol = tol
+        self.monitor = monitor
+        self.rows: list[tuple[float, ...]] = []
+
+    def __call__(self, iterate: Iterate) -> bool:
+        self.rows.append((iterate.dual, iterate.residual, iterate.step, iterate.min_mass))
+        self.monitor.tick(len(self.rows) - 1)
+        return self.monitor.show(
+            lambda: self._state(iterate),
+            lambda: self.reduced.solution(iterate, "stopped", self.source, self.tol, self.rows),
+            f"mass_error={iterate.mass_error:.1e}",
+        )
+
+    def _state(self, iterate: Iterate) -> SolverState:
+        return SolverState(
+            n_iter=len(self.rows) - 1,
+            mass_error=iterate.mass_error,
+            dual=iterate.dual,
+            residual=iterate.residual,
+            step=iterate.step,
+            min_mass=iterate.min_mass,
+            weights_exact=np.column_stack(self.reduced.expand(iterate.weights)),
+        )
+
+
+class _Reduced:
+    """The problem on distinct sites of positive mass, along a space-filling curve.
+
+    Coincident sites are merged, sites of mass zero left out; `expand` brings both back.
+    """
+
+    def __init__(
+        self, sites: FloatArray, masses: FloatArray, polygon: FloatArray, threads: int
+    ) -> None:
+        self.sites = sites
+        self.masses = masses
+        self.polygon = polygon
+        self.threads = threads
+        order, keys = hilbert_order(sites)
+        representative = np.arange(len(sites))
+        twins, starts = coincident(sites[order], keys)
+        for g in range(len(starts) - 1):
+            group = order[twins[starts[g] : starts[g + 1]]]
+            representative[group] = group.min()
+        self.representative = representative
+        self.group_mass: FloatArray = np.bincount(
+            representative, masses, minlength=len(sites)
+        ).astype(np.float64)
+        # along the curve, without losers among twins and sites without mass
+        self.members = order[(representative[order] == order) & (self.group_mass[order] > 0.0)]
+        self.problem = Problem(
+            np.ascontiguousarray(sites[self.members]),
+            self.group_mass[self.members],
+            polygon,
+            threads,
+        )
+
+    def restart(self, weights: Pair, step: float) -> Iterate:
+        """The given weights of all sites, made valid where they leave a cell empty."""
+        kept = weights[0][self.members], weights[1][self.members]
+        return make_valid(self.problem.evaluate(kept, step))
+
+    def start(self) -> Iterate:
+        """The insertion start, in a frame in which the sites lie inside the domain."""
+        near, centre, scale, origin = _near_domain(self.problem.sites, self.polygon)
+        if near is None:
+            return insertion_start(self.problem)
+        model = Problem(near, self.problem.masses, self.polygon, self.threads)
+        heights = heights_from_weights(near, *insertion_start(model).weights)
+        # With y' = scale (y - centre) + origin, u' = scale u + <x, origin - scale centre>.
+        weights = weights_from_heights(self.problem.sites, heights[0] / scale, heights[1] / scale)
+        return make_valid(self.problem.evaluate(weights))
+
+    def expand(self, weights: Pair) -> Pair:
+        """Weights of all sites: twins share one, sites without mass stay below their cell."""
+        n = len(self.sites)
+        hi, lo = np.zeros(n), np.zeros(n)
+        hi[self.members], lo[self.members] = weights
+        idle = np.flatnonzero((self.group_mass == 0.0) & (self.representative == np.arange(n)))
+        if idle.size:
+            diagram = self.problem.plane.diagram(*weights, threads=self.threads)
+            touching = diagram.insert(self.sites[idle], np.zeros(idle.size), threads=self.threads)
+            extent = np.ptp(np.vstack([self.polygon, self.sites]), axis=0).max()
+            below = _pairs.add(
+                (touching[:, 0], touching[:, 1]), np.full(idle.size, -ZERO_MASS_DROP * extent**2)
+            )
+            hi[idle], lo[idle] = below
+        return hi[self.representative], lo[self.representative]
+
+    def solution(
+        self,
+        iterate: Iterate,
+        status: str,
+        source: Source,
+        tol: float,
+        rows: list[tuple[float, ...]],
+    ) -> Solution:
+        hi, lo = self.expand(iterate.weights)
+        masses, costs = np.zeros(len(self.sites)), np.zeros(len(self.sites))
+        masses[self.members] = iterate.diagram.masses
+        costs[self.members] = iterate.diagram.costs
+        dual, bounds = bracket(self.sites, hi, lo, masses, costs, self.group_mass, self.polygon)
+        share = np.divide(
+            self.masses,
+            self.group_mass[self.representative],
+            where=self.masses > 0.0,
+            out=np.zeros_like(self.masses),
+        )
+        return Solution(
+            sites=self.sites,
+            weights_exact=np.column_stack([hi, lo]),
+            target_masses=self.masses,
+            masses=masses[self.representative] * share,
+            mass_error=iterate.mass_error,
+            status=status,
+            n_iter=len(rows) - 1,
+            cost=dual,
+            dual_value=dual,
+            bracket=bounds,
+            history=history_records(rows),
+            source=source,
+            method="newton",
+            tol=tol,
+        )
+
+
+def _near_domain(
+    sites: FloatArray, polygon: FloatArray
+) -> tuple[FloatArray | None, FloatArray, float, FloatArray]:
+    """Sites moved and scaled into the domain's bounding box; None where they lie in it."""
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    bottom, top = sites.min(axis=0), sites.max(axis=0)
+    origin, centre = 0.5 * (low + high), 0.5 * (bottom + top)
+    if (bottom >= low).all() and (top <= high).all():
+        return None, centre, 1.0, origin
+    extent = float((top - bottom).max())
+    room = float((high - low).min())
+    # a power of two, so that scaling heights back is exact
+    scale = 2.0 ** np.floor(np.log2(room / extent)) if extent > room else 1.0
+    return scale * (sites - centre) + origin, centre, float(scale), origin

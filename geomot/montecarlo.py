@@ -1,0 +1,251 @@
+"""Semi-discrete transport by sampling: from sites and target masses to measured weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from geomot._constants import FIRST_GAPS, FIT_CAP, IDLE_REACH, TEST_STREAMS
+from geomot._distinct import representatives
+from geomot.assign import Assigner
+from geomot.design import Design, make_design
+from geomot.estimate import MassEstimate, total_variation
+from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
+from geomot.sources import Source
+from geomot.state import Monitor, SolverState
+from geomot.stochastic import Examiner, Fit, Look, gaussian_start
+
+__all__ = ["solve_montecarlo"]
+
+FloatArray = NDArray[np.float64]
+
+
+def solve_montecarlo(
+    sites: FloatArray,
+    masses: FloatArray,
+    source: Source,
+    *,
+    tol: float,
+    initial: FloatArray | None,
+    max_iter: int | None,
+    threads: int,
+    rng: np.random.Generator,
+    monitor: Monitor,
+) -> Solution:
+    """Find weights whose masses are within `tol` of their targets in total variation.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites.
+    masses : ndarray of shape (n,)
+        The target masses, of sum 1.
+    source : Source
+        The source measure.
+    tol : float
+        Tolerated total variation.
+    initial : ndarray of shape (n,), optional
+        Weights to start from.
+    max_iter : int, optional
+        Most steps; by default what FIT_CAP allows.
+    threads : int
+        Number of threads.
+    rng : Generator
+        All randomness.
+    monitor : Monitor
+        Shown every look.
+
+    Returns
+    -------
+    Solution
+    """
+    problem = _Problem(sites, masses)
+    design_rng, fit_rng, test_rng = rng.spawn(3)
+    design = make_design(problem.sites, source, design_rng, threads)
+    examiner = Examiner(design, problem.masses, tol, test_rng)
+    if initial is None:
+        heights, worth = gaussian_start(design, problem.sites, problem.masses), 0
+    else:
+        heights, worth = _warm_start(design, examiner, problem, initial)
+    fit = Fit(design, problem.masses, heights, fit_rng, worth)
+    limit = int(FIT_CAP * examiner.usual / examiner.most / fit.batch_size) + FIRST_GAPS
+    limit = limit if max_iter is None else max_iter
+
+    recorder = _Recorder(problem, fit, source, tol, monitor)
+    start = fit.samples
+    following = start + examiner.first_look()
+    while True:
+        while fit.n_iter < limit and fit.samples < following:
+            fit.step()
+            monitor.tick(fit.samples - start)
+        look = examiner.look(fit.average, fit.samples)
+        stopped = recorder.record(look)
+        if look.converged:
+            return recorder.solution(look, "converged")
+        if stopped:
+            return recorder.solution(look, "stopped")
+        if fit.n_iter >= limit:
+            return recorder.solution(look, "max_iter")
+        following = examiner.next_look(fit.samples)
+
+
+def _warm_start(
+    design: Design, examiner: Examiner, problem: _Problem, initial: FloatArray
+) -> tuple[FloatArray, int]:
+    """Heights of given weights, and how many samples they are worth by their measured distance."""
+    heights = design.heights(initial[problem.members])
+    look = examiner.look(heights, 0)
+    return heights, int(examiner.usual / max(look.distance, look.standard_error))
+
+
+class _Problem:
+    """The distinct sites of positive mass; coincident sites are merged, others wait outside."""
+
+    def __init__(self, sites: FloatArray, masses: FloatArray) -> None:
+        self.all_sites = sites
+        self.all_masses = masses
+        self.owner = representatives(sites)
+        together = np.zeros(len(sites))
+        np.add.at(together, self.owner, masses)
+        self.members = np.flatnonzero((self.owner == np.arange(len(sites))) & (together > 0.0))
+        self.sites = np.ascontiguousarray(sites[self.members])
+        self.masses = together[self.members]
+        self.share = np.divide(
+            masses, together[self.owner], where=masses > 0.0, out=np.zeros_like(masses)
+        )
+
+    def spread(self, values: FloatArray) -> FloatArray:
+        """Values of the members, for all sites: twins share them in proportion to their masses."""
+        whole = np.zeros((len(self.owner), *values.shape[1:]))
+        whole[self.members] = values
+        shared = whole[self.owner]
+        return shared * self.share.reshape(-1, *(1,) * (values.ndim - 1))
+
+    def copied(self, values: FloatArray) -> FloatArray:
+        """Values of the members, for all sites: twins have the same, idle sites NaN."""
+        whole = np.full((len(self.owner), *values.shape[1:]), np.nan)
+        whole[self.members] = values
+        return whole[self.owner]
+
+    def weights(self, weights: FloatArray, source: Source) -> FloatArray:
+        """Weights of all sites; those of sites without mass make no cell within reach."""
+        out = self.copied(weights)
+        idle = np.flatnonzero(np.isnan(out))
+        if idle.size:
+            nearest = Assigner(self.sites, np.zeros(len(self.sites)))(self.all_sites[idle])
+            apart = self.all_sites[idle] - self.sites[nearest]
+            distance = np.sqrt(np.einsum("nk,nk->n", apart, apart))
+            # |x - y|^2 - w grows past that of the neighbour for all x within reach of it
+            away = self.sites[nearest] - source.mean
+            reach = np.sqrt(np.einsum("nk,nk->n", away, away)) + _radius(source)
+            out[idle] = weights[nearest] - 2.0 * reach * distance
+        return out
+
+
+def _radius(source: Source) -> float:
+    """Distance from the mean within which all of the source lies, or all but a negligible part."""
+    corners = np.abs(source.bounds - source.mean).max(axis=0)
+    if np.isfinite(corners).all():
+        return float(np.sqrt(np.sum(corners**2)))
+    return IDLE_REACH * float(np.sqrt(np.trace(source.covariance)))
+
+
+class _Recorder:
+    """Keeps the history, and turns looks into states and solutions."""
+
+    def __init__(
+        self, problem: _Problem, fit: Fit, source: Source, tol: float, monitor: Monitor
+    ) -> None:
+        self.problem = problem
+        self.fit = fit
+        self.source = source
+        self.tol = tol
+        self.monitor = monitor
+        self.rows: list[tuple[float, ...]] = []
+
+    def record(self, look: Look) -> bool:
+        """Add a look to the history and show it; whether the monitor wants to stop."""
+        dual = look.tally.costs(self.fit.design.weights(look.heights))[0]
+        masses = look.tally.measured()
+        tv, least = total_variation(look.distance), float(masses.min())
+        self.rows.append((dual, tv, self.fit.step_factor, least, float(self.fit.samples)))
+        return self.monitor.show(
+            lambda: SolverState(
+                n_iter=self.fit.n_iter,
+                mass_error=_largest_error(masses, self.problem.masses),
+                dual=dual,
+                residual=tv,
+                step=self.fit.step_factor,
+                min_mass=least,
+                weights_exact=_exact(self._weights(look)),
+            ),
+            lambda: self.solution(look, "stopped"),
+            f"tv={tv:.3g}",
+        )
+
+    def _weights(self, look: Look) -> FloatArray:
+        return self.problem.weights(self.fit.design.weights(look.heights), self.source)
+
+    def solution(self, look: Look, status: str) -> Solution:
+        """Return what this look measured."""
+        problem, tally = self.problem, look.tally
+        own = self.fit.design.weights(look.heights)
+        masses = tally.measured()
+        dual = tally.costs(own)[0]
+        estimate = tally.estimate(self.fit.samples, own)
+        bounds = _bracket(problem.sites, dual, estimate)
+        return Solution(
+            sites=problem.all_sites,
+            weights_exact=_exact(self._weights(look)),
+            target_masses=problem.all_masses,
+            masses=problem.spread(masses),
+            mass_error=_largest_error(masses, problem.masses),
+            status=status,
+            n_iter=self.fit.n_iter,
+            cost=dual,
+            dual_value=dual,
+            bracket=bounds,
+            history=history_records(self.rows, MONTECARLO_HISTORY),
+            source=self.source,
+            method="montecarlo",
+            tol=self.tol,
+            estimate=replace(
+                estimate,
+                mass_standard_errors=problem.spread(estimate.mass_standard_errors),
+                centroids=problem.copied(estimate.centroids),
+            ),
+        )
+
+
+def _exact(weights: FloatArray) -> FloatArray:
+    return np.column_stack([weights, np.zeros_like(weights)])
+
+
+def _largest_error(masses: FloatArray, targets: FloatArray) -> float:
+    return float(np.max(np.abs(masses - targets) / targets))
+
+
+def _bracket(sites: FloatArray, dual: float, estimate: MassEstimate) -> tuple[float, float]:
+    """Bounds on W2^2, each at one side of the estimate's confidence.
+
+    Below stands the dual value, which no weights raise above W2^2. Above, the cost of a plan: all
+    cells to their sites, and then a random part of every cell that has too much to sites that have
+    too little. Moving mass from cell i to site j costs |c_i - y_j|^2 - |c_i - y_i|^2 more, c_i
+    being the cell's centroid.
+    """
+    quantile = float(stdtrit(TEST_STREAMS - 1, 0.5 + 0.5 * estimate.confidence))
+    centre = sites.mean(axis=0)
+    radius = np.sqrt(np.max(np.sum((sites - centre) ** 2, axis=1)))
+    hit = ~np.isnan(estimate.centroids[:, 0])
+    c = estimate.centroids[hit]
+    farthest = np.sqrt(np.sum((c - centre) ** 2, axis=1)) + radius
+    price = float(np.max(farthest**2 - np.sum((c - sites[hit]) ** 2, axis=1)))
+    return (
+        dual - quantile * estimate.cost_standard_error,
+        estimate.map_cost
+        + quantile * estimate.map_cost_standard_error
+        + estimate.tv_interval[1] * max(price, 0.0),
+    )

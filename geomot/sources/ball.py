@@ -1,0 +1,127 @@
+"""The uniform measure on a ball."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geomot._constants import COORDINATE_LIMIT
+from geomot._frozen import read_only
+from geomot._pairs import two_sum
+from geomot._validation import as_count, as_generator, as_real_array, as_tolerance, as_vector
+from geomot.sources._distributions import Distribution, Uniform
+from geomot.sources.base import Source
+from geomot.sources.gaussian import normals
+
+__all__ = ["UniformBall"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class UniformBall(Source):
+    """Uniform measure on a ball.
+
+    Parameters
+    ----------
+    center : array_like of shape (d,)
+        The centre.
+    radius : float
+        The radius, positive.
+
+    Examples
+    --------
+    >>> from geomot import UniformBall
+    >>> ball = UniformBall([0.0, 0.0, 0.0], 2.0)
+    >>> ball.covariance.diagonal().tolist()
+    [0.8, 0.8, 0.8]
+    >>> points = ball.sample(100, random_state=0)
+    >>> bool(((points**2).sum(axis=1) <= 4.0).all())
+    True
+    """
+
+    center: FloatArray
+    radius: float
+    exact_dims: ClassVar[tuple[int, ...]] = (1,)
+
+    def __init__(self, center: ArrayLike, radius: float) -> None:
+        middle = as_real_array(center, "center")
+        if middle.ndim != 1 or middle.size == 0:
+            raise ValueError(f"center must have shape (d,), got {middle.shape}")
+        middle = as_vector(middle, middle.size, "center")
+        length = as_tolerance(radius, "radius")
+        if length > COORDINATE_LIMIT:
+            raise ValueError(f"radius must not exceed {COORDINATE_LIMIT:.3g}, got {length}")
+        object.__setattr__(self, "center", read_only(middle.copy()))
+        object.__setattr__(self, "radius", length)
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.center.size
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, d)."""
+        return np.stack([self.center - self.radius, self.center + self.radius])
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Centre, shape (d,)."""
+        return self.center
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance matrix, shape (d, d): radius^2 / (d + 2) on the diagonal."""
+        return read_only(np.diag(np.full(self.dim, self.radius**2 / (self.dim + 2.0))))
+
+    @property
+    def n_uniforms(self) -> int:
+        """Number of uniform numbers for a point: d for its direction, 1 for its distance."""
+        return self.dim + 1
+
+    def sample(self, n: int, random_state: Any = None) -> FloatArray:
+        """Draw points; see `Source.sample`."""
+        n = as_count(n, "n")
+        rng = as_generator(random_state)
+        return self._placed(rng.standard_normal((n, self.dim)), rng.random(n))
+
+    def _from_uniforms(self, u: FloatArray) -> FloatArray:
+        return self._placed(normals(u[:, :-1]), u[:, -1])
+
+    def _placed(self, vectors: FloatArray, share: FloatArray) -> FloatArray:
+        """Return points in the directions of vectors, such that the given shares lie nearer."""
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        # The middle of the cube has no direction: any will do.
+        still = lengths == 0.0
+        vectors[still, 0], lengths[still] = 1.0, 1.0
+        # An ulp less, so that rounding leaves no point outside a ball around the origin.
+        distances = self.radius * (1.0 - 2.0**-51) * share ** (1.0 / self.dim)
+        points = self.center + vectors * (distances / lengths)[:, None]
+        return np.clip(points, *self.bounds)
+
+    @cached_property
+    def _line(self) -> Distribution:
+        # The ends as pairs: far from the origin a radius is not a difference of floats.
+        center, radius = np.asarray(self.center[0]), np.asarray(self.radius)
+        return Uniform(two_sum(center, -radius), two_sum(center, radius))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the type's name, the centre and the radius."""
+        return {"type": "UniformBall", "center": self.center, "radius": np.array([self.radius])}
+
+    @classmethod
+    def _from_arguments(cls, **arguments: Any) -> Source:
+        radius = np.asarray(arguments.get("radius"))
+        if radius.shape == (1,):
+            arguments["radius"] = radius.item()
+        return cls(**arguments)
+
+    def __repr__(self) -> str:
+        if self.dim <= 3:
+            return f"UniformBall({self.center.tolist()}, {self.radius})"
+        return f"UniformBall(<{self.dim} dimensions>, {self.radius})"

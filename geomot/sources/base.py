@@ -1,0 +1,284 @@
+"""What all source measures have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geomot._frozen import Frozen, read_only
+from geomot._validation import as_points, as_real_array
+from geomot.sources._distributions import Distribution
+
+__all__ = ["Product", "Source"]
+
+FloatArray = NDArray[np.float64]
+
+# The kinds of sources that `Source.from_dict` knows, by name; filled by the package.
+KINDS: dict[str, type[Source]] = {}
+
+# Points from which the moments of a source without formulas are estimated, and their seed.
+_ESTIMATION_SIZE = 4096
+_ESTIMATION_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Product(Frozen):
+    """A source as an affine image of independent coordinates.
+
+    Attributes
+    ----------
+    kind : {"uniform", "normal"}
+        The law of each coordinate of z: uniform on [0, 1], or standard normal.
+    offset : ndarray of shape (d,)
+        The source is the law of x = offset + linear @ z.
+    linear : ndarray of shape (d, d) or (d,)
+        A matrix, or the diagonal of one.
+    """
+
+    kind: Literal["uniform", "normal"]
+    offset: FloatArray
+    linear: FloatArray
+
+    def __repr__(self) -> str:
+        shape = "diagonal" if self.linear.ndim == 1 else "full"
+        return f"Product({self.kind!r}, <{len(self.offset)} coordinates, {shape}>)"
+
+
+class Source(Frozen, ABC):
+    """Base of the source measures; each has total mass 1.
+
+    Attributes
+    ----------
+    exact_dims : tuple of int
+        The dimensions in which exact power diagrams of this kind of source are available.
+    """
+
+    exact_dims: ClassVar[tuple[int, ...]] = ()
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Number of coordinates."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, d); infinite if there is none."""
+
+    @abstractmethod
+    def sample(self, n: int, random_state: Any = None) -> FloatArray:
+        """Draw points.
+
+        Parameters
+        ----------
+        n : int
+            Number of points; 0 is allowed.
+        random_state : None, int, Generator or RandomState
+            The randomness: an integer gives the same points each time.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+        """
+
+    @property
+    def exact(self) -> bool:
+        """Whether exact power diagrams of this source are available."""
+        return self.dim in self.exact_dims
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Barycentre, shape (d,); estimated from points if there is no formula."""
+        return read_only(self._estimation_points.mean(axis=0))
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance matrix, shape (d, d); estimated from points if there is no formula."""
+        deviations = self._estimation_points - self.mean
+        return symmetric(deviations.T @ deviations / (len(deviations) - 1.0))
+
+    @cached_property
+    def _estimation_points(self) -> FloatArray:
+        return self.sample(_ESTIMATION_SIZE, _ESTIMATION_SEED)
+
+    @property
+    def product(self) -> Product | None:
+        """The source as an affine image of independent coordinates; None if it is no such image."""
+        return None
+
+    @property
+    def n_uniforms(self) -> int | None:
+        """Number of uniform numbers that `from_uniforms` takes for a point; None without one."""
+        return None
+
+    def from_uniforms(self, u: ArrayLike) -> FloatArray:
+        """Map points of the unit cube to points of the source, so that volume becomes mass.
+
+        Quasi-random points can be used in place of random ones.
+
+        Parameters
+        ----------
+        u : array_like of shape (n, n_uniforms)
+            Numbers in [0, 1].
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+        """
+        if self.n_uniforms is None:
+            raise ValueError(f"from_uniforms needs a map from the unit cube, which {self} lacks")
+        points = as_points(u, "u", self.n_uniforms, allow_empty=True)
+        _check_unit(points, "u")
+        return self._from_uniforms(points)
+
+    def _from_uniforms(self, u: FloatArray) -> FloatArray:
+        raise NotImplementedError
+
+    @property
+    def distribution(self) -> Distribution:
+        """The source on the line, as `geomot.line` uses it."""
+        return self._on_line("distribution")
+
+    @cached_property
+    def _line(self) -> Distribution | None:
+        """The distribution of a source in one dimension; None if it is not known."""
+        return None
+
+    def _on_line(self, name: str) -> Distribution:
+        if self.dim != 1:
+            raise ValueError(f"{name} is defined in 1 dimension, got a source of {self.dim}")
+        if self._line is None:
+            raise ValueError(f"{name} needs a source with a distribution function, got {self}")
+        return self._line
+
+    def cdf(self, x: ArrayLike) -> FloatArray:
+        """Return the mass of (-inf, x], in one dimension.
+
+        Parameters
+        ----------
+        x : array_like
+            Places, of any shape; they may be infinite.
+
+        Returns
+        -------
+        ndarray of the shape of x
+        """
+        return self._on_line("cdf").cdf(_as_places(x))[()]
+
+    def sf(self, x: ArrayLike) -> FloatArray:
+        """Return the mass of (x, inf), in one dimension, without loss in the upper tail.
+
+        Parameters
+        ----------
+        x : array_like
+            Places, of any shape; they may be infinite.
+
+        Returns
+        -------
+        ndarray of the shape of x
+        """
+        return self._on_line("sf").sf(_as_places(x))[()]
+
+    def quantile(self, p: ArrayLike) -> FloatArray:
+        """Return the smallest x with cdf(x) >= p, in one dimension.
+
+        Parameters
+        ----------
+        p : array_like
+            Probabilities, of any shape. 0 and 1 give the ends of the source.
+
+        Returns
+        -------
+        ndarray of the shape of p
+        """
+        return self._on_line("quantile").quantile(_as_shares(p, "p"))[()]
+
+    def isf(self, q: ArrayLike) -> FloatArray:
+        """Return the smallest x with sf(x) <= q, in one dimension.
+
+        Parameters
+        ----------
+        q : array_like
+            Probabilities, of any shape. 0 and 1 give the ends of the source.
+
+        Returns
+        -------
+        ndarray of the shape of q
+        """
+        return self._on_line("isf").isf(_as_shares(q, "q"))[()]
+
+    def partial_moments(self, x: ArrayLike) -> FloatArray:
+        """Return the integrals of 1, t and t^2 over (-inf, x], in one dimension.
+
+        Parameters
+        ----------
+        x : array_like of shape (k,)
+            Places; they may be infinite.
+
+        Returns
+        -------
+        ndarray of shape (k, 3)
+        """
+        return self._on_line("partial_moments").partial_moments(_as_places(x))
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the type's name under "type" and what defines the source.
+
+        The other values are texts, or arrays of at most two axes.
+        """
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Source:
+        """Build the source that `to_dict` described.
+
+        Parameters
+        ----------
+        data : mapping
+            What `to_dict` returned.
+
+        Returns
+        -------
+        Source
+        """
+        arguments = dict(data)
+        name = arguments.pop("type", None)
+        if name not in KINDS:
+            raise ValueError(f"data must describe one of {sorted(KINDS)}, got type {name!r}")
+        try:
+            return KINDS[name]._from_arguments(**arguments)
+        except TypeError as error:
+            raise ValueError(f"data must hold the arguments of {name}: {error}") from None
+
+    @classmethod
+    def _from_arguments(cls, **arguments: Any) -> Source:
+        return cls(**arguments)
+
+
+def symmetric(matrix: FloatArray) -> FloatArray:
+    """Return a matrix whose mirrored entries have equal bits, from one where rounding differs."""
+    return read_only(0.5 * matrix + 0.5 * matrix.T)
+
+
+def _as_places(x: Any) -> FloatArray:
+    places = as_real_array(x, "x")
+    if np.isnan(places).any():
+        raise ValueError("x must not be NaN")
+    return places
+
+
+def _as_shares(p: Any, name: str) -> FloatArray:
+    shares = as_real_array(p, name)
+    _check_unit(shares, name)
+    return shares
+
+
+def _check_unit(shares: FloatArray, name: str) -> None:
+    if shares.size and not (shares.min() >= 0.0 and shares.max() <= 1.0):
+        raise ValueError(f"{name} must lie between 0 and 1")

@@ -1,0 +1,143 @@
+"""The uniform measure on a box."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geomot._frozen import read_only
+from geomot._validation import as_count, as_generator, as_real_array, as_vector
+from geomot.sources._distributions import Distribution, Uniform
+from geomot.sources._pieces import constant
+from geomot.sources.base import Product, Source
+
+__all__ = ["UniformBox"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class UniformBox(Source):
+    """Uniform measure on a box with sides along the axes.
+
+    Parameters
+    ----------
+    lower, upper : array_like of shape (d,)
+        Opposite corners, lower < upper in each coordinate.
+
+    Examples
+    --------
+    >>> from geomot import UniformBox
+    >>> box = UniformBox([0, 0], [2, 1])
+    >>> box.dim, box.area
+    (2, 2.0)
+    >>> box.sample(3, random_state=0).shape
+    (3, 2)
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
+
+    def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
+        low, high = as_corners(lower, upper)
+        object.__setattr__(self, "lower", read_only(low.copy()))
+        object.__setattr__(self, "upper", read_only(high.copy()))
+        if self.dim == 2 and self.area == 0.0:
+            raise ValueError(f"upper must enclose an area that float64 can hold, got {self}")
+
+    @classmethod
+    def unit(cls, dim: int = 2) -> UniformBox:
+        """Return the unit box [0, 1]^dim."""
+        dim = as_count(dim, "dim", 1)
+        return cls(np.zeros(dim), np.ones(dim))
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.lower.size
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner, shape (2, d)."""
+        return np.stack([self.lower, self.upper])
+
+    @property
+    def volume(self) -> float:
+        """Product of the side lengths."""
+        return math.prod((self.upper - self.lower).tolist())
+
+    @property
+    def area(self) -> float:
+        """Area of a box in the plane."""
+        if self.dim != 2:
+            raise ValueError(f"area is defined in 2 dimensions, got a box of {self.dim}")
+        return self.volume
+
+    @property
+    def polygon(self) -> FloatArray:
+        """Corners of a box in the plane, counter-clockwise, shape (4, 2)."""
+        if self.dim != 2:
+            raise ValueError(f"polygon is defined in 2 dimensions, got a box of {self.dim}")
+        (x0, y0), (x1, y1) = self.lower, self.upper
+        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+
+    def sample(self, n: int, random_state: Any = None) -> FloatArray:
+        """Draw points; see `Source.sample`."""
+        n = as_count(n, "n")
+        return self._from_uniforms(as_generator(random_state).random((n, self.dim)))
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Centre, shape (d,)."""
+        return read_only(0.5 * self.lower + 0.5 * self.upper)
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance matrix, shape (d, d), diagonal."""
+        return read_only(np.diag((self.upper - self.lower) ** 2 / 12.0))
+
+    @property
+    def product(self) -> Product:
+        """The box as the image of [0, 1]^d."""
+        return Product("uniform", self.lower, read_only(self.upper - self.lower))
+
+    @property
+    def n_uniforms(self) -> int:
+        """Number of uniform numbers for a point: d."""
+        return self.dim
+
+    def _from_uniforms(self, u: FloatArray) -> FloatArray:
+        return np.clip(self.lower + u * (self.upper - self.lower), self.lower, self.upper)
+
+    @cached_property
+    def _line(self) -> Distribution:
+        return Uniform(constant(self.lower[0]), constant(self.upper[0]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the type's name and the two corners."""
+        return {"type": "UniformBox", "lower": self.lower, "upper": self.upper}
+
+    def __repr__(self) -> str:
+        return f"UniformBox({self.lower.tolist()}, {self.upper.tolist()})"
+
+
+def as_corners(lower: Any, upper: Any) -> tuple[FloatArray, FloatArray]:
+    """Return opposite corners of a box, shape (d,), lower < upper in each coordinate."""
+    low = as_real_array(lower, "lower")
+    if low.ndim != 1 or low.size == 0:
+        raise ValueError(f"lower must have shape (d,), got {low.shape}")
+    low = as_vector(low, low.size, "lower")
+    high = as_vector(upper, low.size, "upper")
+    if not (low < high).all():
+        k = int(np.flatnonzero(~(low < high))[0])
+        raise ValueError(
+            f"upper must exceed lower in each coordinate, got lower {low[k]} and "
+            f"upper {high[k]} in coordinate {k}"
+        )
+    return low, high

@@ -1,0 +1,73 @@
+"""From what users pass as a source to a source measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot.sources.base import Source
+from geomot.sources.box import UniformBox
+from geomot.sources.polygon import UniformPolygon
+from geomot.sources.wrapped import WrappedSource
+
+__all__ = ["as_source", "exact_polygon"]
+
+FloatArray = NDArray[np.float64]
+
+
+def as_source(source: Any, dim: int, name: str = "source") -> Source:
+    """Return a source measure on R^dim.
+
+    Parameters
+    ----------
+    source : Source, object with a `sample` method, array_like of shape (m, 2), or None
+        None stands for the unit box, an array for the polygon with these vertices. Any other
+        object that can draw points becomes a `WrappedSource`.
+    dim : int
+        The required dimension.
+    name : str, default "source"
+        The argument's name, for the message.
+
+    Returns
+    -------
+    Source
+    """
+    if source is None:
+        return UniformBox.unit(dim)
+    if _draws_points(source):
+        source = WrappedSource(source, dim)
+    elif not isinstance(source, Source):
+        try:
+            source = UniformPolygon(source)
+        except TypeError as error:
+            raise TypeError(f"{name} must be a source measure or a polygon: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{name} must be a valid domain: {error}") from None
+    if source.dim != dim:
+        raise ValueError(
+            f"{name} must have dimension {dim}, got {source.dim} from {source}: "
+            "sites and source lie in the same space"
+        )
+    return source
+
+
+def _draws_points(source: Any) -> bool:
+    # Tables, which draw rows, are arrays of vertices.
+    return (
+        not isinstance(source, (Source, Sequence, type))
+        and not hasattr(source, "__array__")
+        and callable(getattr(source, "sample", None))
+    )
+
+
+def exact_polygon(source: Source, name: str = "source") -> FloatArray:
+    """Return the polygon of a source that has exact diagrams in the plane."""
+    if isinstance(source, (UniformBox, UniformPolygon)) and source.dim == 2:
+        return source.polygon
+    raise ValueError(
+        f"{name} must be a UniformBox or UniformPolygon in the plane for exact diagrams, "
+        f"got {source}"
+    )

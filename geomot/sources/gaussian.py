@@ -1,0 +1,190 @@
+"""The normal measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from geomot._constants import WEIGHT_LIMIT
+from geomot._frozen import read_only
+from geomot._validation import as_count, as_generator, as_real_array, as_vector
+from geomot.sources._distributions import Distribution, Normal
+from geomot.sources.base import Product, Source
+
+__all__ = ["Gaussian", "normals"]
+
+FloatArray = NDArray[np.float64]
+
+# Two mirrored covariances may differ by this much of the deviations' product: matrices that were
+# computed in float32 pass, and what is not symmetric on purpose does not.
+_SYMMETRY_TOLERANCE = 1e-6
+
+# A variance that is left of a coordinate, given the ones before it, must be above this share of
+# it for each dimension: rounding makes about as much of nothing.
+_SINGULAR = 2.0**-50
+
+# Uniform numbers are kept this far from 0 and 1, where quantiles are infinite.
+_OPEN_UNIT = 2.0**-54, 1.0 - 2.0**-53
+
+
+def normals(u: FloatArray) -> FloatArray:
+    """Return standard normal quantiles of numbers in [0, 1], all finite."""
+    return ndtri(np.clip(u, *_OPEN_UNIT))
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Gaussian(Source):
+    """Normal measure.
+
+    Parameters
+    ----------
+    mean : array_like of shape (d,)
+        The mean.
+    cov : float, or array_like of shape (d,) or (d, d)
+        The variance of all coordinates, the variance of each, or the covariance matrix, which must
+        be positive definite.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (d,)
+        The mean.
+    cov : ndarray of shape (d,) or (d, d)
+        The variances if coordinates are independent, else the covariance matrix, so that all
+        spellings of a measure are equal.
+
+    Examples
+    --------
+    >>> from geomot import Gaussian
+    >>> normal = Gaussian([1.0, 0.0], [[4.0, 1.0], [1.0, 2.0]])
+    >>> normal.sample(3, random_state=0).shape
+    (3, 2)
+    >>> Gaussian([0.0, 0.0], 4.0) == Gaussian([0.0, 0.0], [[4.0, 0.0], [0.0, 4.0]])
+    True
+    >>> float(Gaussian([1.0], 4.0).cdf(1.0))
+    0.5
+    """
+
+    mean: FloatArray
+    cov: FloatArray
+    exact_dims: ClassVar[tuple[int, ...]] = (1,)
+
+    def __init__(self, mean: ArrayLike, cov: ArrayLike) -> None:
+        centre = as_real_array(mean, "mean")
+        if centre.ndim != 1 or centre.size == 0:
+            raise ValueError(f"mean must have shape (d,), got {centre.shape}")
+        centre = as_vector(centre, centre.size, "mean")
+        object.__setattr__(self, "mean", read_only(centre.copy()))
+        object.__setattr__(self, "cov", read_only(_as_covariance(cov, centre.size)))
+        _ = self._factor
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.mean.size
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Infinite corners, shape (2, d)."""
+        return np.repeat([[-np.inf], [np.inf]], self.dim, axis=1)
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance matrix, shape (d, d)."""
+        return read_only(np.diag(self.cov)) if self.cov.ndim == 1 else self.cov
+
+    @cached_property
+    def _factor(self) -> FloatArray:
+        """Deviations, or the lower triangular matrix L with L L^T the covariance."""
+        if self.cov.ndim == 1:
+            return read_only(np.sqrt(self.cov))
+        matrix, exponents = _normalised(self.cov)
+        try:
+            factor = np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            factor = np.zeros_like(matrix)
+        left = np.diag(factor) ** 2
+        if not (left > self.dim * _SINGULAR * np.diag(matrix)).all():
+            raise ValueError("cov must be positive definite, got a matrix that is not")
+        return read_only(np.ldexp(factor, exponents[:, None]))
+
+    @property
+    def product(self) -> Product:
+        """The measure as the image of the standard normal one."""
+        return Product("normal", self.mean, self._factor)
+
+    @property
+    def n_uniforms(self) -> int:
+        """Number of uniform numbers for a point: d."""
+        return self.dim
+
+    def sample(self, n: int, random_state: Any = None) -> FloatArray:
+        """Draw points; see `Source.sample`."""
+        n = as_count(n, "n")
+        return self._image(as_generator(random_state).standard_normal((n, self.dim)))
+
+    def _from_uniforms(self, u: FloatArray) -> FloatArray:
+        return self._image(normals(u))
+
+    def _image(self, z: FloatArray) -> FloatArray:
+        return self.mean + (z * self._factor if self.cov.ndim == 1 else z @ self._factor.T)
+
+    @cached_property
+    def _line(self) -> Distribution:
+        return Normal(float(self.mean[0]), float(self._factor[0]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the type's name, the mean and the variances or covariances."""
+        return {"type": "Gaussian", "mean": self.mean, "cov": self.cov}
+
+    def __repr__(self) -> str:
+        if self.dim <= 3:
+            return f"Gaussian({self.mean.tolist()}, {self.cov.tolist()})"
+        kind = "independent coordinates" if self.cov.ndim == 1 else "full covariance"
+        return f"Gaussian(<{self.dim} dimensions, {kind}>)"
+
+
+def _as_covariance(cov: Any, d: int) -> FloatArray:
+    """Return variances or a symmetric matrix with positive variances, a new array."""
+    array = as_real_array(cov, "cov")
+    if array.shape not in ((), (d,), (d, d)):
+        raise ValueError(
+            f"cov must be a number or have shape ({d},) or ({d}, {d}), got {array.shape}"
+        )
+    as_vector(array.reshape(-1), array.size, "cov", WEIGHT_LIMIT)
+    variances = np.diag(array) if array.ndim == 2 else np.broadcast_to(array, (d,))
+    if not (variances > 0.0).all():
+        k = int(np.flatnonzero(~(variances > 0.0))[0])
+        raise ValueError(
+            f"cov must be positive definite, got variance {variances[k]} of coordinate {k}"
+        )
+    if array.ndim < 2:
+        return variances.copy()
+    matrix, exponents = _normalised(array)
+    gap = np.abs(matrix - matrix.T)
+    if gap.max() > _SYMMETRY_TOLERANCE:
+        i, j = (int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
+        raise ValueError(
+            f"cov must be symmetric, got {array[i, j]} at {i, j} and {array[j, i]} at {j, i}"
+        )
+    matrix = 0.5 * matrix + 0.5 * matrix.T
+    if not (matrix - np.diag(np.diag(matrix))).any():
+        return variances.copy()
+    return _rescaled(matrix, exponents)
+
+
+def _normalised(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.intc]]:
+    """Return the matrix in units of 2^k in which all variances are near 1, and these k.
+
+    Exact, unless a covariance is below 2^-1074 of these units.
+    """
+    exponents = (np.frexp(np.diag(matrix))[1] + 1) // 2
+    return np.ldexp(np.ldexp(matrix, -exponents[:, None]), -exponents), exponents
+
+
+def _rescaled(matrix: FloatArray, exponents: NDArray[np.intc]) -> FloatArray:
+    return np.ldexp(np.ldexp(matrix, exponents[:, None]), exponents)

@@ -1,0 +1,201 @@
+"""The measure with a density that is constant on the cells of a grid: an image, or voxels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geomot._constants import WEIGHT_LIMIT
+from geomot._frozen import read_only
+from geomot._validation import as_count, as_generator, as_masses, as_real_array
+from geomot.sources._distributions import Distribution, Steps
+from geomot.sources.base import Source
+from geomot.sources.box import as_corners
+
+__all__ = ["GridDensity"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GridDensity(Source):
+    """Measure with a density that is constant on each of the equal cells of a box.
+
+    Parameters
+    ----------
+    values : array_like of d axes
+        The density in the cells, up to a factor; axis k runs along coordinate k. (The rows of an
+        image run downwards and come first: ``image.T[:, ::-1]`` stands upright.)
+    lower, upper : array_like of shape (d,), optional
+        Opposite corners of the box; the unit box if None.
+
+    Attributes
+    ----------
+    values : ndarray of d axes
+        The mass of each cell.
+    lower, upper : ndarray of shape (d,)
+        The corners.
+
+    Examples
+    --------
+    >>> from geomot import GridDensity
+    >>> grid = GridDensity([[1.0, 0.0], [2.0, 1.0]])
+    >>> grid.values.tolist()
+    [[0.25, 0.0], [0.5, 0.25]]
+    >>> grid.mean.tolist()
+    [0.625, 0.375]
+    """
+
+    values: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    exact_dims: ClassVar[tuple[int, ...]] = (1,)
+
+    def __init__(
+        self, values: ArrayLike, lower: ArrayLike | None = None, upper: ArrayLike | None = None
+    ) -> None:
+        masses = _as_cell_masses(values)
+        d = masses.ndim
+        low, high = as_corners(
+            np.zeros(d) if lower is None else lower, np.ones(d) if upper is None else upper
+        )
+        if low.size != d:
+            raise ValueError(f"lower must have shape ({d},), got {low.shape}")
+        object.__setattr__(self, "values", read_only(masses))
+        object.__setattr__(self, "lower", read_only(low.copy()))
+        object.__setattr__(self, "upper", read_only(high.copy()))
+        for k, edges in enumerate(self._edges):
+            if not (np.diff(edges) > 0.0).all():
+                raise ValueError(
+                    "values must not have more cells than there are floats between lower and "
+                    f"upper, got {masses.shape[k]} along axis {k}"
+                )
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.values.ndim
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the box, shape (2, d)."""
+        return np.stack([self.lower, self.upper])
+
+    @cached_property
+    def _edges(self) -> list[FloatArray]:
+        """Borders between the cells along each axis, the ends included."""
+        edges = []
+        for low, high, m in zip(self.lower, self.upper, self.values.shape, strict=True):
+            along = low + (high - low) * (np.arange(m + 1) / m)
+            along[-1] = high
+            edges.append(along)
+        return edges
+
+    @cached_property
+    def _marginals(self) -> list[FloatArray]:
+        axes = range(self.dim)
+        return [self.values.sum(axis=tuple(j for j in axes if j != k)) for k in axes]
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Barycentre, shape (d,)."""
+        centres = [0.5 * edges[:-1] + 0.5 * edges[1:] for edges in self._edges]
+        pairs = zip(self._marginals, centres, self.lower, strict=True)
+        return read_only(np.array([low + mass @ (c - low) for mass, c, low in pairs]))
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance matrix, shape (d, d)."""
+        seen = [
+            (0.5 * edges[:-1] + 0.5 * edges[1:]) - m
+            for edges, m in zip(self._edges, self.mean, strict=True)
+        ]
+        matrix = np.zeros((self.dim, self.dim))
+        for k, (mass, c, edges) in enumerate(zip(self._marginals, seen, self._edges, strict=True)):
+            matrix[k, k] = mass @ (c * c + np.diff(edges) ** 2 / 12.0)
+        for j, k in combinations(range(self.dim), 2):
+            others = tuple(i for i in range(self.dim) if i not in (j, k))
+            matrix[j, k] = matrix[k, j] = seen[j] @ self.values.sum(axis=others) @ seen[k]
+        return read_only(matrix)
+
+    @property
+    def n_uniforms(self) -> int:
+        """Number of uniform numbers for a point: 1 for its cell, d for its place there."""
+        return self.dim + 1
+
+    def sample(self, n: int, random_state: Any = None) -> FloatArray:
+        """Draw points; see `Source.sample`."""
+        n = as_count(n, "n")
+        return self._from_uniforms(as_generator(random_state).random((n, self.n_uniforms)))
+
+    @cached_property
+    def _cells(self) -> tuple[NDArray[np.int64], FloatArray]:
+        """The cells that have mass, and the mass up to and including each."""
+        masses = self.values.reshape(-1)
+        held = np.flatnonzero(masses > 0.0)
+        return held, np.cumsum(masses[held])
+
+    def _from_uniforms(self, u: FloatArray) -> FloatArray:
+        held, share = self._cells
+        k = np.searchsorted(share, u[:, 0], side="right")
+        cells = np.unravel_index(held[np.minimum(k, len(held) - 1)], self.values.shape)
+        points = np.empty((len(u), self.dim))
+        for axis, (edges, cell) in enumerate(zip(self._edges, cells, strict=True)):
+            low, high = edges[cell], edges[cell + 1]
+            points[:, axis] = np.clip(low + u[:, axis + 1] * (high - low), low, high)
+        return points
+
+    @cached_property
+    def _line(self) -> Distribution:
+        return Steps(self.values, self._edges[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the type's name, the masses of the cells, their array's shape, and the corners."""
+        return {
+            "type": "GridDensity",
+            "values": self.values.reshape(-1),
+            "shape": np.array(self.values.shape, np.float64),
+            "lower": self.lower,
+            "upper": self.upper,
+        }
+
+    @classmethod
+    def _from_arguments(cls, **arguments: Any) -> Source:
+        shape = arguments.pop("shape", None)
+        if shape is not None:
+            values = as_real_array(arguments.get("values"), "values")
+            sizes = as_real_array(shape, "shape")
+            whole = (sizes >= 1.0) & (sizes <= values.size) & (sizes == np.floor(sizes))
+            counts = [int(k) for k in sizes[whole]]
+            if sizes.ndim != 1 or not whole.all() or math.prod(counts) != values.size:
+                raise ValueError(f"shape must fit {values.size} values, got {sizes.tolist()}")
+            arguments["values"] = values.reshape(counts)
+        return cls(**arguments)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.values.shape))
+        if self.dim <= 3:
+            return f"GridDensity(<{shape} cells>, {self.lower.tolist()}, {self.upper.tolist()})"
+        return f"GridDensity(<{shape} cells>)"
+
+
+def _as_cell_masses(values: Any) -> FloatArray:
+    """Return masses of sum 1 from densities on equal cells, a new array."""
+    array = as_real_array(values, "values")
+    if array.ndim == 0 or array.size == 0:
+        raise ValueError(f"values must have at least one axis and one cell, got {array.shape}")
+    good = (array >= 0.0) & (array <= WEIGHT_LIMIT)
+    if not good.all():
+        index = tuple(int(k) for k in np.argwhere(~good)[0])
+        raise ValueError(
+            "values must be finite and not negative, "
+            f"got {array[index]} at {index if len(index) > 1 else index[0]}"
+        )
+    masses = as_masses(array.reshape(-1), array.size, "values", normalize=True)
+    return masses.reshape(array.shape)

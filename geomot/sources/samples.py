@@ -1,0 +1,99 @@
+"""The measure given by points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geomot._frozen import read_only
+from geomot._validation import as_count, as_generator, as_masses, as_points
+from geomot.sources._distributions import Atoms, Distribution
+from geomot.sources.base import Source, symmetric
+
+__all__ = ["Samples"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples(Source):
+    """Measure given by points with masses.
+
+    Parameters
+    ----------
+    points : array_like of shape (m, d)
+        The points.
+    weights : array_like of shape (m,), optional
+        Their masses, divided by their sum; equal if None.
+
+    Examples
+    --------
+    >>> from geomot import Samples
+    >>> cloud = Samples([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], weights=[2, 1, 1])
+    >>> cloud.weights.tolist()
+    [0.5, 0.25, 0.25]
+    """
+
+    points: FloatArray
+    weights: FloatArray
+    exact_dims: ClassVar[tuple[int, ...]] = (1,)
+
+    def __init__(self, points: ArrayLike, weights: ArrayLike | None = None) -> None:
+        array = as_points(points, "points")
+        masses = as_masses(weights, len(array), "weights", normalize=True)
+        object.__setattr__(self, "points", read_only(array.copy()))
+        object.__setattr__(self, "weights", read_only(masses))
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.points.shape[1]
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, d)."""
+        return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
+
+    def sample(self, n: int, random_state: Any = None) -> FloatArray:
+        """Draw points with replacement; see `Source.sample`."""
+        n = as_count(n, "n")
+        rng = as_generator(random_state)
+        return self.points[rng.choice(len(self.points), size=n, p=self.weights)]
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Barycentre, shape (d,)."""
+        # Seen from one of the points: all of them may lie far from the origin.
+        return read_only(self.points[0] + self.weights @ (self.points - self.points[0]))
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance matrix of the discrete measure, shape (d, d)."""
+        deviations = self.points - self.mean
+        return symmetric(deviations.T @ (self.weights[:, None] * deviations))
+
+    @property
+    def n_uniforms(self) -> int:
+        """Number of uniform numbers for a point: 1."""
+        return 1
+
+    def _from_uniforms(self, u: FloatArray) -> FloatArray:
+        held = np.flatnonzero(self.weights > 0.0)
+        share = np.cumsum(self.weights[held])
+        k = np.searchsorted(share, u[:, 0], side="right")
+        return self.points[held[np.minimum(k, len(held) - 1)]]
+
+    @cached_property
+    def _line(self) -> Distribution:
+        return Atoms(self.points[:, 0], self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the type's name, the points and their masses."""
+        return {"type": "Samples", "points": self.points, "weights": self.weights}
+
+    def __repr__(self) -> str:
+        return f"Samples(<{len(self.points)} points in {self.dim} dimensions>)"

@@ -1,0 +1,321 @@
+"""Stochastic approximation of the heights from samples, in any dimension.
+
+Each step assigns a batch of samples and moves the heights against the excess of the masses, scaled
+by what the Hessian is estimated to be: its diagonal, from the gaps between winner and runner-up,
+and its aggregation to a few clusters of sites, on which Newton's step is solved. The diagonal alone
+would leave the masses of whole clusters behind. Heights are averaged over the steps (Polyak,
+Juditsky 1992), later ones weighing more; the average is the result.
+
+It is looked at from time to time on independent fresh samples. The fit ends when the distance of
+the masses from their targets (`geomot.estimate`) is below its tolerance by as many standard errors
+as Student's distribution asks for, all looks together being wrong with probability TEST_LEVEL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from geomot._constants import (
+    AVERAGING,
+    COARSE_CLUSTERS,
+    COARSE_FLOOR,
+    COARSE_SITES,
+    DIAGONAL_FLOOR,
+    FIRST_GAPS,
+    FIRST_LOOK,
+    FIT_NOISE,
+    FIT_NOISE_SPREAD,
+    GAPS_EVERY,
+    HESSIAN_MEMORY,
+    LARGEST_BATCH,
+    LEAST_BATCH,
+    LLOYD_STEPS,
+    LOOK_GROWTH,
+    LOOK_QUANTILE,
+    STEP_DECAY,
+    STEP_SAMPLES,
+    TEST_LEVEL,
+    TEST_NOISE,
+    TEST_QUANTILE,
+    TEST_SHARE,
+    TEST_STREAMS,
+    TV_FACTOR,
+)
+from geomot._core.montecarlo import PointScores, Winners
+from geomot.design import Design
+from geomot.estimate import Tally, sampling_scales
+
+__all__ = ["Fit", "Look", "gaussian_start"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Gaps are differences of float32 scores of about 1: below this they are rounding.
+_LEAST_GAP = 1e-7
+
+
+class Fit:
+    """Heights that are fitted step by step.
+
+    Parameters
+    ----------
+    design : Design
+        Samples, and which sites they go to.
+    masses : ndarray of shape (n,)
+        The target masses, all positive.
+    heights : ndarray of shape (n,)
+        Where to start, in the frame of the design.
+    rng : Generator
+        Randomness of the samples.
+    samples : int
+        How many samples the start is worth: 0 for a guess; more makes steps smaller.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        masses: FloatArray,
+        heights: FloatArray,
+        rng: np.random.Generator,
+        samples: int = 0,
+    ) -> None:
+        self.design = design
+        self.draw = design.stream(rng)
+        self.masses = masses
+        self.latest = heights - heights.mean()
+        self.average = self.latest.copy()
+        self.samples = samples
+        self.n_iter = 0
+        n = len(masses)
+        size = int(np.clip(n // 2, LEAST_BATCH, LARGEST_BATCH))
+        self.batch_groups = max(size // design.group, 1)
+        self.averaged = samples / self.batch_size
+        self.hessian = _Hessian(design, rng)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of a step."""
+        return self.batch_groups * self.design.group
+
+    @property
+    def step_factor(self) -> float:
+        """Share of the full step that the next one takes."""
+        n = len(self.masses)
+        decay = (1.0 + self.samples / (STEP_SAMPLES * max(n, self.batch_size))) ** -STEP_DECAY
+        return min(1.0, self.batch_size / n) * decay
+
+    def step(self) -> None:
+        """Assign a batch, and move heights and their average."""
+        gaps = self.n_iter < FIRST_GAPS or self.n_iter % GAPS_EVERY == 0
+        batch = self.draw(self.batch_groups)
+        winners = self.design.winners(batch, self.latest, runner=gaps)
+        if gaps:
+            self.hessian.update(winners)
+        shares = np.bincount(winners.first, minlength=len(self.masses)) / self.batch_size
+        self.latest -= self.step_factor * self.hessian.newton_step(shares - self.masses)
+        self.latest -= self.latest.mean()
+        self.samples += self.batch_size
+        self.n_iter += 1
+        self.averaged += 1.0
+        weight = max(1.0 / self.averaged, AVERAGING / (self.averaged + AVERAGING))
+        self.average += weight * (self.latest - self.average)
+
+
+class _Hessian:
+    """Running estimate of the Hessian of the energy, as far as steps use it.
+
+    The density of a sample's gap at 0, smoothed over half the median gap by the derivative of the
+    logistic function, is the mass that changes sides per unit of height.
+    """
+
+    def __init__(self, design: Design, rng: np.random.Generator) -> None:
+        n = len(design)
+        self.looks = 0
+        self.diagonal = np.zeros(n)
+        count = min(COARSE_CLUSTERS, n // COARSE_SITES)
+        self.clusters = _clusters(design.frame_sites, count, rng) if count > 1 else None
+        self.coarse = np.zeros((count, count))
+        self.inverse = np.zeros((count, count))
+
+    def update(self, winners: Winners) -> None:
+        """Take the gaps of a batch into the estimate."""
+        gaps = (winners.best - winners.runner).astype(np.float64)
+        if not np.isfinite(gaps).all():  # a single site has no runner-up
+            self.diagonal[:] = 1.0
+            return
+        width = max(0.5 * float(np.median(gaps)), _LEAST_GAP)
+        decay = np.exp(-gaps / width)
+        density = decay / (1.0 + decay) ** 2 / (width * len(gaps))
+        self.looks += 1
+        weight = max(1.0 / self.looks, HESSIAN_MEMORY)
+        n = len(self.diagonal)
+        diagonal = np.bincount(winners.first, density, n) + np.bincount(winners.second, density, n)
+        self.diagonal += weight * (diagonal - self.diagonal)
+        if self.clusters is not None:
+            k = len(self.coarse)
+            edge = self.clusters[winners.first] * k + self.clusters[winners.second]
+            flow = np.bincount(edge, density, k * k).reshape(k, k)
+            flow += flow.T
+            np.fill_diagonal(flow, 0.0)
+            self.coarse += weight * (np.diag(flow.sum(axis=0)) - flow - self.coarse)
+            floor = COARSE_FLOOR * float(np.trace(self.coarse)) / k
+            if floor > 0.0:
+                values, vectors = np.linalg.eigh(self.coarse)
+                self.inverse = (vectors / (np.maximum(values, 0.0) + floor)) @ vectors.T
+
+    def newton_step(self, excess: FloatArray) -> FloatArray:
+        """Approximate solution of H step = excess."""
+        step = excess / (self.diagonal + DIAGONAL_FLOOR * self.diagonal.mean())
+        if self.clusters is not None:
+            k = len(self.coarse)
+            step += (self.inverse @ np.bincount(self.clusters, excess, k))[self.clusters]
+        return step
+
+
+def _clusters(sites: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
+    """Cluster of each site, after a few of Lloyd's steps from random sites."""
+    centres = sites[rng.choice(len(sites), count, replace=False)]
+    points = sites.astype(np.float32)
+    for _ in range(LLOYD_STEPS + 1):
+        heights = -0.5 * np.einsum("kd,kd->k", centres, centres)
+        label = PointScores(centres).winners(points, heights).first
+        size = np.maximum(np.bincount(label, minlength=count), 1)
+        sums = [np.bincount(label, column, count) for column in sites.T]
+        centres = np.stack(sums, axis=1) / size[:, None]
+    return label.astype(np.int64)
+
+
+def gaussian_start(design: Design, sites: FloatArray, masses: FloatArray) -> FloatArray:
+    """Heights, in the frame, of the optimal map between Gaussians with the moments at hand.
+
+    For sites that fill the space evenly they are close; they are exact in the limit of Gaussian
+    source and target. The optimal map from N(m, A) to N(n, B) is x -> n + M (x - m), and its
+    inverse's potential (y - n)' M^-1 (y - n) / 2 is minus the heights sought.
+    """
+    mean = masses @ sites
+    centred = sites - mean
+    target = (centred * masses[:, None]).T @ centred
+    values, vectors = np.linalg.eigh(target)
+    # directions in which the sites do not spread: any positive number does
+    values = np.maximum(values, 1e-12 * values.max())
+    root = np.sqrt(values)
+    half = (vectors * root) @ vectors.T
+    inner, turn = np.linalg.eigh(half @ design.source.covariance @ half)
+    middle = (turn * np.sqrt(np.maximum(inner, 0.0))) @ turn.T
+    undo = (vectors / root) @ vectors.T
+    inverse = undo @ middle @ undo
+    heights = -0.5 * np.einsum("nk,kl,nl->n", centred, inverse, centred)
+    # the frame's heights are those for scores <x - m, y - mean of sites>: only squares differ
+    return heights / design.unit
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a test of heights found."""
+
+    tally: Tally
+    heights: FloatArray
+    distance: float
+    standard_error: float
+    converged: bool
+
+
+class Examiner:
+    """Looks at heights on fresh samples, and says when their masses are right.
+
+    A verdict is sought on many samples only where the looks before promise one; all verdicts
+    together are wrong with probability TEST_LEVEL.
+
+    Parameters
+    ----------
+    design : Design
+        Where the samples come from.
+    masses : ndarray of shape (n,)
+        The target masses.
+    tol : float
+        Tolerated total variation.
+    rng : Generator
+        Randomness of the tests.
+    """
+
+    def __init__(
+        self, design: Design, masses: FloatArray, tol: float, rng: np.random.Generator
+    ) -> None:
+        self.design = design
+        self.masses = masses
+        self.most = (tol / TV_FACTOR) ** 2  # tolerated squared distance
+        self.rng = rng
+        self.verdicts = 0
+        self.scales = sampling_scales(masses)
+        # sampling noise is that of so many equal targets
+        n = float(np.sum(np.sqrt(masses)) ** 2)
+        # Least sum of fitted and tested samples: with fitted V n / c to reach a distance of c, and
+        # tested noise sqrt(2 n) / (most - c) for a significant verdict.
+        noise = TEST_QUANTILE * TEST_NOISE * np.sqrt(2.0 * n)
+        self.aim = self.most / (1.0 + np.sqrt(noise / (FIT_NOISE * n)))
+        self.needed = int(noise / (self.most - self.aim))
+        # distance times fitted samples, which settles to a constant as the start is forgotten
+        self.usual = FIT_NOISE * n
+        self.product = self.usual
+
+    def look(self, heights: FloatArray, fitted: int) -> Look:
+        """Test heights: briefly, and then for a verdict if one can be expected."""
+        # the very numbers that scores are computed with, so that weights made of them are exact
+        heights = heights.astype(np.float32).astype(np.float64)
+        tally = Tally(self.design, self.masses, self.rng)
+        self._extend(tally, heights, min(int(TEST_SHARE * fitted), self.needed))
+        distance, error = tally.distance(self.scales)
+        self._learn(distance, error, fitted)
+        if distance - LOOK_QUANTILE * error > self.most or self._expected(fitted) > self.aim:
+            return Look(tally, heights, distance, error, False)
+        self._extend(tally, heights, self.needed)
+        distance, error = tally.distance(self.scales)
+        self._learn(distance, error, fitted)
+        return Look(tally, heights, distance, error, self._significant(distance, error))
+
+    def _extend(self, tally: Tally, heights: FloatArray, goal: int) -> None:
+        """Bring the number of samples to the goal, in parts that an interrupt need not wait for."""
+        size = TEST_STREAMS * self.design.group
+        missing = max(-(-(goal - tally.samples) // size), int(tally.samples == 0))
+        most = max(LARGEST_BATCH // self.design.group, 1)
+        while missing > 0:
+            groups = min(missing, most)
+            tally.extend(heights, groups)
+            missing -= groups
+
+    def _significant(self, distance: float, error: float) -> bool:
+        """Whether the distance is below the tolerance; counts as a verdict that may be wrong."""
+        if distance > self.most:
+            return False
+        self.verdicts += 1
+        # 1/2 + 1/6 + 1/12 + ... = 1
+        level = TEST_LEVEL / (self.verdicts * (self.verdicts + 1))
+        quantile = stdtrit(TEST_STREAMS - 1, 1.0 - level)
+        return bool(distance + quantile * error <= self.most)
+
+    def _learn(self, distance: float, error: float, fitted: int) -> None:
+        """Expect the product that this look and experience together suggest."""
+        if fitted == 0:
+            return
+        usual = self.usual
+        doubt, own = (FIT_NOISE_SPREAD * usual) ** 2, (error * fitted) ** 2
+        learnt = usual + doubt / (doubt + own) * (distance * fitted - usual)
+        self.product = max(learnt, 0.5 * usual)
+
+    def _expected(self, fitted: int) -> float:
+        """Expected distance after so many fitted samples."""
+        return self.product / max(fitted, 1)
+
+    def next_look(self, fitted: int) -> int:
+        """Fitted samples at which a verdict is expected, as far as one can look ahead."""
+        low, high = LOOK_GROWTH
+        ahead = self._expected(fitted) / (0.99 * self.aim)
+        return int(fitted * min(max(ahead, low), high))
+
+    def first_look(self) -> int:
+        """Fitted samples at the first look."""
+        return int(FIRST_LOOK * len(self.masses))
