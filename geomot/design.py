@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from geomot._constants import PAIR_SITES, SOBOL_ROWS
-from geomot._core.montecarlo import GROUP_SIDE, PairScores, PointScores, Winners
+from geomot._core.montecarlo import GROUP_SIDE
+from geomot.backend import Backend, WinnersLike
 from geomot.sources import Product, Source
 
 __all__ = ["Batch", "Design", "PairDesign", "PointDesign", "make_design"]
@@ -70,15 +71,14 @@ class Design(ABC):
         Randomness of what all streams have in common.
     threads : int
         Number of threads; no result depends on it.
+    backend : Backend
+        Where scores are computed.
     """
 
     group: int  # samples in a group
 
-    def __init__(
-        self, sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
-    ) -> None:
+    def __init__(self, sites: FloatArray, source: Source, threads: int) -> None:
         self.source = source
-        self.rng = rng
         self.threads = threads
         self.mean = source.mean
         # squared distances of the sites from the source's mean: they turn heights into weights
@@ -103,7 +103,7 @@ class Design(ABC):
         """Start a stream: a function that draws the next so many groups."""
 
     @abstractmethod
-    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> Winners:
+    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
         """Winners of all samples of a batch, group after group."""
 
     @abstractmethod
@@ -125,15 +125,20 @@ class PointDesign(Design):
     group = 1
 
     def __init__(
-        self, sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
+        self,
+        sites: FloatArray,
+        source: Source,
+        rng: np.random.Generator,
+        threads: int,
+        backend: Backend,
     ) -> None:
-        super().__init__(sites, source, rng, threads)
+        super().__init__(sites, source, threads)
         self.scale = _unit(np.sqrt(np.trace(source.covariance) / source.dim))
         centred = sites - sites.mean(axis=0)
         size = _unit(np.sqrt(np.mean(centred**2)))
         self.unit = self.scale * size
         self.frame_sites = centred / size
-        self.scores = PointScores(self.frame_sites)
+        self.scores = backend.points(self.frame_sites)
         self.net = None if source.n_uniforms is None else _Net(source.n_uniforms, rng)
 
     def _frame(self, x: FloatArray) -> Float32Array:
@@ -146,7 +151,7 @@ class PointDesign(Design):
         shifted = _Shifted(self.net, rng, lambda u: self._frame(self.source.from_uniforms(u)))
         return lambda count: Batch((shifted.take(count),))
 
-    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> Winners:
+    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
         """Return the winners of all samples."""
         return self.scores.winners(batch.points[0], heights, runner=runner, threads=self.threads)
 
@@ -170,9 +175,14 @@ class PairDesign(Design):
     group = GROUP
 
     def __init__(
-        self, sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
+        self,
+        sites: FloatArray,
+        source: Source,
+        rng: np.random.Generator,
+        threads: int,
+        backend: Backend,
     ) -> None:
-        super().__init__(sites, source, rng, threads)
+        super().__init__(sites, source, threads)
         if source.product is None:
             raise ValueError(f"source must be an image of a product measure, got {source}")
         product: Product = source.product
@@ -188,7 +198,7 @@ class PairDesign(Design):
         self.order = np.concatenate([order[::2], order[1::2]])
         self.split = (source.dim + 1) // 2
         self.frame_sites = pulled[:, self.order] / size
-        self.scores = PairScores(self.frame_sites, self.split)
+        self.scores = backend.pairs(self.frame_sites, self.split)
         widths = self.split, source.dim - self.split
         self.nets = [_Net(width, rng, GROUP_SIDE) for width in widths]
 
@@ -213,7 +223,7 @@ class PairDesign(Design):
 
         return draw
 
-    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> Winners:
+    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
         """Return the winners of all pairs, left halves in the outer loop."""
         left, right = batch.points
         return self.scores.winners(left, right, heights, runner=runner, threads=self.threads)
@@ -321,7 +331,11 @@ class _Shifted:
 
 
 def make_design(
-    sites: FloatArray, source: Source, rng: np.random.Generator, threads: int
+    sites: FloatArray,
+    source: Source,
+    rng: np.random.Generator,
+    threads: int,
+    backend: Backend,
 ) -> Design:
     """Return the design that reaches a given error soonest.
 
@@ -329,7 +343,7 @@ def make_design(
     these often share the cell too, and then tell little more than one sample.
     """
     paired = source.product is not None and source.dim > 1 and len(sites) >= PAIR_SITES
-    return (PairDesign if paired else PointDesign)(sites, source, rng, threads)
+    return (PairDesign if paired else PointDesign)(sites, source, rng, threads, backend)
 
 
 def _unit(size: float) -> float:

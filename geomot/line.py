@@ -366,6 +366,8 @@ class _Lift:
         """
         known = ~near
         known[[0, -1]] = True
+        # Their neighbours too may lose what holds them up.
+        changed = _neighbourhoods(np.flatnonzero(near), 1, len(near))
         while levels != 0 and not known.all():
             levels = None if levels is None else levels - 1
             ends, j = np.flatnonzero(known), np.flatnonzero(~known)
@@ -387,8 +389,8 @@ class _Lift:
                 # Where nothing is surely above, all that is left is settled exactly later.
                 clear = np.repeat(np.maximum.reduceat(height - error, first) > 0.0, counts)
                 known[j[~clear | (height == best)]] = True
-            order, known, near = order[alive], known[alive], near[alive]
-        places = np.flatnonzero(_neighbourhoods(np.flatnonzero(near), 1, len(near)))
+            order, known, changed = order[alive], known[alive], changed[alive]
+        places = np.flatnonzero(changed)
         return order, places[(places > 0) & (places < len(order) - 1)]
 
     def _height(

@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 from geomot._constants import FIRST_GAPS, FIT_CAP, IDLE_REACH, TEST_STREAMS
 from geomot._distinct import representatives
 from geomot.assign import Assigner
+from geomot.backend import Backend, CoreBackend
 from geomot.design import Design, make_design
 from geomot.estimate import MassEstimate, total_variation
 from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
@@ -34,6 +35,7 @@ def solve_montecarlo(
     threads: int,
     rng: np.random.Generator,
     monitor: Monitor,
+    backend: Backend | None = None,
 ) -> Solution:
     """Find weights whose masses are within `tol` of their targets in total variation.
 
@@ -57,6 +59,8 @@ def solve_montecarlo(
         All randomness.
     monitor : Monitor
         Shown every look.
+    backend : Backend, optional
+        Where scores are computed; the compiled core by default.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def solve_montecarlo(
     """
     problem = _Problem(sites, masses)
     design_rng, fit_rng, test_rng = rng.spawn(3)
-    design = make_design(problem.sites, source, design_rng, threads)
+    design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
     examiner = Examiner(design, problem.masses, tol, test_rng)
     if initial is None:
         heights, worth = gaussian_start(design, problem.sites, problem.masses), 0

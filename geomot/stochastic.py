@@ -45,7 +45,8 @@ from geomot._constants import (
     TEST_STREAMS,
     TV_FACTOR,
 )
-from geomot._core.montecarlo import PointScores, Winners
+from geomot._core.montecarlo import PointScores
+from geomot.backend import WinnersLike
 from geomot.design import Design
 from geomot.estimate import Tally, sampling_scales
 
@@ -141,7 +142,7 @@ class _Hessian:
         self.coarse = np.zeros((count, count))
         self.inverse = np.zeros((count, count))
 
-    def update(self, winners: Winners) -> None:
+    def update(self, winners: WinnersLike) -> None:
         """Take the gaps of a batch into the estimate."""
         gaps = (winners.best - winners.runner).astype(np.float64)
         if not np.isfinite(gaps).all():  # a single site has no runner-up
