@@ -13,7 +13,7 @@ from geomot._validation import as_generator, as_masses
 from geomot.potentials import brenier_potential, kantorovich_potential
 from geomot.solution import Solution
 from geomot.solver import solve
-from geomot.sources import Source
+from geomot.sources import Source, as_source
 
 __all__ = ["BrenierMap"]
 
@@ -24,64 +24,93 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Optimal transport map from a source measure onto the points it is fitted to.
 
     The map T is the gradient of a convex function, the Brenier potential; it sends each cell of a
-    power diagram to one of the fitted points, and each of these receives its exact mass. Exact
-    maps are available for points with 2 features so far.
+    power diagram to one of the fitted points, and each of these receives its mass. Where the
+    source has exact diagrams (on the line, and uniform measures on polygons in the plane), masses
+    are exact up to `tol`; elsewhere the map is fitted to samples of the source, and its masses are
+    known to be within `tv_tol` of their targets.
 
     Parameters
     ----------
-    source : UniformBox, UniformPolygon or array_like of shape (m, 2), optional
-        The source measure; an array holds the vertices of a convex polygon. None stands for the
-        unit square.
-    method : {"auto", "newton"}, default "auto"
-        How to solve; see `geomot.solve`.
+    source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
+        The source measure, in the space of the points; an array holds the vertices of a convex
+        polygon, and any object with ``sample(n, rng)`` can draw points. None stands for the unit
+        box, for any number of features.
+    method : {"auto", "newton", "montecarlo"}, default "auto"
+        How to solve; "auto" is exact where `geomot.solve` is, and Monte Carlo elsewhere.
     tol : float, default 1e-6
-        Largest relative error of a mass.
+        Where the method is exact: largest relative error of a mass.
+    tv_tol : float, default 0.01
+        In Monte Carlo: largest total variation between the masses and their targets, 1/2 the sum
+        of absolute differences. `solution_.tol` tells which of the two was used. The time grows
+        as 1 / tv_tol^2.
     max_iter : int, optional
         Largest number of iterations; None leaves it to the solver.
     threads : int, optional
         Number of threads; None uses the cores at hand. The result does not depend on it.
     random_state : None, int, Generator or RandomState, optional
-        Randomness of `sample` where it is given none, and of the solver's choices.
+        Randomness of Monte Carlo, and of `sample` where it is given none. An integer gives the same
+        map and the same samples each time. Exact methods draw nothing from it.
     progress : bool, default False
         Whether to show a progress bar.
 
     Attributes
     ----------
     solution_ : Solution
-        The solution, with its error, bracket on W2^2 and diagram.
+        The solution, with its error, bracket on W2^2 and history; after Monte Carlo,
+        `solution_.estimate` says what was measured on fresh samples.
     weights_ : ndarray of shape (n,)
         The power weights, rounded to float64.
     heights_ : ndarray of shape (n,)
         The heights of the Brenier potential, rounded to float64.
-    sites_ : ndarray of shape (n, 2)
+    sites_ : ndarray of shape (n, d)
         The points that the map was fitted to.
+    labels_ : ndarray of shape (n, ...)
+        What `predict` returns for each site: the `y` of `fit`, or else the numbers 0 to n - 1.
     n_iter_ : int
         Number of iterations.
     n_features_in_ : int
-        Number of features: 2.
-    feature_names_in_ : ndarray of shape (2,)
+        Number of features, d.
+    feature_names_in_ : ndarray of shape (d,)
         Names of the features, where the fitted data have names.
 
     Examples
     --------
+    In the plane the map is exact:
+
     >>> import numpy as np
-    >>> from geomot import BrenierMap
-    >>> Y = np.random.default_rng(0).random((100, 2))
+    >>> from geomot import BrenierMap, Gaussian
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.random((100, 2))
     >>> brenier = BrenierMap().fit(Y)
-    >>> brenier.solution_.converged
-    True
+    >>> brenier.solution_.converged, brenier.solution_.mass_error <= 1e-6
+    (True, True)
     >>> image = brenier.transform([[0.5, 0.5]])
     >>> bool((image == Y[brenier.predict([[0.5, 0.5]])]).all())
     True
     >>> brenier.sample(5, random_state=0).shape
     (5, 2)
+
+    In ten dimensions it is fitted to samples, here of a Gaussian:
+
+    >>> Y = rng.standard_normal((50, 10)) + 3.0
+    >>> brenier = BrenierMap(Gaussian(np.zeros(10), 1.0), tv_tol=0.05, random_state=0).fit(Y)
+    >>> low, high = brenier.solution_.estimate.tv_interval
+    >>> brenier.solution_.method, high < 0.05
+    ('montecarlo', True)
+
+    Labels of the points become labels of the source's space:
+
+    >>> labelled = brenier.fit(Y, np.where(Y[:, 0] > 3.0, "right", "left"))
+    >>> labelled.predict([[5.0] + 9 * [0.0], [-5.0] + 9 * [0.0]]).tolist()
+    ['right', 'left']
     """
 
     def __init__(
         self,
-        source: Source | ArrayLike | None = None,
+        source: Any = None,
         method: str = "auto",
         tol: float = 1e-6,
+        tv_tol: float = 0.01,
         max_iter: int | None = None,
         threads: int | None = None,
         random_state: Any = None,
@@ -90,22 +119,24 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.source = source
         self.method = method
         self.tol = tol
+        self.tv_tol = tv_tol
         self.max_iter = max_iter
         self.threads = threads
         self.random_state = random_state
         self.progress = progress
 
     def fit(
-        self, Y: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+        self, Y: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> BrenierMap:
         """Compute the optimal map onto points.
 
         Parameters
         ----------
-        Y : array_like of shape (n, 2)
-            The points. Points at the same place share one cell.
-        y : ignored
-            Present for scikit-learn's conventions.
+        Y : array_like of shape (n, d)
+            The points. Points at the same place share one cell, and those without mass have none.
+        y : array_like of shape (n, ...), optional
+            Labels of the points, of any kind, for `predict` to return; the map does not depend on
+            them.
         sample_weight : array_like of shape (n,), optional
             Masses of the points, divided by their sum; equal if None.
 
@@ -120,18 +151,16 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If the tolerance was not reached.
         """
         sites = validate_data(self, Y, dtype=np.float64)
-        if sites.shape[1] != 2:
-            raise ValueError(
-                "Y must have 2 features: exact maps are available in the plane, "
-                f"got {sites.shape[1]} feature(s)"
-            )
+        labels = _as_labels(y, len(sites))
         masses = as_masses(sample_weight, len(sites), "sample_weight", normalize=True)
+        source = as_source(self.source, sites.shape[1])
+        exact = source.exact if self.method == "auto" else self.method != "montecarlo"
         self.solution_: Solution = solve(
             sites,
             masses,
-            self.source,
+            source,
             method=self.method,
-            tol=self.tol,
+            tol=self.tol if exact else self.tv_tol,
             max_iter=self.max_iter,
             threads=self.threads,
             random_state=self.random_state,
@@ -140,6 +169,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.sites_ = self.solution_.sites
         self.weights_ = self.solution_.weights
         self.heights_ = self.solution_.heights
+        self.labels_ = labels
         self.n_iter_ = self.solution_.n_iter
         return self
 

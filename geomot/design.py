@@ -40,8 +40,9 @@ Float32Array = NDArray[np.float32]
 
 GROUP = GROUP_SIDE * GROUP_SIDE
 
-# Bits of a Sobol coordinate.
+# Bits of a Sobol coordinate, and rows that are transformed at once.
 _BITS = 30
+_TRANSFORMED = 1024
 
 
 @dataclass(frozen=True)
@@ -300,34 +301,35 @@ class _Shifted:
         self.rng = rng
         self.transform = transform
         self.shuffled = shuffled
-        self.left = 0
+        self.next = SOBOL_ROWS  # row of the net
+        self.ready: Float32Array | None = None
 
     def take(self, count: int) -> Float32Array:
         """Return the next `count` points."""
-        parts = []
-        while count > 0:
-            if self.left == 0:
-                self._start()
-            part = self._rows(min(count, self.left))
-            # the middle of the interval that the integer stands for: never 0 or 1
-            parts.append(self.transform(((part ^ self.shift) + 0.5) * 2.0**-_BITS))
-            self.left -= len(part)
-            count -= len(part)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if self.ready is None:
+            self.ready = self._more()
+        while len(self.ready) < count:
+            self.ready = np.concatenate([self.ready, self._more()])
+        taken, self.ready = self.ready[:count], self.ready[count:]
+        return taken
 
-    def _start(self) -> None:
-        self.left = SOBOL_ROWS
-        self.shift = self.rng.integers(2**_BITS, size=self.net.rows.shape[1], dtype=np.uint32)
+    def _more(self) -> Float32Array:
+        """Transform the next rows of the net, many at once: each call has its price."""
+        if self.next == SOBOL_ROWS:
+            self.next = 0
+            width = self.net.rows.shape[1]
+            self.shift = self.rng.integers(2**_BITS, size=width, dtype=np.uint32)
+            if self.shuffled:
+                self.order = self.rng.permutation(SOBOL_ROWS // self.net.run)
+        part = slice(self.next, self.next + _TRANSFORMED)
+        rows = self.net.rows[part]
         if self.shuffled:
-            self.order = self.rng.permutation(SOBOL_ROWS // self.net.run)
-
-    def _rows(self, count: int) -> NDArray[np.uint32]:
-        start = SOBOL_ROWS - self.left
-        if not self.shuffled:
-            return self.net.rows[start : start + count]
-        run = self.net.run
-        runs = self.order[start // run : (start + count) // run]
-        return self.net.rows.reshape(-1, run, self.net.rows.shape[1])[runs].reshape(count, -1)
+            run = self.net.run
+            runs = self.order[part.start // run : part.stop // run]
+            rows = self.net.rows.reshape(-1, run, rows.shape[1])[runs].reshape(rows.shape)
+        self.next = part.stop
+        # the middle of the interval that the integer stands for: never 0 or 1
+        return self.transform(((rows ^ self.shift) + 0.5) * 2.0**-_BITS)
 
 
 def make_design(

@@ -96,29 +96,41 @@ TARGET static void NAME(pair_maxima)(const float* a, const float* b, float* maxi
             STORE(maxima + i * stride_a + j * stride_b, top[i][j]);
 }
 
-/* Largest of `count` vectors, and the first vector that holds it. */
-TARGET static inline float NAME(search)(const float* maxima, ptrdiff_t count, ptrdiff_t* where)
+/* Largest lane of `count` vectors. */
+TARGET static inline float NAME(peak)(const float* maxima, ptrdiff_t count)
 {
-    VEC top = LOAD(maxima);
-    for (ptrdiff_t c = 1; c < count; c++)
-        top = LARGER(top, LOAD(maxima + c * LANES));
-    const float peak = PEAK(top);
-    ptrdiff_t c = 0;
-    while (c < count - 1 && !EQUAL(LOAD(maxima + c * LANES), peak))
-        c++;
-    *where = c;
-    return peak;
+    VEC even = LOAD(maxima), odd = even;
+    ptrdiff_t c = 1;
+    for (; c + 1 < count; c += 2) {
+        even = LARGER(even, LOAD(maxima + c * LANES));
+        odd = LARGER(odd, LOAD(maxima + (c + 1) * LANES));
+    }
+    if (c < count)
+        even = LARGER(even, LOAD(maxima + c * LANES));
+    even = LARGER(even, odd);
+    return PEAK(even);
 }
 
-/* Index of the first of `count` scores that equals `value`, -1 if none does. */
+/* First of at most 64 vectors that holds a value: without branches, which no one could predict. */
+TARGET static inline ptrdiff_t NAME(holder)(const float* maxima, ptrdiff_t count, float value)
+{
+    uint64_t found = 0;
+    for (ptrdiff_t c = 0; c < count; c++)
+        found |= (uint64_t)(EQUAL(LOAD(maxima + c * LANES), value) != 0) << c;
+    return __builtin_ctzll(found);
+}
+
+/* Index of the first of `count` scores, a multiple of 64, that equals a value. */
 TARGET static inline ptrdiff_t NAME(find)(const float* scores, ptrdiff_t count, float value)
 {
-    for (ptrdiff_t v = 0; v < count; v += LANES) {
-        const unsigned lanes = EQUAL(LOAD(scores + v), value);
-        if (lanes)
-            return v + __builtin_ctz(lanes);
+    ptrdiff_t at = 0;
+    for (ptrdiff_t w = count - 64; w >= 0; w -= 64) {
+        uint64_t found = 0;
+        for (int v = 0; v < 64; v += LANES)
+            found |= (uint64_t)EQUAL(LOAD(scores + w + v), value) << v;
+        at = found ? w + __builtin_ctzll(found) : at;
     }
-    return -1;
+    return at;
 }
 
 /* Lane-wise maxima of `count` scores. */
@@ -138,37 +150,37 @@ TARGET static inline void NAME(add_rows)(const float* a, const float* b, ptrdiff
         STORE(out + v, LOAD(a + v) + LOAD(b + v));
 }
 
-/* Take what a panel of sites offers a point into its best and runner-up. Scores behind the lane
- * maxima come from SCORE(where, out), `span` of them from site base + where * span on. */
-#define MERGE(maxima, count, span, base, SCORE)                                         \
+/* Take what a panel of sites offers a point, whose largest score there is `largest`, into its best and
+ * runner-up. Scores behind the lane maxima come from SCORE(where, out), `span` of them from site
+ * base + where * span on. */
+#define MERGE(largest, maxima, count, span, base, SCORE)                                   \
     do {                                                                                \
-        ptrdiff_t where, at;                                                            \
-        float peak = NAME(search)((maxima), (count), &where);                           \
-        int again = 0;                                                                  \
-        if (peak > *best) {                                                             \
+        float offer = (largest);                                                         \
+        ptrdiff_t taken = -1;                                                           \
+        if (offer > *best) {                                                            \
+            ptrdiff_t where = NAME(holder)((maxima), (count), offer);                   \
             SCORE(where, scores);                                                       \
-            at = NAME(find)(scores, (span), peak);                                      \
+            const ptrdiff_t at = NAME(find)(scores, (span), offer);                     \
+            taken = where * (span) + at;                                                \
             if (runner != NULL) {                                                       \
                 *runner = *best;                                                        \
                 *second = *first;                                                       \
-            }                                                                           \
-            *best = peak;                                                               \
-            *first = (int32_t)((base) + where * (span) + at);                           \
-            if (runner != NULL) {                                                       \
                 scores[at] = -INFINITY;                                                 \
                 NAME(fold)(scores, (span), (maxima) + where * LANES);                   \
-                peak = NAME(search)((maxima), (count), &where);                         \
-                again = 1;                                                              \
             }                                                                           \
+            *best = offer;                                                              \
+            *first = (int32_t)((base) + taken);                                         \
+            if (runner != NULL)                                                         \
+                offer = NAME(peak)((maxima), (count));                                  \
         }                                                                               \
-        if (runner != NULL && peak > *runner) {                                         \
+        if (runner != NULL && offer > *runner) {                                        \
+            ptrdiff_t where = NAME(holder)((maxima), (count), offer);                   \
             SCORE(where, scores);                                                       \
-            if (again && *first >= (base) + where * (span)                              \
-                && *first < (base) + (where + 1) * (span))                              \
-                scores[*first - (base) - where * (span)] = -INFINITY;                   \
-            at = NAME(find)(scores, (span), peak);                                      \
-            *runner = peak;                                                             \
-            *second = (int32_t)((base) + where * (span) + at);                          \
+            if (taken >= 0 && taken / (span) == where)                                  \
+                scores[taken % (span)] = -INFINITY;                                     \
+            *runner = offer;                                                            \
+            *second = (int32_t)((base) + where * (span)                                 \
+                                + NAME(find)(scores, (span), offer));                   \
         }                                                                               \
     } while (0)
 
@@ -179,10 +191,10 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
 {
     const ptrdiff_t n_tiles = (n + TILE - 1) / TILE;
     const ptrdiff_t panel = panel_tiles(d);
-    const ptrdiff_t batch = 64;  /* points whose lane maxima are kept at once */
+    enum { batch = 64 };  /* points whose lane maxima are kept at once */
     float* x = scratch(batch * d);
     float* maxima = scratch(batch * panel * LANES);
-    float scores[TILE];
+    float scores[TILE], peaks[batch];
     if (x == NULL || maxima == NULL) {
         free(x);
         free(maxima);
@@ -199,6 +211,8 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
                     NAME(tile_maxima)(x + q * d, d, tiles + (t0 + t) * d * TILE,
                                       heights + (t0 + t) * TILE,
                                       maxima + (q * count + t) * LANES, count * LANES);
+            for (ptrdiff_t q = 0; q < here; q++)
+                peaks[q] = NAME(peak)(maxima + q * count * LANES, count);
             for (ptrdiff_t q = 0; q < here; q++) {
                 const float* own = x + q / ROWS * ROWS * d + q % ROWS;
                 int32_t* first = out_first + q0 + q;
@@ -208,7 +222,7 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
 #define SCORE(where, out)                                                        \
     NAME(point_scores)(own, d, tiles + (t0 + (where)) * d * TILE,                \
                        heights + (t0 + (where)) * TILE, out)
-                MERGE(maxima + q * count * LANES, count, TILE, t0 * TILE, SCORE);
+                MERGE(peaks[q], maxima + q * count * LANES, count, TILE, t0 * TILE, SCORE);
 #undef SCORE
             }
         }
@@ -238,29 +252,33 @@ TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t g
 {
     const ptrdiff_t n_blocks = (n + BLOCK - 1) / BLOCK;
     const ptrdiff_t panel = n_blocks < PAIR_PANEL ? n_blocks : PAIR_PANEL;
-    float* x = scratch(SIDE * (dl + dr));
+    float* xl = scratch(groups * SIDE * dl);
+    float* xr = scratch(groups * SIDE * dr);
     float* a = scratch(panel * SIDE * BLOCK);
     float* b = scratch(panel * SIDE * BLOCK);
     float* maxima = scratch(SIDE * SIDE * panel * LANES);
-    float scores[BLOCK];
+    float scores[BLOCK], peaks[SIDE * SIDE];
     int status = -1;
-    if (x == NULL || a == NULL || b == NULL || maxima == NULL)
+    if (xl == NULL || xr == NULL || a == NULL || b == NULL || maxima == NULL)
         goto done;
     clear(groups * SIDE * SIDE, out_first, out_best, out_second, out_runner);
-    for (ptrdiff_t g = 0; g < groups; g++) {
-        float* xr = x + SIDE * dl;
-        interleave(left + g * SIDE * dl, SIDE, dl, ROWS, x);
-        interleave(right + g * SIDE * dr, SIDE, dr, ROWS, xr);
-        for (ptrdiff_t c0 = 0; c0 < n_blocks; c0 += panel) {
-            const ptrdiff_t count = n_blocks - c0 < panel ? n_blocks - c0 : panel;
-            NAME(half_scores)(x, dl, left_tiles + c0 * BLOCK * dl, heights + c0 * BLOCK, count, a);
-            NAME(half_scores)(xr, dr, right_tiles + c0 * BLOCK * dr, no_heights, count, b);
+    interleave(left, groups * SIDE, dl, ROWS, xl);
+    interleave(right, groups * SIDE, dr, ROWS, xr);
+    for (ptrdiff_t c0 = 0; c0 < n_blocks; c0 += panel) {
+        const ptrdiff_t count = n_blocks - c0 < panel ? n_blocks - c0 : panel;
+        for (ptrdiff_t g = 0; g < groups; g++) {
+            NAME(half_scores)(xl + g * SIDE * dl, dl, left_tiles + c0 * BLOCK * dl,
+                              heights + c0 * BLOCK, count, a);
+            NAME(half_scores)(xr + g * SIDE * dr, dr, right_tiles + c0 * BLOCK * dr, no_heights,
+                              count, b);
             for (ptrdiff_t c = 0; c < count; c++)
                 for (int i = 0; i < SIDE; i += 4)
                     for (int j = 0; j < SIDE; j += 4)
                         NAME(pair_maxima)(a + (c * SIDE + i) * BLOCK, b + (c * SIDE + j) * BLOCK,
                                           maxima + ((i * SIDE + j) * count + c) * LANES,
                                           SIDE * count * LANES, count * LANES);
+            for (int q = 0; q < SIDE * SIDE; q++)
+                peaks[q] = NAME(peak)(maxima + q * count * LANES, count);
             for (int q = 0; q < SIDE * SIDE; q++) {
                 const ptrdiff_t pair = g * SIDE * SIDE + q;
                 int32_t* first = out_first + pair;
@@ -270,14 +288,15 @@ TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t g
 #define SCORE(where, out)                                                   \
     NAME(add_rows)(a + ((where) * SIDE + q / SIDE) * BLOCK,                 \
                    b + ((where) * SIDE + q % SIDE) * BLOCK, BLOCK, out)
-                MERGE(maxima + q * count * LANES, count, BLOCK, c0 * BLOCK, SCORE);
+                MERGE(peaks[q], maxima + q * count * LANES, count, BLOCK, c0 * BLOCK, SCORE);
 #undef SCORE
             }
         }
     }
     status = 0;
 done:
-    free(x);
+    free(xl);
+    free(xr);
     free(a);
     free(b);
     free(maxima);
