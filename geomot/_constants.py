@@ -112,8 +112,8 @@ STEP_DECAY = 0.6
 # forgets the start sooner.
 AVERAGING = 1.5
 
-# The Hessian's diagonal is raised by this share of its mean, lest cells that are hardly ever hit
-# take huge steps; gaps that estimate it are looked at in the first steps and then now and then.
+# The Hessian's diagonal is raised by this share of its trace times the target, lest cells that are
+# hardly ever hit take huge steps; gaps that estimate it are looked at in the first steps and then now and then.
 DIAGONAL_FLOOR = 0.3
 FIRST_GAPS = 30
 GAPS_EVERY = 8
@@ -157,7 +157,7 @@ TEST_NOISE = 2.0
 TEST_QUANTILE = 3.0
 
 # A fit gives up after this many times the samples that independent ones would need.
-FIT_CAP = 8.0
+FIT_CAP = 20.0
 
 # Reach, in roots of the total variance, within which a site without mass has no cell if the source
 # has no bounds.

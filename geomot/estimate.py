@@ -15,7 +15,7 @@ standard error is that of the jackknife over the streams.
 The total variation is estimated as sqrt(D(o) / (2 pi)) with o_i in proportion to sqrt(nu_i), of
 sum 1. Errors that come from sampling have standard deviations in that proportion, and then this is
 their total variation if they are Gaussian; whatever they are, it is at most sqrt(D(o)) / 2. For
-equal targets D(o) is chi^2.
+equal targets D(o) is chi^2. Cells that earlier looks have found far too large get larger scales.
 """
 
 from __future__ import annotations
@@ -46,9 +46,23 @@ def total_variation(distance: float) -> float:
     return TV_FACTOR * max(distance, 0.0) ** 0.5
 
 
-def sampling_scales(masses: FloatArray) -> FloatArray:
-    """Scales o_i of the squared distance that the total variation is estimated from."""
-    root = np.sqrt(masses)
+def sampling_scales(masses: FloatArray, excess: FloatArray | float = 0.0) -> FloatArray:
+    """Scales o_i of the squared distance that the total variation is estimated from.
+
+    Parameters
+    ----------
+    masses : ndarray of shape (n,)
+        The targets.
+    excess : ndarray of shape (n,), optional
+        What cells are known to have beyond a multiple of their targets, from other samples than
+        the distance is measured on.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Positive, of sum 1.
+    """
+    root = np.sqrt(masses + excess)
     return root / root.sum()
 
 
@@ -262,10 +276,16 @@ class Tally:
         independent = np.sum(share * (1.0 - share)) / self.samples
         return float(np.sum(self.standard_errors() ** 2) / independent) if independent > 0 else 1.0
 
-    def estimate(self, n_fit_samples: int, weights: FloatArray) -> MassEstimate:
+    def excess(self) -> FloatArray:
+        """What cells have beyond their targets, where it is manifold and certain; else 0."""
+        counts = self.counts.sum(axis=0, dtype=np.int64)
+        share = counts / self.samples
+        return np.where((counts >= 5) & (share > 4.0 * self.masses), share - self.masses, 0.0)
+
+    def estimate(self, n_fit_samples: int, weights: FloatArray, scales: FloatArray) -> MassEstimate:
         """Everything at once, for the weights that the samples were assigned with."""
         chi2, chi2_error = self.distance(self.masses)
-        distance, error = self.distance(sampling_scales(self.masses))
+        distance, error = self.distance(scales)
         width = float(stdtrit(TEST_STREAMS - 1, 0.5 + 0.5 * CONFIDENCE)) * error
         shares, errors = self.measured(), self.standard_errors()
         worst = int(np.argmax(np.abs(shares - self.masses) / self.masses))

@@ -75,6 +75,8 @@ def solve_montecarlo(
     else:
         heights, worth = _warm_start(design, examiner, problem, initial)
     fit = Fit(design, problem.masses, heights, fit_rng, worth)
+    if initial is None:
+        fit.foresee_masses()
     limit = int(FIT_CAP * examiner.usual / examiner.most / fit.batch_size) + FIRST_GAPS
     limit = limit if max_iter is None else max_iter
 
@@ -199,7 +201,7 @@ class _Recorder:
         own = self.fit.design.weights(look.heights)
         masses = tally.measured()
         dual = tally.costs(own)[0]
-        estimate = tally.estimate(self.fit.samples, own)
+        estimate = tally.estimate(self.fit.samples, own, look.scales)
         bounds = _bracket(problem.sites, dual, estimate)
         return Solution(
             sites=problem.all_sites,

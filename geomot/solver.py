@@ -87,7 +87,7 @@ def solve(
         Solution or SolverState of the same problem goes on exactly as if it had not stopped. Monte
         Carlo measures them, to know how far they are.
     max_iter : int, optional
-        Largest number of steps: 200 of Newton's by default, and in Monte Carlo those of eight times
+        Largest number of steps: 200 of Newton's by default, and in Monte Carlo those of 20 times
         the samples that a fit to independent points would need.
     threads : int, optional
         Number of threads, all usable cores by default. The result does not depend on it.

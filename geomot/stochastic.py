@@ -105,9 +105,32 @@ class Fit:
     @property
     def step_factor(self) -> float:
         """Share of the full step that the next one takes."""
-        n = len(self.masses)
-        decay = (1.0 + self.samples / (STEP_SAMPLES * max(n, self.batch_size))) ** -STEP_DECAY
-        return min(1.0, self.batch_size / n) * decay
+        return float(self._factors(1.0 / len(self.masses)))
+
+    def _factors(self, masses: FloatArray | float) -> FloatArray:
+        """Share of the full step for sites of given masses.
+
+        Every site has a clock of its own, the hits that it can expect: one hit may not change a
+        small mass beyond recognition, and what a few hits have taught is not yet to be frozen.
+        """
+        hits = np.minimum(1.0, np.multiply(masses, self.batch_size))
+        clock = self.samples / self.batch_size * hits
+        return hits * (1.0 + clock / STEP_SAMPLES) ** -STEP_DECAY
+
+    def foresee_masses(self) -> None:
+        """Move a start that suits equal masses towards the targets.
+
+        Masses grow about exponentially with heights, at a rate that the gaps of one batch tell. Not
+        to be used on heights that know their targets.
+        """
+        if self.masses.max() <= 2.0 * self.masses.min():
+            return
+        winners = self.design.winners(self.draw(self.batch_groups), self.latest, runner=True)
+        self.hessian.update(winners)
+        relative = np.log(self.masses * len(self.masses))
+        self.latest += relative / self.hessian.diagonal.sum()
+        self.latest -= self.latest.mean()
+        self.average[:] = self.latest
 
     def step(self) -> None:
         """Assign a batch, and move heights and their average."""
@@ -117,7 +140,8 @@ class Fit:
         if gaps:
             self.hessian.update(winners)
         shares = np.bincount(winners.first, minlength=len(self.masses)) / self.batch_size
-        self.latest -= self.step_factor * self.hessian.newton_step(shares - self.masses)
+        fine, coarse = self.hessian.newton_step(shares - self.masses, self.masses)
+        self.latest -= self._factors(self.masses) * fine + self.step_factor * coarse
         self.latest -= self.latest.mean()
         self.samples += self.batch_size
         self.n_iter += 1
@@ -168,13 +192,16 @@ class _Hessian:
                 values, vectors = np.linalg.eigh(self.coarse)
                 self.inverse = (vectors / (np.maximum(values, 0.0) + floor)) @ vectors.T
 
-    def newton_step(self, excess: FloatArray) -> FloatArray:
-        """Approximate solution of H step = excess."""
-        step = excess / (self.diagonal + DIAGONAL_FLOOR * self.diagonal.mean())
-        if self.clusters is not None:
-            k = len(self.coarse)
-            step += (self.inverse @ np.bincount(self.clusters, excess, k))[self.clusters]
-        return step
+    def newton_step(
+        self, excess: FloatArray, masses: FloatArray
+    ) -> tuple[FloatArray, FloatArray | float]:
+        """Parts of an approximate solution of H step = excess: site by site, and by clusters."""
+        # where a cell is all but lost the diagonal is too small: a share of what its mass suggests
+        fine = excess / (self.diagonal + DIAGONAL_FLOOR * self.diagonal.sum() * masses)
+        if self.clusters is None:
+            return fine, 0.0
+        together = np.bincount(self.clusters, excess, len(self.coarse))
+        return fine, (self.inverse @ together)[self.clusters]
 
 
 def _clusters(sites: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
@@ -220,6 +247,7 @@ class Look:
 
     tally: Tally
     heights: FloatArray
+    scales: FloatArray
     distance: float
     standard_error: float
     converged: bool
@@ -251,7 +279,7 @@ class Examiner:
         self.most = (tol / TV_FACTOR) ** 2  # tolerated squared distance
         self.rng = rng
         self.verdicts = 0
-        self.scales = sampling_scales(masses)
+        self.excess: FloatArray | float = 0.0
         # sampling noise is that of so many equal targets
         n = float(np.sum(np.sqrt(masses)) ** 2)
         # Least sum of fitted and tested samples: with fitted V n / c to reach a distance of c, and
@@ -268,15 +296,18 @@ class Examiner:
         # the very numbers that scores are computed with, so that weights made of them are exact
         heights = heights.astype(np.float32).astype(np.float64)
         tally = Tally(self.design, self.masses, self.rng)
+        scales = sampling_scales(self.masses, self.excess)
         self._extend(tally, heights, min(int(TEST_SHARE * fitted), self.needed))
-        distance, error = tally.distance(self.scales)
+        distance, error = tally.distance(scales)
         self._learn(distance, error, fitted)
-        if distance - LOOK_QUANTILE * error > self.most or self._expected(fitted) > self.aim:
-            return Look(tally, heights, distance, error, False)
-        self._extend(tally, heights, self.needed)
-        distance, error = tally.distance(self.scales)
-        self._learn(distance, error, fitted)
-        return Look(tally, heights, distance, error, self._significant(distance, error))
+        converged = False
+        if distance - LOOK_QUANTILE * error <= self.most and self._expected(fitted) <= self.aim:
+            self._extend(tally, heights, self.needed)
+            distance, error = tally.distance(scales)
+            self._learn(distance, error, fitted)
+            converged = self._significant(distance, error)
+        self.excess = tally.excess()
+        return Look(tally, heights, scales, distance, error, converged)
 
     def _extend(self, tally: Tally, heights: FloatArray, goal: int) -> None:
         """Bring the number of samples to the goal, in parts that an interrupt need not wait for."""
