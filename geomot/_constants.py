@@ -108,13 +108,17 @@ LARGEST_BATCH = 8192
 STEP_SAMPLES = 4.0
 STEP_DECAY = 0.6
 
+# Share of the logarithm of unequal masses, in units of heights, by which the start anticipates them:
+# more loses the smallest cells, which come back slowly, less leaves them too large for long.
+FORESIGHT = 0.5
+
 # Heights are averaged with weights ~ k^(AVERAGING - 1) at step k: 1 loses nothing to noise, more
 # forgets the start sooner.
 AVERAGING = 1.5
 
 # The Hessian's diagonal is raised by this share of its trace times the target, lest cells that are
 # hardly ever hit take huge steps; gaps that estimate it are looked at in the first steps and then now and then.
-DIAGONAL_FLOOR = 0.3
+DIAGONAL_FLOOR = 0.6
 FIRST_GAPS = 30
 GAPS_EVERY = 8
 HESSIAN_MEMORY = 0.02

@@ -29,6 +29,7 @@ from geomot._constants import (
     FIRST_LOOK,
     FIT_NOISE,
     FIT_NOISE_SPREAD,
+    FORESIGHT,
     GAPS_EVERY,
     HESSIAN_MEMORY,
     LARGEST_BATCH,
@@ -128,7 +129,7 @@ class Fit:
         winners = self.design.winners(self.draw(self.batch_groups), self.latest, runner=True)
         self.hessian.update(winners)
         relative = np.log(self.masses * len(self.masses))
-        self.latest += relative / self.hessian.diagonal.sum()
+        self.latest += FORESIGHT * relative / self.hessian.diagonal.sum()
         self.latest -= self.latest.mean()
         self.average[:] = self.latest
 
