@@ -110,11 +110,19 @@ STEP_DECAY = 0.6
 
 # Share of the logarithm of unequal masses, in units of heights, by which the start anticipates them:
 # more loses the smallest cells, which come back slowly, less leaves them too large for long.
-FORESIGHT = 0.5
+FORESIGHT = 0.3
+
+# A cell that seems to have this many times its target is treated by its mass, not its target.
+FAR_TOO_LARGE = 4.0
 
 # Heights are averaged with weights ~ k^(AVERAGING - 1) at step k: 1 loses nothing to noise, more
 # forgets the start sooner.
 AVERAGING = 1.5
+
+# Sites of less than the mean mass forget sooner, by this addition to the exponent, until so many
+# samples have hit them: their transient is most of their history.
+RARE_AVERAGING = 20.0
+RARE_HITS = 20.0
 
 # The Hessian's diagonal is raised by this share of its trace times the target, lest cells that are
 # hardly ever hit take huge steps; gaps that estimate it are looked at in the first steps and then now and then.

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from geomot._constants import CONFIDENCE, TEST_STREAMS, TV_FACTOR
+from geomot._constants import CONFIDENCE, FAR_TOO_LARGE, TEST_STREAMS, TV_FACTOR
 from geomot._core.montecarlo import add_points
 from geomot._frozen import Frozen, read_only
 from geomot.design import Design
@@ -280,7 +280,7 @@ class Tally:
         """What cells have beyond their targets, where it is manifold and certain; else 0."""
         counts = self.counts.sum(axis=0, dtype=np.int64)
         share = counts / self.samples
-        return np.where((counts >= 5) & (share > 4.0 * self.masses), share - self.masses, 0.0)
+        return np.where((counts >= 5) & (share > FAR_TOO_LARGE * self.masses), share - self.masses, 0.0)
 
     def estimate(self, n_fit_samples: int, weights: FloatArray, scales: FloatArray) -> MassEstimate:
         """Everything at once, for the weights that the samples were assigned with."""

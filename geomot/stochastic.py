@@ -25,6 +25,7 @@ from geomot._constants import (
     COARSE_FLOOR,
     COARSE_SITES,
     DIAGONAL_FLOOR,
+    FAR_TOO_LARGE,
     FIRST_GAPS,
     FIRST_LOOK,
     FIT_NOISE,
@@ -37,6 +38,8 @@ from geomot._constants import (
     LLOYD_STEPS,
     LOOK_GROWTH,
     LOOK_QUANTILE,
+    RARE_AVERAGING,
+    RARE_HITS,
     STEP_DECAY,
     STEP_SAMPLES,
     TEST_LEVEL,
@@ -106,17 +109,19 @@ class Fit:
     @property
     def step_factor(self) -> float:
         """Share of the full step that the next one takes."""
-        return float(self._factors(1.0 / len(self.masses)))
+        mass = 1.0 / len(self.masses)
+        return float(self._factors(mass, mass))
 
-    def _factors(self, masses: FloatArray | float) -> FloatArray:
-        """Share of the full step for sites of given masses.
+    def _factors(self, targets: FloatArray | float, masses: FloatArray | float) -> FloatArray:
+        """Share of the full step for sites of given targets and masses.
 
-        Every site has a clock of its own, the hits that it can expect: one hit may not change a
-        small mass beyond recognition, and what a few hits have taught is not yet to be frozen.
+        One hit may not change a small mass beyond recognition, and every site has a clock of its
+        own, the hits that it can expect: what a few have taught is not yet to be frozen.
         """
-        hits = np.minimum(1.0, np.multiply(masses, self.batch_size))
-        clock = self.samples / self.batch_size * hits
-        return hits * (1.0 + clock / STEP_SAMPLES) ** -STEP_DECAY
+        batch = self.batch_size
+        clock = self.samples / batch * np.minimum(1.0, np.multiply(targets, batch))
+        decay = (1.0 + clock / STEP_SAMPLES) ** -STEP_DECAY
+        return np.minimum(1.0, np.multiply(masses, batch)) * decay
 
     def foresee_masses(self) -> None:
         """Move a start that suits equal masses towards the targets.
@@ -142,13 +147,20 @@ class Fit:
             self.hessian.update(winners)
         shares = np.bincount(winners.first, minlength=len(self.masses)) / self.batch_size
         fine, coarse = self.hessian.newton_step(shares - self.masses, self.masses)
-        self.latest -= self._factors(self.masses) * fine + self.step_factor * coarse
+        factors = self._factors(self.masses, self.hessian.masses(self.masses))
+        self.latest -= factors * fine + self.step_factor * coarse
         self.latest -= self.latest.mean()
         self.samples += self.batch_size
         self.n_iter += 1
         self.averaged += 1.0
-        weight = max(1.0 / self.averaged, AVERAGING / (self.averaged + AVERAGING))
+        exponent = AVERAGING + self._rarity()
+        weight = np.maximum(1.0 / self.averaged, exponent / (self.averaged + exponent))
         self.average += weight * (self.latest - self.average)
+
+    def _rarity(self) -> FloatArray:
+        """Addition to the averaging exponent of sites that few samples have hit so far."""
+        rare = np.maximum(1.0 - self.masses * len(self.masses), 0.0)
+        return rare * RARE_AVERAGING / (1.0 + self.samples * self.masses / RARE_HITS)
 
 
 class _Hessian:
@@ -192,6 +204,11 @@ class _Hessian:
             if floor > 0.0:
                 values, vectors = np.linalg.eigh(self.coarse)
                 self.inverse = (vectors / (np.maximum(values, 0.0) + floor)) @ vectors.T
+
+    def masses(self, targets: FloatArray) -> FloatArray:
+        """Targets, and where the diagonal tells that a cell is far larger, its mass."""
+        share = self.diagonal / self.diagonal.sum()
+        return np.where(share > FAR_TOO_LARGE * targets, share, targets)
 
     def newton_step(
         self, excess: FloatArray, masses: FloatArray
