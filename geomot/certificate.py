@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from geomot._constants import CERTIFICATE_ROUNDING
 from geomot.potentials import dual_value
 
-__all__ = ["bracket"]
+__all__ = ["bracket", "largest_price"]
 
 FloatArray = NDArray[np.float64]
 
@@ -57,3 +57,28 @@ def bracket(
             price = max(price, float(distance.max() - distance.min()))
     rounding = CERTIFICATE_ROUNDING * primal
     return dual, (dual - rounding, primal + moved * price + rounding)
+
+
+def largest_price(sites: FloatArray, centroids: FloatArray) -> float:
+    """Return a bound on the cost of moving a unit of mass from its cell's site to any other site.
+
+    Moving a random part of cell i to site j costs |c_i - y_j|^2 - |c_i - y_i|^2 more than leaving
+    it, c_i being the cell's centroid: no bound on the source is needed.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites.
+    centroids : ndarray of shape (n, d)
+        The centroids of their cells; NaN where there is none.
+
+    Returns
+    -------
+    float
+    """
+    centre = sites.mean(axis=0)
+    radius = np.sqrt(np.max(np.sum((sites - centre) ** 2, axis=1)))
+    held = ~np.isnan(centroids[:, 0])
+    c, y = centroids[held], sites[held]
+    farthest = np.sqrt(np.sum((c - centre) ** 2, axis=1)) + radius
+    return max(float(np.max(farthest**2 - np.sum((c - y) ** 2, axis=1))), 0.0)

@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 from geomot._frozen import Frozen, read_only
 from geomot._power import PlaneDiagram, PlaneSites, laplacian
 from geomot._validation import as_masses, as_points, as_threads, as_weights
+from geomot.line import LineDiagram
 from geomot.potentials import dual_value
 from geomot.sources import Source, as_source, exact_polygon
 
@@ -92,20 +93,20 @@ class Cells(Frozen, Sequence[FloatArray]):
 
 @dataclass(frozen=True, eq=False)
 class PowerDiagram(Frozen):
-    """Power diagram of sites in the plane, clipped to a convex domain.
+    """Power diagram of sites in the plane, clipped to a convex domain, or on the line.
 
     Computed once, when the object is made; immutable afterwards.
 
     Parameters
     ----------
-    sites : array_like of shape (n, 2)
+    sites : array_like of shape (n, 2) or (n, 1)
         The sites. They may lie anywhere, coincide, or stand on a line or a grid.
     weights : array_like of shape (n,) or (n, 2), optional
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
-    source : UniformBox, UniformPolygon or array_like of shape (m, 2), optional
-        The domain with its uniform probability measure; an array holds the vertices of a convex
-        polygon. None stands for the unit square.
+    source : Source or array_like of shape (m, 2), optional
+        In the plane a `UniformBox` or `UniformPolygon`; an array holds the vertices of a convex
+        polygon. On the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here and in `locate`; None uses the cores at hand. The result does not
         depend on it.
@@ -175,17 +176,17 @@ class PowerDiagram(Frozen):
         *,
         threads: int | None = None,
     ) -> None:
-        points = as_points(sites, "sites", 2).copy()
+        points = as_points(sites, "sites").copy()
         hi, lo = as_weights(weights, len(points))
-        domain = as_source(source, 2)
-        exact_polygon(domain)
+        domain = as_source(source, _exact_dimension(points))
+        _require_exact(domain)
         plane = _evaluate(points, hi, lo, domain, threads)
         self._fill(plane, points, np.column_stack([hi, lo]), domain, threads)
 
     @classmethod
     def _from_plane(
         cls,
-        plane: PlaneDiagram,
+        plane: PlaneDiagram | LineDiagram,
         sites: FloatArray,
         weights: FloatArray,
         weights_low: FloatArray | None,
@@ -203,7 +204,7 @@ class PowerDiagram(Frozen):
 
     def _fill(
         self,
-        plane: PlaneDiagram,
+        plane: PlaneDiagram | LineDiagram,
         sites: FloatArray,
         weights_exact: FloatArray,
         source: Source,
@@ -250,7 +251,7 @@ class PowerDiagram(Frozen):
         return read_only(self._compiled.simplices())
 
     @cached_property
-    def _compiled(self) -> PlaneDiagram:
+    def _compiled(self) -> PlaneDiagram | LineDiagram:
         """The compiled diagram; after unpickling it is evaluated again, to the same bits."""
         hi, lo = (np.ascontiguousarray(w) for w in self.weights_exact.T)
         return _evaluate(self.sites, hi, lo, self.source, self.threads)
@@ -302,15 +303,35 @@ class PowerDiagram(Frozen):
             Decided exactly; of equally near sites the one with the lowest index among those whose
             cell in the plane has an interior.
         """
-        queries = as_points(points, "points", 2, allow_empty=True)
+        queries = as_points(points, "points", self.source.dim, allow_empty=True)
         return self._compiled.locate(queries, threads=as_threads(self.threads))
 
 
 def _evaluate(
     sites: FloatArray, hi: FloatArray, lo: FloatArray, source: Source, threads: int | None
-) -> PlaneDiagram:
+) -> PlaneDiagram | LineDiagram:
+    if source.dim == 1:
+        return LineDiagram(sites, hi, lo, source)
     compiled = PlaneSites(sites, exact_polygon(source))
     return compiled.diagram(hi, lo if lo.any() else None, threads=as_threads(threads))
+
+
+def _exact_dimension(sites: FloatArray) -> int:
+    """Dimension of the sites; diagrams exist on the line and in the plane."""
+    if sites.shape[1] > 2:
+        raise ValueError(
+            f"sites must have shape (n, 1) or (n, 2) for exact diagrams, got {sites.shape}"
+        )
+    return sites.shape[1]
+
+
+def _require_exact(source: Source) -> None:
+    if source.dim == 2:
+        exact_polygon(source)
+    elif not source.exact:
+        raise ValueError(
+            f"source must have a distribution function for exact diagrams on the line, got {source}"
+        )
 
 
 def _lengths(vectors: FloatArray) -> FloatArray:

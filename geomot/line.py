@@ -128,8 +128,7 @@ class LineDiagram:
         else:
             masses, centres, spreads = distribution.partition(self.breaks)
         held = masses > 0.0
-        far, rest = two_sum(centres[0][held], -y[held])
-        offsets = far + (rest + centres[1][held])
+        offsets = (centres[0][held] - y[held]) + centres[1][held]
         owners = self.order[held]
         self.masses, self.costs = np.zeros(n), np.zeros(n)
         self.centroids = np.full((n, 1), np.nan)
@@ -382,13 +381,12 @@ class _Lift:
             alive = known.copy()
             alive[j[kept]] = True
             if kept.any():
-                j, segment, height, error = j[kept], segment[kept], height[kept], error[kept]
+                j, segment, height = j[kept], segment[kept], height[kept]
                 first = np.flatnonzero(np.diff(segment, prepend=-1))
                 counts = np.diff(first, append=len(j))
                 best = np.repeat(np.maximum.reduceat(height, first), counts)
-                # Where nothing is surely above, all that is left is settled exactly later.
-                clear = np.repeat(np.maximum.reduceat(height - error, first) > 0.0, counts)
-                known[j[~clear | (height == best)]] = True
+                # Not "equal", so that where a height is NaN all that are left become known.
+                known[j[~(height < best)]] = True
             order, known, changed = order[alive], known[alive], changed[alive]
         places = np.flatnonzero(changed)
         return order, places[(places > 0) & (places < len(order) - 1)]

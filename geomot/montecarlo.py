@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from geomot._constants import FIRST_GAPS, FIT_CAP, IDLE_REACH, TEST_STREAMS
-from geomot._distinct import representatives
 from geomot.assign import Assigner
 from geomot.backend import Backend, CoreBackend
+from geomot.certificate import largest_price
 from geomot.design import Design, make_design
 from geomot.estimate import MassEstimate, total_variation
+from geomot.merged import Merged
 from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
 from geomot.sources import Source
 from geomot.state import Monitor, SolverState
@@ -66,7 +67,7 @@ def solve_montecarlo(
     -------
     Solution
     """
-    problem = _Problem(sites, masses)
+    problem = Merged(sites, masses)
     design_rng, fit_rng, test_rng = rng.spawn(3)
     design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
     examiner = Examiner(design, problem.masses, tol, test_rng)
@@ -99,7 +100,7 @@ def solve_montecarlo(
 
 
 def _warm_start(
-    design: Design, examiner: Examiner, problem: _Problem, initial: FloatArray
+    design: Design, examiner: Examiner, problem: Merged, initial: FloatArray
 ) -> tuple[FloatArray, int]:
     """Heights of given weights, and how many samples they are worth by their measured distance."""
     heights = design.heights(initial[problem.members])
@@ -107,48 +108,19 @@ def _warm_start(
     return heights, int(examiner.usual / max(look.distance, look.standard_error))
 
 
-class _Problem:
-    """The distinct sites of positive mass; coincident sites are merged, others wait outside."""
-
-    def __init__(self, sites: FloatArray, masses: FloatArray) -> None:
-        self.all_sites = sites
-        self.all_masses = masses
-        self.owner = representatives(sites)
-        together = np.zeros(len(sites))
-        np.add.at(together, self.owner, masses)
-        self.members = np.flatnonzero((self.owner == np.arange(len(sites))) & (together > 0.0))
-        self.sites = np.ascontiguousarray(sites[self.members])
-        self.masses = together[self.members]
-        self.share = np.divide(
-            masses, together[self.owner], where=masses > 0.0, out=np.zeros_like(masses)
-        )
-
-    def spread(self, values: FloatArray) -> FloatArray:
-        """Values of the members, for all sites: twins share them in proportion to their masses."""
-        whole = np.zeros((len(self.owner), *values.shape[1:]))
-        whole[self.members] = values
-        shared = whole[self.owner]
-        return shared * self.share.reshape(-1, *(1,) * (values.ndim - 1))
-
-    def copied(self, values: FloatArray) -> FloatArray:
-        """Values of the members, for all sites: twins have the same, idle sites NaN."""
-        whole = np.full((len(self.owner), *values.shape[1:]), np.nan)
-        whole[self.members] = values
-        return whole[self.owner]
-
-    def weights(self, weights: FloatArray, source: Source) -> FloatArray:
-        """Weights of all sites; those of sites without mass make no cell within reach."""
-        out = self.copied(weights)
-        idle = np.flatnonzero(np.isnan(out))
-        if idle.size:
-            nearest = Assigner(self.sites, np.zeros(len(self.sites)))(self.all_sites[idle])
-            apart = self.all_sites[idle] - self.sites[nearest]
-            distance = np.sqrt(np.einsum("nk,nk->n", apart, apart))
-            # |x - y|^2 - w grows past that of the neighbour for all x within reach of it
-            away = self.sites[nearest] - source.mean
-            reach = np.sqrt(np.einsum("nk,nk->n", away, away)) + _radius(source)
-            out[idle] = weights[nearest] - 2.0 * reach * distance
-        return out
+def _all_weights(merged: Merged, weights: FloatArray, source: Source) -> FloatArray:
+    """Weights of all sites; those of sites without mass make no cell within reach."""
+    out = merged.copied(weights)
+    idle = merged.idle
+    if idle.size:
+        nearest = Assigner(merged.sites, np.zeros(len(merged.sites)))(merged.all_sites[idle])
+        apart = merged.all_sites[idle] - merged.sites[nearest]
+        distance = np.sqrt(np.einsum("nk,nk->n", apart, apart))
+        # |x - y|^2 - w grows past that of the neighbour for all x within reach of it
+        away = merged.sites[nearest] - source.mean
+        reach = np.sqrt(np.einsum("nk,nk->n", away, away)) + _radius(source)
+        out[idle] = weights[nearest] - 2.0 * reach * distance
+    return out
 
 
 def _radius(source: Source) -> float:
@@ -163,7 +135,7 @@ class _Recorder:
     """Keeps the history, and turns looks into states and solutions."""
 
     def __init__(
-        self, problem: _Problem, fit: Fit, source: Source, tol: float, monitor: Monitor
+        self, problem: Merged, fit: Fit, source: Source, tol: float, monitor: Monitor
     ) -> None:
         self.problem = problem
         self.fit = fit
@@ -193,7 +165,7 @@ class _Recorder:
         )
 
     def _weights(self, look: Look) -> FloatArray:
-        return self.problem.weights(self.fit.design.weights(look.heights), self.source)
+        return _all_weights(self.problem, self.fit.design.weights(look.heights), self.source)
 
     def solution(self, look: Look, status: str) -> Solution:
         """Return what this look measured."""
@@ -239,19 +211,12 @@ def _bracket(sites: FloatArray, dual: float, estimate: MassEstimate) -> tuple[fl
 
     Below stands the dual value, which no weights raise above W2^2. Above, the cost of a plan: all
     cells to their sites, and then a random part of every cell that has too much to sites that have
-    too little. Moving mass from cell i to site j costs |c_i - y_j|^2 - |c_i - y_i|^2 more, c_i
-    being the cell's centroid.
+    too little.
     """
     quantile = float(stdtrit(TEST_STREAMS - 1, 0.5 + 0.5 * estimate.confidence))
-    centre = sites.mean(axis=0)
-    radius = np.sqrt(np.max(np.sum((sites - centre) ** 2, axis=1)))
-    hit = ~np.isnan(estimate.centroids[:, 0])
-    c = estimate.centroids[hit]
-    farthest = np.sqrt(np.sum((c - centre) ** 2, axis=1)) + radius
-    price = float(np.max(farthest**2 - np.sum((c - sites[hit]) ** 2, axis=1)))
     return (
         dual - quantile * estimate.cost_standard_error,
         estimate.map_cost
         + quantile * estimate.map_cost_standard_error
-        + estimate.tv_interval[1] * max(price, 0.0),
+        + estimate.tv_interval[1] * largest_price(sites, estimate.centroids),
     )

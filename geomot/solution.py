@@ -38,11 +38,15 @@ HISTORY_DTYPE = np.dtype([(name, np.float64) for name in HISTORY_FIELDS])
 MONTECARLO_FIELDS = (*HISTORY_FIELDS, "samples")
 MONTECARLO_HISTORY = np.dtype([(name, np.float64) for name in MONTECARLO_FIELDS])
 
-HISTORIES = {"newton": HISTORY_DTYPE, "montecarlo": MONTECARLO_HISTORY}
+HISTORIES = {
+    "newton": HISTORY_DTYPE,
+    "quantile": HISTORY_DTYPE,
+    "montecarlo": MONTECARLO_HISTORY,
+}
 
 NUMBERS = ("mass_error", "cost", "dual_value", "tol")
 
-STATUSES = ("converged", "max_iter", "precision", "stalled", "stopped")
+STATUSES = ("converged", "max_iter", "precision", "stalled", "stopped", "atoms")
 
 
 def history_records(
@@ -87,7 +91,8 @@ class Solution(Frozen):
         "converged": `mass_error` <= `tol`, and in Monte Carlo the total variation, as a test on
         fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision":
         arithmetic allows no further progress; "stalled": no step was acceptable, for another
-        reason; "stopped": by the callback.
+        reason; "stopped": by the callback; "atoms": points of the source, on the line, hold too much
+        mass to be divided as wanted.
     n_iter : int
         Number of steps taken.
     cost : float

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,6 +25,8 @@ from geomot.sources._pieces import (
 )
 
 rng = np.random.default_rng
+# Unlike approx itself, relative for small numbers too.
+close = partial(pytest.approx, abs=0.0)
 
 STEPS = np.array([0.0, 2.0, 0.0, 0.0, 1.0, 5.0, 0.0])
 BOX = UniformBox([-1.0], [3.0])
@@ -92,8 +96,8 @@ def test_cumulated_keeps_both_tails():
     for k in range(5):
         below = sum(map(Fraction, masses[: k + 1].tolist())) / total
         above = sum(map(Fraction, masses[k + 1 :].tolist())) / total
-        assert before[0][k] == pytest.approx(float(below), rel=1e-15)
-        assert after[0][k] == pytest.approx(float(above), rel=1e-12)
+        assert before[0][k] == close(float(below), rel=1e-15)
+        assert after[0][k] == close(float(above), rel=1e-12)
 
 
 def test_keys_are_ordered_as_pairs():
@@ -228,9 +232,9 @@ def test_partial_moments_by_quadrature(source):
 @pytest.mark.parametrize("source", ALL, ids=repr)
 def test_all_partial_moments_are_the_moments(source):
     mass, first, second = source.partial_moments([np.inf])[0]
-    assert mass == pytest.approx(1.0, rel=1e-15)
-    assert first == pytest.approx(source.mean[0], rel=1e-14)
-    assert second == pytest.approx(source.covariance[0, 0] + source.mean[0] ** 2, rel=1e-14)
+    assert mass == close(1.0, rel=1e-15)
+    assert first == close(source.mean[0], rel=1e-14)
+    assert second == close(source.covariance[0, 0] + source.mean[0] ** 2, rel=1e-14)
     assert source.partial_moments([-np.inf]).tolist() == [[0.0, 0.0, 0.0]]
     if source is CLOUD:
         np.testing.assert_allclose(source.partial_moments([1.0]), [[7 / 8, -5 / 8, 19 / 8]])
@@ -274,6 +278,7 @@ def test_scales(scale):
 
 def test_ball_far_from_the_origin():
     ball = UniformBall([1e8], 1e-3)
+    assert ball.sf(1e8 + 2.0**-11) == close((1e-3 - 2.0**-11) / 2e-3, rel=1e-15)
     assert ball.cdf(1e8) == 0.5 and ball.cdf(1e8 + 2.0**-11) == (1e-3 + 2.0**-11) / 2e-3
 
 
@@ -288,9 +293,9 @@ def test_cuts_give_the_masses(source, n):
     assert len(breaks[0]) == n - 1 and (np.diff(as_keys(breaks)).real >= 0.0).all()
     got, centres, spreads = source.distribution.partition(breaks)
     np.testing.assert_allclose(got, masses / math.fsum(masses), rtol=1e-13)
-    assert math.fsum(got * centres[0]) == pytest.approx(source.mean[0], rel=1e-13)
+    assert math.fsum(got * centres[0]) == close(source.mean[0], rel=1e-13)
     between = math.fsum(got * (centres[0] - source.mean[0]) ** 2)
-    assert between + math.fsum(spreads) == pytest.approx(source.covariance[0, 0], rel=1e-12)
+    assert between + math.fsum(spreads) == close(source.covariance[0, 0], rel=1e-12)
     assert (spreads > 0.0).all()
 
 
@@ -316,7 +321,7 @@ def test_partition_by_quadrature(source):
         assert np.isnan(centres[0][k]) == (masses[k] == 0.0)
         if masses[k] > 0.0:
             assert moments[1] == pytest.approx(0.0, abs=1e-13 * masses[k])
-            assert spreads[k] == pytest.approx(moments[2], rel=1e-6 if b - a < 1e-8 else 1e-11)
+            assert spreads[k] == close(moments[2], rel=1e-6 if b - a < 1e-8 else 1e-11)
         else:
             assert spreads[k] == 0.0
 
@@ -342,9 +347,9 @@ def test_normal_partition_against_scipy():
     ]
     np.testing.assert_allclose(masses, expected, rtol=2e-13)
     # The last cells against the asymptotic series of a truncated normal measure.
-    assert centres[0][-1] == pytest.approx(30 + 1 / 30 - 2 / 30**3 + 10 / 30**5, rel=1e-9)
-    assert spreads[-1] / masses[-1] == pytest.approx(1 / 900 - 6 / 30**4 + 50 / 30**6, rel=1e-5)
-    assert centres[0][0] == pytest.approx(-37 - 1 / 37 + 2 / 37**3 - 10 / 37**5, rel=1e-9)
+    assert centres[0][-1] == close(30 + 1 / 30 - 2 / 30**3 + 10 / 30**5, rel=1e-9)
+    assert spreads[-1] / masses[-1] == close(1 / 900 - 6 / 30**4 + 50 / 30**6, rel=1e-5)
+    assert centres[0][0] == close(-37 - 1 / 37 + 2 / 37**3 - 10 / 37**5, rel=1e-9)
 
 
 def test_cut_of_a_thousand_decades():
@@ -357,6 +362,44 @@ def test_cut_of_a_thousand_decades():
         np.testing.assert_allclose(got[~far], wanted[~far], rtol=1e-12)
         if source is NORMAL:
             np.testing.assert_allclose(got[far], wanted[far], rtol=1e-10)
+    # At an end at 0, floats tell all of them apart.
+    for source in (
+        UniformBox([0.0], [1.0]),
+        UniformBox([-1.0], [0.0]),
+        GridDensity([1.0, 0.0, 2.0], [0.0], [1.0]),
+        GridDensity([1.0, 0.0, 2.0], [-1.0], [0.0]),
+    ):
+        near = masses[:70] if source.bounds[0, 0] == 0.0 else masses[-70:]
+        got = source.distribution.partition(source.distribution.cuts(near))[0]
+        np.testing.assert_allclose(got, near / math.fsum(near), rtol=1e-13)
+
+
+def test_narrow_cells_across_edges():
+    """Cells of 1e-18 on both sides of a place where the density may change."""
+    third = GridDensity([1.0, 1.0, 1.0], [0.0], [3.0])
+    for source, edge in ((third, 1.0), (Gaussian([0.0], 1.0), 0.0), (Gaussian([0.0], 1.0), 1.0)):
+        breaks = np.full(2, edge), np.array([-3e-18, 5e-18])
+        masses, centres, spreads = source.distribution.partition(breaks)
+        density = source.distribution.density(np.array(edge))
+        assert masses[1] == close(8e-18 * density, rel=1e-14)
+        assert (centres[0][1] - edge) + centres[1][1] == close(1e-18, rel=1e-12)
+        assert spreads[1] == close(masses[1] * 64e-36 / 12, rel=1e-12)
+
+
+def test_normal_tails_to_the_last_digit():
+    """Against a continued fraction of 60 digits."""
+    with localcontext() as context:
+        context.prec = 60
+        for z in (4.0, 7.3, 20.1, 36.7):
+            ratio = Decimal(0)
+            for k in range(400, 0, -1):
+                ratio = k / (Decimal(z) + ratio)
+            root = Decimal("2.50662827463100050241576528481104525300698674060993831663")
+            mass = (-Decimal(z) * Decimal(z) / 2).exp() / root / (Decimal(z) + ratio)
+            for sign in (1.0, -1.0):
+                breaks = np.array([sign * z]), np.zeros(1)
+                got = Gaussian([0.0], 1.0).distribution.partition(breaks)[0]
+                assert got[(sign > 0) * 1] == close(float(mass), rel=3e-15)
 
 
 def test_cuts_of_samples_pass_between_them():

@@ -24,8 +24,8 @@ FloatArray = NDArray[np.float64]
 # computed in float32 pass, and what is not symmetric on purpose does not.
 _SYMMETRY_TOLERANCE = 1e-6
 
-# A variance that is left of a coordinate, given the ones before it, must be above this share of
-# it for each dimension: rounding makes about as much of nothing.
+# Eigenvalues up to this number for each dimension are taken for rounding, in units in which the
+# variances are near 1.
 _SINGULAR = 2.0**-50
 
 # Uniform numbers are kept this far from 0 and 1, where quantiles are infinite.
@@ -104,12 +104,11 @@ class Gaussian(Source):
             return read_only(np.sqrt(self.cov))
         matrix, exponents = _normalised(self.cov)
         try:
+            # Of a singular matrix rounding leaves eigenvalues of either sign.
+            np.linalg.cholesky(matrix - self.dim * _SINGULAR * np.eye(self.dim))
             factor = np.linalg.cholesky(matrix)
         except np.linalg.LinAlgError:
-            factor = np.zeros_like(matrix)
-        left = np.diag(factor) ** 2
-        if not (left > self.dim * _SINGULAR * np.diag(matrix)).all():
-            raise ValueError("cov must be positive definite, got a matrix that is not")
+            raise ValueError("cov must be positive definite, got a matrix that is not") from None
         return read_only(np.ldexp(factor, exponents[:, None]))
 
     @property

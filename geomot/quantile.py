@@ -1,0 +1,86 @@
+"""Exact semi-discrete transport on the line, by the quantiles of the source."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot import _pairs
+from geomot._constants import CERTIFICATE_ROUNDING, ZERO_MASS_DROP
+from geomot._pairs import Pair
+from geomot.certificate import largest_price
+from geomot.line import LineDiagram, solve_line
+from geomot.merged import Merged
+from geomot.potentials import dual_value
+from geomot.solution import Solution, history_records
+from geomot.sources import Source
+
+__all__ = ["solve_quantile"]
+
+FloatArray = NDArray[np.float64]
+
+
+def solve_quantile(
+    sites: FloatArray, masses: FloatArray, source: Source, *, tol: float
+) -> Solution:
+    """Find the weights at once: cells end where the distribution function passes sums of masses.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, 1)
+        The sites.
+    masses : ndarray of shape (n,)
+        The target masses, of sum 1.
+    source : Source
+        A source on the line with a distribution function.
+    tol : float
+        Bound on the largest relative error of a mass.
+
+    Returns
+    -------
+    Solution
+        Not converged if the source has atoms too heavy for the masses.
+    """
+    merged = Merged(sites, masses)
+    weights = solve_line(merged.sites, merged.masses, source)
+    diagram = LineDiagram(merged.sites, *weights, source)
+    error = float(np.max(np.abs(diagram.masses - merged.masses) / merged.masses))
+    dual = dual_value(diagram.costs, diagram.masses, merged.masses, *weights)
+    return Solution(
+        sites=sites,
+        weights_exact=np.column_stack(_all_weights(merged, diagram, weights, source)),
+        target_masses=masses,
+        masses=merged.spread(diagram.masses),
+        mass_error=error,
+        status="converged" if error <= tol else "atoms",
+        n_iter=0,
+        cost=dual,
+        dual_value=dual,
+        bracket=_bracket(merged, diagram, dual),
+        history=history_records([(dual, error, 1.0, float(diagram.masses.min()))]),
+        source=source,
+        method="quantile",
+        tol=tol,
+    )
+
+
+def _all_weights(merged: Merged, diagram: LineDiagram, weights: Pair, source: Source) -> Pair:
+    """Weights of all sites; those of sites without mass stay below their cell."""
+    hi, lo = (merged.copied(part) for part in weights)
+    if merged.idle.size:
+        points = np.concatenate([merged.all_sites[:, 0], diagram.breaks[0]])
+        bounds = source.bounds[np.isfinite(source.bounds)]
+        extent = float(np.ptp(np.concatenate([points, bounds])))
+        touching = diagram.touching(merged.all_sites[merged.idle])
+        drop = np.full(merged.idle.size, -ZERO_MASS_DROP * extent**2)
+        hi[merged.idle], lo[merged.idle] = _pairs.add(touching, drop)
+    return hi, lo
+
+
+def _bracket(merged: Merged, diagram: LineDiagram, dual: float) -> tuple[float, float]:
+    """Bounds on W2^2: the dual value, and the cost of moving on what cells have too much."""
+    primal = float(np.sum(diagram.costs))
+    moved = 0.5 * float(np.sum(np.abs(diagram.masses - merged.masses)))
+    rounding = CERTIFICATE_ROUNDING * primal
+    price = largest_price(merged.sites, diagram.centroids)
+    return dual - rounding, primal + moved * price + rounding
