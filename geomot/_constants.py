@@ -108,8 +108,8 @@ LARGEST_BATCH = 8192
 STEP_SAMPLES = 4.0
 STEP_DECAY = 0.6
 
-# Share of the logarithm of unequal masses, in units of heights, by which the start anticipates them:
-# more loses the smallest cells, which come back slowly, less leaves them too large for long.
+# Share of the logarithm of unequal masses, in units of heights, by which the start anticipates
+# them: more loses the smallest cells, which come back slowly, less leaves them too large for long.
 FORESIGHT = 0.3
 
 # A cell that seems to have this many times its target is treated by its mass, not its target.
@@ -125,7 +125,8 @@ RARE_AVERAGING = 20.0
 RARE_HITS = 20.0
 
 # The Hessian's diagonal is raised by this share of its trace times the target, lest cells that are
-# hardly ever hit take huge steps; gaps that estimate it are looked at in the first steps and then now and then.
+# hardly ever hit take huge steps; gaps that estimate it are looked at in the first steps and then
+# now and then.
 DIAGONAL_FLOOR = 0.6
 FIRST_GAPS = 30
 GAPS_EVERY = 8

@@ -280,7 +280,8 @@ class Tally:
         """What cells have beyond their targets, where it is manifold and certain; else 0."""
         counts = self.counts.sum(axis=0, dtype=np.int64)
         share = counts / self.samples
-        return np.where((counts >= 5) & (share > FAR_TOO_LARGE * self.masses), share - self.masses, 0.0)
+        certain = (counts >= 5) & (share > FAR_TOO_LARGE * self.masses)
+        return np.where(certain, share - self.masses, 0.0)
 
     def estimate(self, n_fit_samples: int, weights: FloatArray, scales: FloatArray) -> MassEstimate:
         """Everything at once, for the weights that the samples were assigned with."""

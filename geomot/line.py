@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from geomot import _pairs
 from geomot._frozen import read_only
-from geomot._pairs import Pair, two_sum
-from geomot.potentials import _add, _double, _halve
+from geomot._pairs import Pair, double, halve, plus, two_sum
 from geomot.sources import Source
 from geomot.sources._distributions import Atoms
 from geomot.sources._pieces import (
@@ -226,8 +225,8 @@ class LineDiagram:
         at = np.minimum(np.maximum(padded[slope], low), high)
         owner = self.order[np.searchsorted(as_keys(self.breaks), at)]
         site, (hi, lo) = self._lift.sites[owner], self._lift.weights
-        across = difference(two_sum(y, site), _double(from_keys(at)))
-        return _add((hi[owner], lo[owner]), product(two_sum(y, -site), across))
+        across = difference(two_sum(y, site), double(from_keys(at)))
+        return plus((hi[owner], lo[owner]), product(two_sum(y, -site), across))
 
     def cells(self) -> tuple[FloatArray, IndexArray, IndexArray]:
         """Return the cells as intervals, in the form of `geomot.diagram.Cells`.
@@ -289,7 +288,7 @@ class _Lift:
             size = np.abs(self.y[i]) + np.abs(self.y[j]) + np.abs(hi)
             doubt = np.where(sound, _ROUNDING * size + _FLOOR / width[0], np.inf)
         middle = two_sum(self.y[i], self.y[j])
-        return _halve(difference(middle, (hi, np.where(sound, lo, 0.0)))), doubt
+        return halve(difference(middle, (hi, np.where(sound, lo, 0.0)))), doubt
 
     def crossings(self, i: IndexArray, j: IndexArray) -> tuple[Pair, FloatArray]:
         """Return where lines of ascending slopes cross, and bounds on the error."""
@@ -398,10 +397,10 @@ class _Lift:
         point = at[0][segment], at[1][segment]
         width = two_sum(self.y[j], -self.y[i])
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            across = difference(_double(point), two_sum(self.y[j], self.y[i]))
+            across = difference(double(point), two_sum(self.y[j], self.y[i]))
             gain = product(width, across)
             rise = difference(self._weight(j), self._weight(i))
-            height = _add(gain, rise)[0]
+            height = plus(gain, rise)[0]
             size = np.abs(self.y[i]) + np.abs(self.y[j]) + 2.0 * np.abs(point[0])
             error = _ROUNDING * (width[0] * size + np.abs(rise[0]))
             return height, error + 2.0 * width[0] * doubt[segment] + _FLOOR
@@ -490,7 +489,7 @@ def solve_line(sites: FloatArray, masses: FloatArray, source: Source) -> Pair:
     scale = int(np.frexp(size)[1])
     y = np.ldexp(y[order], -scale)
     hi, lo = (np.ldexp(part, -scale) for part in breaks)
-    across = difference(two_sum(y[1:], y[:-1]), _double((hi, lo)))
+    across = difference(two_sum(y[1:], y[:-1]), double((hi, lo)))
     rises = product(two_sum(y[1:], -y[:-1]), across)
     start = np.zeros(1)
     climb = running_sum(*(np.concatenate([start, part]) for part in rises))

@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._pairs import Pair, two_sum
+from geomot._pairs import Pair, double, halve, negate, plus, two_product, two_sum
 
 __all__ = [
     "brenier_potential",
@@ -31,43 +31,6 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-# Splits a float64 into two halves of 26 bits (Dekker 1971).
-_SPLITTER = 2.0**27 + 1.0
-
-
-def _split(a: FloatArray) -> Pair:
-    t = _SPLITTER * a
-    high = t - (t - a)
-    return high, a - high
-
-
-def _two_product(a: FloatArray, b: FloatArray) -> Pair:
-    """Return the rounded product and its error, exactly a * b together (Dekker)."""
-    p = a * b
-    a1, a2 = _split(a)
-    b1, b2 = _split(b)
-    return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
-
-
-def _add(a: Pair, b: Pair) -> Pair:
-    """Return the sum of two pairs as a pair."""
-    s, e = two_sum(a[0], b[0])
-    t, f = two_sum(a[1], b[1])
-    s, e = two_sum(s, e + t)
-    return two_sum(s, e + f)
-
-
-def _negate(a: Pair) -> Pair:
-    return -a[0], -a[1]
-
-
-def _double(a: Pair) -> Pair:
-    return 2.0 * a[0], 2.0 * a[1]
-
-
-def _halve(a: Pair) -> Pair:
-    return 0.5 * a[0], 0.5 * a[1]
-
 
 def _pair(hi: FloatArray, lo: FloatArray | None) -> Pair:
     return two_sum(hi, np.zeros_like(hi) if lo is None else lo)
@@ -75,9 +38,9 @@ def _pair(hi: FloatArray, lo: FloatArray | None) -> Pair:
 
 def _dot(x: FloatArray, y: FloatArray) -> Pair:
     """Return the scalar products of the rows of x and y."""
-    total = _two_product(x[:, 0], y[:, 0])
+    total = two_product(x[:, 0], y[:, 0])
     for k in range(1, x.shape[1]):
-        total = _add(total, _two_product(x[:, k], y[:, k]))
+        total = plus(total, two_product(x[:, k], y[:, k]))
     return total
 
 
@@ -106,7 +69,7 @@ def heights_from_weights(
     >>> heights_from_weights(np.array([[3.0, 4.0]]), np.array([5.0]))
     (array([-10.]), array([0.]))
     """
-    return _halve(_add(_pair(weights, weights_low), _negate(_dot(sites, sites))))
+    return halve(plus(_pair(weights, weights_low), negate(_dot(sites, sites))))
 
 
 def weights_from_heights(
@@ -128,7 +91,7 @@ def weights_from_heights(
     weights, weights_low : ndarray of shape (n,)
         Leading and trailing parts.
     """
-    return _add(_double(_pair(heights, heights_low)), _dot(sites, sites))
+    return plus(double(_pair(heights, heights_low)), _dot(sites, sites))
 
 
 def brenier_potential(
@@ -155,7 +118,7 @@ def brenier_potential(
     """
     y = sites[labels]
     low = None if weights_low is None else weights_low[labels]
-    return _add(_dot(points, y), heights_from_weights(y, weights[labels], low))[0]
+    return plus(_dot(points, y), heights_from_weights(y, weights[labels], low))[0]
 
 
 def kantorovich_potential(
@@ -181,11 +144,11 @@ def kantorovich_potential(
     ndarray of shape (q,)
     """
     low = None if weights_low is None else weights_low[labels]
-    total = _negate(_pair(weights[labels], low))
+    total = negate(_pair(weights[labels], low))
     for k in range(points.shape[1]):
         # The difference is a pair (a, b) already: (a + b)^2 = a^2 + 2 a b, up to b^2.
         a, b = two_sum(points[:, k], -sites[labels, k])
-        total = _add(total, _add(_two_product(a, a), _two_product(2.0 * a, b)))
+        total = plus(total, plus(two_product(a, a), two_product(2.0 * a, b)))
     return total[0]
 
 
@@ -217,8 +180,8 @@ def dual_value(
     # A constant added to the weights changes nothing while both masses sum to 1. They do so up to
     # rounding, which the weights multiply: subtracting their middle keeps the factor small.
     middle = 0.5 * (weights.min() + weights.max())
-    w, w_low = _add(_pair(weights, weights_low), _pair(np.full_like(weights, -middle), None))
+    w, w_low = plus(_pair(weights, weights_low), _pair(np.full_like(weights, -middle), None))
     missing, missing_low = two_sum(target_masses, -masses)
-    product, error = _two_product(w, missing)
+    product, error = two_product(w, missing)
     error = error + w_low * missing + w * missing_low
     return math.fsum(np.concatenate([costs, product, error]).data)

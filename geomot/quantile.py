@@ -13,7 +13,7 @@ from geomot.line import LineDiagram, solve_line
 from geomot.merged import Merged
 from geomot.potentials import dual_value
 from geomot.solution import Solution, history_records
-from geomot.sources import Source
+from geomot.sources import Samples, Source
 
 __all__ = ["solve_quantile"]
 
@@ -39,7 +39,8 @@ def solve_quantile(
     Returns
     -------
     Solution
-        Not converged if the source has atoms too heavy for the masses.
+        Not converged if the source has atoms too heavy for the masses, or if weights of twice
+        float64's precision cannot place the borders that the tolerance asks for.
     """
     merged = Merged(sites, masses)
     weights = solve_line(merged.sites, merged.masses, source)
@@ -52,7 +53,7 @@ def solve_quantile(
         target_masses=masses,
         masses=merged.spread(diagram.masses),
         mass_error=error,
-        status="converged" if error <= tol else "atoms",
+        status=_status(error, tol, source),
         n_iter=0,
         cost=dual,
         dual_value=dual,
@@ -62,6 +63,12 @@ def solve_quantile(
         method="quantile",
         tol=tol,
     )
+
+
+def _status(error: float, tol: float, source: Source) -> str:
+    if error <= tol:
+        return "converged"
+    return "atoms" if isinstance(source, Samples) else "precision"
 
 
 def _all_weights(merged: Merged, diagram: LineDiagram, weights: Pair, source: Source) -> Pair:

@@ -91,7 +91,7 @@ class Solution(Frozen):
         "converged": `mass_error` <= `tol`, and in Monte Carlo the total variation, as a test on
         fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision":
         arithmetic allows no further progress; "stalled": no step was acceptable, for another
-        reason; "stopped": by the callback; "atoms": points of the source, on the line, hold too much
+        reason; "stopped": by the callback; "atoms": points of a source on the line hold too much
         mass to be divided as wanted.
     n_iter : int
         Number of steps taken.

@@ -179,6 +179,20 @@ def test_hidden_by_a_second_part():
         assert diagram.masses[1] == (2 * part / 5 if cells == 3 else 0.0)
 
 
+def test_borders_ascend():
+    """Cells narrower than pairs can tell have no width, never a negative one."""
+    rounded = 0
+    for seed in range(300):
+        r = rng(seed)
+        y = np.sort(r.random(12))
+        lo = np.array([float(a * a - b) for a, b in zip(exact(y), exact(y * y), strict=True)])
+        diagram = LineDiagram(y, y * y, lo - 2.0**-108 * r.random(12), UNIT)
+        at = [Fraction(a) + Fraction(b) for a, b in zip(*diagram.breaks, strict=True)]
+        assert at == sorted(at) and (diagram.masses >= 0.0).all()
+        rounded += len(set(at)) < len(at)
+    assert rounded > 0
+
+
 @pytest.mark.parametrize("n", [300, 3000])
 @pytest.mark.parametrize("kind", range(5))
 def test_envelope_against_a_scan(n, kind, search):

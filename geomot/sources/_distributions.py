@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx, ndtr, ndtri
 
-from geomot._pairs import Pair, two_sum
-from geomot.potentials import _add, _halve, _negate, _two_product
+from geomot._pairs import Pair, halve, negate, plus, two_product, two_sum
 from geomot.sources._pieces import (
     as_keys,
     constant,
@@ -147,7 +146,7 @@ class Uniform(Distribution):
 
     def cuts(self, masses: FloatArray) -> Pair:
         before, after, left = cumulated(masses)
-        low = _add(self.lower, product(before, self.width))
+        low = plus(self.lower, product(before, self.width))
         high = difference(self.upper, product(after, self.width))
         return where(left, low, high)
 
@@ -158,7 +157,7 @@ class Uniform(Distribution):
         start = knots[0][:-1], knots[1][:-1]
         width = difference((knots[0][1:], knots[1][1:]), start)[0]
         masses = width / self.width[0]
-        centres = _add(start, (0.5 * width, np.zeros_like(width)))
+        centres = plus(start, (0.5 * width, np.zeros_like(width)))
         centres[0][masses == 0.0] = np.nan
         return masses, centres, masses * width**2 / 12.0
 
@@ -219,12 +218,12 @@ class Normal(Distribution):
         # One step brings quantiles from a few ulps to about 1e-30.
         z = _sharpened(z, before, after, left)
         scaled = product(z, constant(self.deviation))
-        return _add(scaled, constant(self.mean))
+        return plus(scaled, constant(self.mean))
 
     def partition(self, breaks: Pair) -> Partition:
         z = quotient(difference(breaks, constant(self.mean)), constant(self.deviation))
         masses, centres, spreads = _normal_partition(z)
-        moved = _add(product(centres, constant(self.deviation)), constant(self.mean))
+        moved = plus(product(centres, constant(self.deviation)), constant(self.mean))
         return masses, moved, spreads * self.deviation**2
 
 
@@ -234,7 +233,7 @@ def _normal_partition(breaks: Pair) -> Partition:
     half = 0.5 * width
     middle = two_sum(start[0], start[1] + half)
     # The exponent reaches 760, so that its own rounding would cost three digits.
-    square, error = _two_product(middle[0], middle[0])
+    square, error = two_product(middle[0], middle[0])
     peak = np.exp(-0.5 * square) * (1.0 - (0.5 * error + middle[0] * middle[1])) / _ROOT_2PI
     m0, m1, m2 = np.zeros((3, len(half)))
     for node, weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
@@ -255,7 +254,7 @@ def _sharpened(z: Pair, before: Pair, after: Pair, left: NDArray[np.bool_]) -> P
     missing = np.where(left, difference(before, got_before)[0], -difference(after, got_after)[0])
     density = np.exp(-0.5 * z[0] * z[0]) / _ROOT_2PI
     step = np.divide(missing, density, where=density > 0.0, out=np.zeros_like(density))
-    hi, lo = _add(z, (step, np.zeros_like(step)))
+    hi, lo = plus(z, (step, np.zeros_like(step)))
     return from_keys(np.maximum.accumulate(as_keys((hi, lo))))
 
 
@@ -337,7 +336,7 @@ class Steps(Distribution):
         # The same from the right end, on the mirrored line.
         mirrored = Steps(self.masses[::-1], -self.edges[::-1])
         high = mirrored._reach(product(after, total), (above[0][::-1], above[1][::-1]))
-        return where(left, low, _negate(high))
+        return where(left, low, negate(high))
 
     def _reach(self, p: Pair, below: Pair) -> Pair:
         """Return where the mass below reaches p, in pairs."""
@@ -346,7 +345,7 @@ class Steps(Distribution):
         rest = difference(p, (below[0][k], below[1][k]))
         share = quotient(rest, (self.masses[k], np.zeros(len(k))))
         inside = product(share, (self.widths[k], np.zeros(len(k))))
-        place = as_keys(_add((self.edges[k], np.zeros(len(k))), inside))
+        place = as_keys(plus((self.edges[k], np.zeros(len(k))), inside))
         low, high = (as_keys((self.edges[j], np.zeros(len(k)))) for j in (k, k + 1))
         return from_keys(np.minimum(np.maximum(place, low), high))
 
@@ -417,7 +416,7 @@ class Atoms(Distribution):
         places = self.places
         room = places[-1] - places[0] or abs(places[0]) or 1.0
         padded = np.concatenate([[places[0] - room], places, [places[-1] + room]])
-        return _halve(two_sum(padded[gap], padded[gap + 1]))
+        return halve(two_sum(padded[gap], padded[gap + 1]))
 
     def partition(self, breaks: Pair) -> Partition:
         places = self.places

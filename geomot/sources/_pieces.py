@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._pairs import Pair, two_sum
-from geomot.potentials import _add, _negate, _two_product
+from geomot._pairs import Pair, negate, plus, two_product, two_sum
 
 __all__ = [
     "as_keys",
@@ -47,12 +46,12 @@ def where(condition: NDArray[np.bool_], a: Pair, b: Pair) -> Pair:
 
 def difference(a: Pair, b: Pair) -> Pair:
     """Return a - b."""
-    return _add(a, _negate(b))
+    return plus(a, negate(b))
 
 
 def product(a: Pair, b: Pair) -> Pair:
     """Return the product of two pairs, up to about 2^-100 of it."""
-    p, e = _two_product(a[0], b[0])
+    p, e = two_product(a[0], b[0])
     return two_sum(p, e + (a[0] * b[1] + a[1] * b[0]))
 
 
@@ -93,12 +92,12 @@ def running_sum(values: FloatArray, values_low: FloatArray | None = None) -> Pai
     total = two_sum(hi[0], lo[0])
     hi[0], lo[0] = total
     for k in range(1, columns):
-        total = _add(total, (hi[k], lo[k]))
+        total = plus(total, (hi[k], lo[k]))
         hi[k], lo[k] = total
     if rows > 1:
         before = running_sum(*total)
         shift = tuple(np.concatenate([[0.0], part[:-1]]) for part in before)
-        hi, lo = _add((hi, lo), (shift[0], shift[1]))
+        hi, lo = plus((hi, lo), (shift[0], shift[1]))
     return hi.T.reshape(-1)[:n], lo.T.reshape(-1)[:n]
 
 
