@@ -48,6 +48,7 @@ _MODULES = (
     "brenier",
     "datasets",
     "diagram",
+    "distributed",
     "errors",
     "latent",
     "plotting",

@@ -93,8 +93,16 @@ ZERO_MASS_DROP = 1e-6
 # Default bound on the total variation between the masses and their targets.
 MONTECARLO_TOL = 0.01
 
-# Product groups from this many sites on.
+# Product groups from this many sites and dimensions on.
 PAIR_SITES = 64
+PAIR_DIMENSIONS = 5
+
+# Dimensions in which single samples skip sites by bounding boxes, if there are so many sites: from
+# NEAR_POINTS on it is faster than looking at all, from NEAR_SITES 2^d on faster than product
+# groups.
+NEAR_DIMENSIONS = 8
+NEAR_POINTS = 4096
+NEAR_SITES = 600
 
 # Rows of a scrambled Sobol sequence before the next scrambling: a power of two.
 SOBOL_ROWS = 2**14
@@ -102,6 +110,9 @@ SOBOL_ROWS = 2**14
 # Samples of a step: half the number of sites, within these bounds.
 LEAST_BATCH = 2048
 LARGEST_BATCH = 8192
+
+# With very many sites a step's work on vectors of their length is not to outweigh its samples.
+SITES_PER_SAMPLE = 32
 
 # Steps shrink as (1 + samples / (STEP_SAMPLES * n))^-STEP_DECAY. A slower decay makes heights so
 # noisy that their average is biased, a faster one forgets the start too late.
@@ -125,17 +136,18 @@ RARE_AVERAGING = 20.0
 RARE_HITS = 20.0
 
 # The Hessian's diagonal is raised by this share of its trace times the target, lest cells that are
-# hardly ever hit take huge steps; gaps that estimate it are looked at in the first steps and then
-# now and then.
+# hardly ever hit take huge steps, and by less after so many samples per site; gaps that estimate it
+# are looked at in the first steps and then now and then.
 DIAGONAL_FLOOR = 0.6
+DIAGONAL_HITS = 10.0
 FIRST_GAPS = 30
 GAPS_EVERY = 8
 HESSIAN_MEMORY = 0.02
 
 # Clusters of sites for the coarse Newton step, sites in one on average at least, and its
 # regularisation relative to the mean diagonal entry.
-COARSE_CLUSTERS = 32
-COARSE_SITES = 8
+COARSE_CLUSTERS = 128
+COARSE_SITES = 32
 COARSE_FLOOR = 0.1
 LLOYD_STEPS = 5
 
@@ -162,15 +174,15 @@ TEST_SHARE = 0.04
 LOOK_QUANTILE = 2.0
 
 # What a fit and a test are planned with: chi^2 after m fitted samples is FIT_NOISE n / m, give or
-# take a share of FIT_NOISE_SPREAD, and its standard error on m samples TEST_NOISE sqrt(2 n) / m, of
-# which a verdict needs so many.
+# take a share of FIT_NOISE_SPREAD, and a verdict needs so many of its standard errors.
 FIT_NOISE = 0.95
 FIT_NOISE_SPREAD = 0.3
-TEST_NOISE = 2.0
 TEST_QUANTILE = 3.0
 
-# A fit gives up after this many times the samples that independent ones would need.
+# A fit gives up after this many times the samples that independent ones would need, and after so
+# many steps at least: few sites are short of steps, not of samples.
 FIT_CAP = 20.0
+LEAST_LIMIT = 3000
 
 # Reach, in roots of the total variance, within which a site without mass has no cell if the source
 # has no bounds.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._core.montecarlo import PointScores
+from geomot.backend import CoreBackend
 
 __all__ = ["Assigner"]
 
@@ -44,7 +44,7 @@ class Assigner:
         self.sites = moved / self.scale
         heights = 0.5 * (weights / self.scale**2 - np.einsum("nk,nk->n", self.sites, self.sites))
         self.heights = heights - heights.max()
-        self.scores = PointScores(self.sites)
+        self.scores = CoreBackend().points(self.sites)
         d = sites.shape[1]
         # A float32 score of rounded numbers is off by less than this times the size of its terms.
         self.rounding = (d + 4) * 2.0**-23

@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._core.montecarlo import PairScores, PointScores
+from geomot._constants import NEAR_DIMENSIONS, NEAR_POINTS
+from geomot._core.montecarlo import NearScores, PairScores, PointScores
 
 __all__ = ["Backend", "CoreBackend", "PairAssignment", "PointAssignment", "WinnersLike"]
 
@@ -78,7 +79,9 @@ class CoreBackend:
 
     def points(self, sites: ArrayLike) -> PointAssignment:
         """Prepare sites for single samples."""
-        return PointScores(sites)
+        n, d = np.shape(sites)
+        near = d <= NEAR_DIMENSIONS and n >= NEAR_POINTS
+        return NearScores(sites) if near else PointScores(sites)
 
     def pairs(self, sites: ArrayLike, split: int) -> PairAssignment:
         """Prepare sites for product groups."""

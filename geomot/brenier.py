@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from geomot._validation import as_generator, as_masses
+from geomot._validation import as_generator, as_masses, as_tolerance
 from geomot.potentials import brenier_potential, kantorovich_potential
 from geomot.solution import Solution
 from geomot.solver import solve
-from geomot.sources import Source, as_source
+from geomot.sources import as_source
 
 __all__ = ["BrenierMap"]
 
@@ -35,8 +35,9 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The source measure, in the space of the points; an array holds the vertices of a convex
         polygon, and any object with ``sample(n, rng)`` can draw points. None stands for the unit
         box, for any number of features.
-    method : {"auto", "newton", "montecarlo"}, default "auto"
-        How to solve; "auto" is exact where `geomot.solve` is, and Monte Carlo elsewhere.
+    method : {"auto", "quantile", "newton", "montecarlo"}, default "auto"
+        How to solve, see `geomot.solve`: "quantile" is exact on the line and "newton" in the plane.
+        "auto" is exact where the source has exact diagrams, and Monte Carlo elsewhere.
     tol : float, default 1e-6
         Where the method is exact: largest relative error of a mass.
     tv_tol : float, default 0.01
@@ -50,6 +51,9 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     random_state : None, int, Generator or RandomState, optional
         Randomness of Monte Carlo, and of `sample` where it is given none. An integer gives the same
         map and the same samples each time. Exact methods draw nothing from it.
+    device : str, optional
+        Monte Carlo only: where torch assigns samples to points in `fit`, as in "cuda"; None leaves
+        it to the compiled core, which is faster on any CPU.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -114,6 +118,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         max_iter: int | None = None,
         threads: int | None = None,
         random_state: Any = None,
+        device: str | None = None,
         progress: bool = False,
     ) -> None:
         self.source = source
@@ -123,6 +128,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.max_iter = max_iter
         self.threads = threads
         self.random_state = random_state
+        self.device = device
         self.progress = progress
 
     def fit(
@@ -153,6 +159,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         sites = validate_data(self, Y, dtype=np.float64)
         labels = _as_labels(y, len(sites))
         masses = as_masses(sample_weight, len(sites), "sample_weight", normalize=True)
+        tol, tv_tol = as_tolerance(self.tol), as_tolerance(self.tv_tol, "tv_tol")
         source = as_source(self.source, sites.shape[1])
         exact = source.exact if self.method == "auto" else self.method != "montecarlo"
         self.solution_: Solution = solve(
@@ -160,10 +167,11 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             masses,
             source,
             method=self.method,
-            tol=self.tol if exact else self.tv_tol,
+            tol=tol if exact else tv_tol,
             max_iter=self.max_iter,
             threads=self.threads,
             random_state=self.random_state,
+            device=self.device,
             progress=self.progress,
         )
         self.sites_ = self.solution_.sites
@@ -177,43 +185,48 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return validate_data(self, X, dtype=np.float64, order="C", reset=False)
 
+    def _assign(self, points: FloatArray) -> NDArray[np.int64]:
+        return self.solution_.assign(points, threads=self.threads)
+
     def _located(
         self, X: ArrayLike
     ) -> tuple[FloatArray, NDArray[np.int64], FloatArray, FloatArray, FloatArray]:
         """Points, their cells, and the sites and weights: what potentials are evaluated from."""
         points = self._points(X)
         hi, lo = self.solution_.weights_exact.T
-        return points, self.solution_.assign(points), self.sites_, hi, lo
+        return points, self._assign(points), self.sites_, hi, lo
 
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Return the index of the fitted point to which each source point is sent.
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the index of the fitted point to which each source point is sent, or its label.
 
         Parameters
         ----------
-        X : array_like of shape (q, 2)
+        X : array_like of shape (q, d)
             Points of the source space, inside or outside the source's domain.
 
         Returns
         -------
-        ndarray of shape (q,), int64
+        ndarray of shape (q, ...)
+            Labels, if `fit` was given some; else indices of rows of `sites_`, int64. With labels,
+            ``solution_.assign(X)`` gives the indices.
         """
         points = self._points(X)
-        return self.solution_.assign(points)
+        return self.labels_[self._assign(points)]
 
     def transform(self, X: ArrayLike) -> FloatArray:
         """Return T(X): the fitted point to which each source point is sent.
 
         Parameters
         ----------
-        X : array_like of shape (q, 2)
+        X : array_like of shape (q, d)
             Points of the source space, inside or outside the source's domain.
 
         Returns
         -------
-        ndarray of shape (q, 2)
+        ndarray of shape (q, d)
         """
-        labels = self.predict(X)
-        return self.sites_[labels]
+        points = self._points(X)
+        return self.sites_[self._assign(points)]
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw fitted points with the probabilities of their cells, by mapping source samples.
@@ -227,18 +240,18 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n, 2)
+        ndarray of shape (n, d)
         """
         check_is_fitted(self)
         rng = as_generator(self.random_state if random_state is None else random_state)
-        return self.sites_[self.solution_.assign(self.solution_.source.sample(n, rng))]
+        return self.sites_[self._assign(self.solution_.source.sample(n, rng))]
 
     def brenier_potential(self, X: ArrayLike) -> FloatArray:
         """Evaluate the Brenier potential u(x) = max_i (<x, y_i> + h_i), whose gradient is T.
 
         Parameters
         ----------
-        X : array_like of shape (q, 2)
+        X : array_like of shape (q, d)
             Points of the source space.
 
         Returns
@@ -252,7 +265,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array_like of shape (q, 2)
+        X : array_like of shape (q, d)
             Points of the source space.
 
         Returns
@@ -267,12 +280,14 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         indices : array_like of int, shape (q,)
-            Indices of fitted points, as `predict` returns them.
+            Indices of fitted points, as ``solution_.assign`` returns them, and `predict` where
+            there are no labels.
 
         Returns
         -------
-        ndarray of shape (q, 2)
-            NaN for the cells that are empty.
+        ndarray of shape (q, d)
+            Exact where the method is; in Monte Carlo, means of the samples of the final test. NaN
+            for cells that are empty, or that no sample fell into.
         """
         check_is_fitted(self)
         chosen = np.asarray(indices)
@@ -283,4 +298,16 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         if chosen.size and not (chosen.min() >= 0 and chosen.max() < n):
             raise ValueError(f"indices must lie between 0 and {n - 1}")
-        return self.solution_.diagram().centroids[chosen.astype(np.intp)]
+        return self.solution_.centroids[chosen.astype(np.intp)]
+
+
+def _as_labels(y: Any, n: int) -> NDArray[Any]:
+    """Return a copy of labels with one row per point; numbers from 0 for None."""
+    if y is None:
+        return np.arange(n, dtype=np.int64)
+    labels = np.array(y)
+    if labels.ndim == 0 or len(labels) != n:
+        raise ValueError(
+            f"y must have one entry for each of the {n} rows of Y, got shape {labels.shape}"
+        )
+    return labels

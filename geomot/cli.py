@@ -1,7 +1,8 @@
 """The command line: fit, sample, plot, info and demo.
 
 Exit codes: 0 done, 2 bad input (one line on stderr says what), 3 not converged (the file is
-written all the same), 130 interrupted. Files are read as plain numbers; nothing is unpickled.
+written all the same), 4 a process of a distributed run was lost, 130 interrupted. Files are read as
+plain numbers; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 import geomot
+from geomot._validation import as_masses, as_points
+from geomot.distributed import DistributedError, initialise, launched_rank
 
 if TYPE_CHECKING:
     from geomot.solution import Solution
@@ -31,6 +34,7 @@ __all__ = ["main"]
 EXIT_OK = 0
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3
+EXIT_LOST = 4
 EXIT_INTERRUPTED = 130
 
 # A compressed array may unpack to this many bytes whatever the size of its file; beyond, to four
@@ -38,17 +42,26 @@ EXIT_INTERRUPTED = 130
 _UNPACKED_ALLOWANCE = 64 * 2**20
 
 _DOMAINS = """\
-domains (--domain):
-  unit                     the unit square (default)
-  bounds                   the bounding box of the sites
-  box:X0,Y0,X1,Y1          a box by two corners
+domains (--domain), for sites with d columns:
+  unit                     uniform on the unit box [0, 1]^d (default)
+  bounds                   uniform on the bounding box of the sites
+  box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
+  ball:CX,...,R            uniform on a ball: centre, then radius
+  normal                   the standard normal distribution
+  gaussian:FILE            a normal distribution: npz with mean and cov, or a table of the mean and
+                           below it the covariance matrix (d + 1 rows)
+  match                    the normal distribution with mean and covariance of the sites
+  samples:FILE             the points of a file, equally likely
+  grid:FILE                densities on a grid over the unit box: an array with d axes
   regular:N[,CX,CY,R]      a regular polygon of N sides (centre 0,0 and radius 1 if not given)
   polygon:FILE             a convex polygon, one vertex per row
   polygon:X,Y,X,Y,X,Y...   the same, spelt out
 
 files: .npy, .npz, and text with one point per row (.csv and others; commas, semicolons, tabs or
 blanks; a header row is recognised). Exit codes: 0 done, 2 bad input, 3 not converged (the map is
-written), 130 interrupted."""
+written), 4 a process of a distributed run was lost, 130 interrupted.
+
+several processes: torchrun --nproc-per-node=K -m geomot fit ... --method montecarlo"""
 
 
 class _BadInput(Exception):
@@ -58,7 +71,8 @@ class _BadInput(Exception):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # argparse would print the usage as well: one line is enough to act on.
-        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        line = f"{self.prog}: error: {message} (see {self.prog} --help)\n"
+        self.exit(EXIT_BAD_INPUT, line if launched_rank() == 0 else None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,25 +110,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(name, f"{where}{error.strerror or error}", EXIT_BAD_INPUT)
     except MemoryError:
         return _complain(name, "not enough memory", EXIT_BAD_INPUT)
+    except DistributedError as error:
+        return _complain(name, str(error), EXIT_LOST)
     except (_BadInput, ValueError, TypeError, ImportError) as error:
         return _complain(name, str(error), EXIT_BAD_INPUT)
 
 
 def _complain(name: str, message: str, code: int) -> int:
-    line = " ".join(message.split())
-    sys.stderr.write(f"{name}: {'' if code == EXIT_INTERRUPTED else 'error: '}{line}\n")
+    # what all processes of a run find is said once
+    if launched_rank() == 0 or code == EXIT_LOST:
+        line = " ".join(message.split())
+        sys.stderr.write(f"{name}: {'' if code == EXIT_INTERRUPTED else 'error: '}{line}\n")
     return code
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="geomot", description="Semi-discrete optimal transport in the plane.")
+    parser = _Parser(
+        prog="geomot",
+        description="Semi-discrete optimal transport: exact on the line and in the plane, "
+        "by sampling above.",
+    )
     parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     fit = commands.add_parser(
         "fit",
         help="compute the map from a domain onto points",
-        description="Compute the optimal map from the uniform measure on a domain onto points.",
+        description="Compute the optimal map from a continuous measure onto points.",
         epilog=_DOMAINS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -127,11 +149,36 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--normalize", action="store_true", help="divide the masses by their sum")
     fit.add_argument("--array", metavar="NAME", help="which array of an npz FILE holds the sites")
-    fit.add_argument("--domain", metavar="DOMAIN", default="unit", help="source domain; see below")
-    fit.add_argument("--tol", type=float, help="largest relative error of a mass (1e-9)")
-    fit.add_argument("--max-iter", type=int, metavar="K", help="most Newton steps")
+    fit.add_argument("--domain", metavar="DOMAIN", default="unit", help="source measure; see below")
+    fit.add_argument(
+        "--method",
+        choices=("auto", "quantile", "newton", "montecarlo"),
+        default="auto",
+        help="quantile is exact on the line, newton in the plane, montecarlo samples the source; "
+        "auto (the default) is exact where it can be",
+    )
+    fit.add_argument(
+        "--tol",
+        type=float,
+        help="exact: largest relative error of a mass (1e-9); Monte Carlo: largest total variation "
+        "between the masses and their targets (0.01)",
+    )
+    fit.add_argument("--max-iter", type=int, metavar="K", help="most steps")
+    fit.add_argument("--seed", type=int, help="seed of Monte Carlo: the same map each time")
     fit.add_argument("--threads", type=int, metavar="T", help="threads (all cores)")
-    fit.set_defaults(run=_fit)
+    fit.add_argument(
+        "--checkpoint", metavar="FILE", help="where to save what has been reached, now and then"
+    )
+    fit.add_argument(
+        "--device", metavar="NAME", help="device of torch for Monte Carlo, such as cuda"
+    )
+    fit.add_argument(
+        "--shard",
+        choices=("samples", "sites"),
+        default="samples",
+        help="what the processes of torchrun share out among them (samples)",
+    )
+    fit.set_defaults(run=_fit_together)
 
     sample = commands.add_parser(
         "sample",
@@ -145,7 +192,7 @@ def _build_parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "--pairs",
         action="store_true",
-        help="columns x1, x2, y1, y2, site: source point, image, index; without, y1, y2 alone",
+        help="columns x1..xd, y1..yd, site: source point, image, index; without, y1..yd alone",
     )
     sample.set_defaults(run=_sample)
 
@@ -156,9 +203,9 @@ def _build_parser() -> argparse.ArgumentParser:
     plot.add_argument("-o", "--output", required=True, help="a .png, .svg or .pdf file")
     plot.add_argument(
         "--kind",
-        choices=("diagram", "potential", "contours", "map", "sites", "convergence"),
+        choices=("diagram", "potential", "contours", "map", "sites", "masses", "convergence"),
         default="diagram",
-        help="what to draw (diagram)",
+        help="what to draw (diagram); in any dimension: sites, masses, convergence",
     )
     plot.add_argument(
         "--color",
@@ -200,17 +247,28 @@ def _build_parser() -> argparse.ArgumentParser:
 # ---------------------------------------------------------------------------------------------
 
 
-def _fit(args: argparse.Namespace) -> int:
+def _fit_together(args: argparse.Namespace) -> int:
+    """Fit in this process, or with the others that torchrun has started."""
+    with initialise(args.device) as ranks:
+        args.device = ranks.device
+        return _fit(args, args.shard if ranks.size > 1 else False, ranks.rank == 0)
+
+
+def _fit(args: argparse.Namespace, distributed: bool | str, speaks: bool) -> int:
     _check_folder(args.output)
+    if args.checkpoint is not None:
+        _check_folder(args.checkpoint)
     table, names = _read_table(args.file, args.array)
     masses = None
     if args.masses is not None:
         table, masses = _masses(args.masses, table, names, args.file)
     elif args.normalize:
         raise _BadInput("--normalize needs --masses")
-    if table.ndim != 2 or table.shape[1] != 2:
-        raise _BadInput(f"{args.file}: sites must have 2 columns, got shape {table.shape}")
-    source = _domain(args.domain, table)
+    if table.ndim != 2 or 0 in table.shape:
+        raise _BadInput(f"{args.file}: sites must be the rows of a table, got shape {table.shape}")
+    if args.seed is not None and args.seed < 0:
+        raise _BadInput(f"--seed must not be negative, got {args.seed}")
+    source = _source(args.domain, table, masses)
     start = time.perf_counter()
     with warnings.catch_warnings():
         # The exit code and the line below say it already.
@@ -219,27 +277,62 @@ def _fit(args: argparse.Namespace) -> int:
             table,
             masses,
             source,
+            method=args.method,
             tol=args.tol,
             max_iter=args.max_iter,
             threads=args.threads,
+            random_state=args.seed,
             normalize=args.normalize,
             progress=sys.stderr.isatty(),
+            checkpoint=args.checkpoint,
+            device=args.device,
+            distributed=distributed,
         )
     seconds = time.perf_counter() - start
+    if not speaks:
+        return EXIT_OK if solution.converged else EXIT_NOT_CONVERGED
     solution.save(args.output)
-    low, high = solution.bracket
-    sys.stdout.write(
-        f"{args.output}: {len(solution.sites)} sites, mass error {solution.mass_error:.2g} after "
-        f"{solution.n_iter} steps, W2^2 in [{low:.12g}, {high:.12g}], {seconds:.2f} s\n"
-    )
+    sys.stdout.write(f"{args.output}: {_outcome(solution)}, {seconds:.2f} s\n")
     if solution.converged:
         return EXIT_OK
     return _complain(
         "geomot fit",
-        f"not converged ({solution.status}): mass error {solution.mass_error:.2g}, wanted "
-        f"{solution.tol:.2g}; the map was written",
+        f"not converged ({solution.status}): {_error(solution)}, wanted {solution.tol:.2g}; "
+        "the map was written",
         EXIT_NOT_CONVERGED,
     )
+
+
+def _error(solution: Solution) -> str:
+    """The error that the tolerance bounds."""
+    if solution.estimate is None:
+        return f"mass error {solution.mass_error:.2g}"
+    low, high = solution.estimate.tv_interval
+    level = 100 * solution.estimate.confidence
+    return f"total variation {solution.estimate.tv:.2g} in [{low:.2g}, {high:.2g}] ({level:g} %)"
+
+
+def _outcome(solution: Solution) -> str:
+    low, high = solution.bracket
+    n, d = solution.sites.shape
+    if solution.estimate is None:
+        return (
+            f"{n} sites, {_error(solution)} after {solution.n_iter} steps, "
+            f"W2^2 in [{low:.12g}, {high:.12g}]"
+        )
+    estimate = solution.estimate
+    return (
+        f"{n} sites in {d} dimensions, {_error(solution)}, {estimate.n_fit_samples} samples fitted "
+        f"and {estimate.n_samples} tested, W2^2 in [{low:.6g}, {high:.6g}] "
+        f"({_one_sided(solution):g} % each)"
+    )
+
+
+def _one_sided(solution: Solution) -> float:
+    """Level of each bound of the bracket in Monte Carlo, in per cent."""
+    if solution.estimate is None:
+        return 100.0
+    return 50.0 * (1.0 + solution.estimate.confidence)
 
 
 def _sample(args: argparse.Namespace) -> int:
@@ -255,8 +348,9 @@ def _sample(args: argparse.Namespace) -> int:
     if suffix == ".npy":
         np.save(args.output, rows, allow_pickle=False)
     else:
-        header = "x1,x2,y1,y2,site" if args.pairs else "y1,y2"
-        formats = ["%.17g"] * 4 + ["%d"] if args.pairs else "%.17g"
+        names = [f"{letter}{k + 1}" for letter in "xy" for k in range(points.shape[1])]
+        header = ",".join([*names, "site"] if args.pairs else names[points.shape[1] :])
+        formats = ["%.17g"] * len(names) + ["%d"] if args.pairs else "%.17g"
         np.savetxt(args.output, rows, fmt=formats, delimiter=",", header=header, comments="")
     return EXIT_OK
 
@@ -266,9 +360,15 @@ def _plot(args: argparse.Namespace) -> int:
     _check_folder(args.output)
     if not 10 <= args.dpi <= 2400:
         raise _BadInput(f"--dpi must lie between 10 and 2400, got {args.dpi:g}")
-    if args.color is not None and args.kind in ("contours", "map", "convergence"):
+    if args.color is not None and args.kind in ("contours", "map", "masses", "convergence"):
         raise _BadInput(f"--color does not apply to --kind {args.kind}")
     solution = geomot.load(args.map)
+    dim = solution.sites.shape[1]
+    if dim != 2 and args.kind in ("diagram", "potential", "contours", "map"):
+        raise _BadInput(
+            f"--kind {args.kind} needs sites in the plane, and {args.map} has {dim} dimension(s): "
+            "--kind sites, masses and convergence work in any"
+        )
     values = args.color
     if values is not None and values not in ("weights", "masses", "costs"):
         values = _read_values(values, len(solution.sites))
@@ -298,6 +398,8 @@ def _plot(args: argparse.Namespace) -> int:
         )
     elif args.kind == "sites":
         plotting.site_cloud(solution, values, ax=figure.subplots())
+    elif args.kind == "masses":
+        plotting.mass_errors(solution, ax=figure.subplots())
     else:
         plotting.convergence(solution, ax=figure.subplots())
     if args.title:
@@ -316,10 +418,11 @@ def _info(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return EXIT_OK
-    facts["bracket"] = "[{:.15g}, {:.15g}]".format(*facts["bracket"])
     for key, value in facts.items():
-        text = f"{value:.15g}" if isinstance(value, float) else str(value)
-        sys.stdout.write(f"{key:20} {text}\n")
+        text = (
+            f"[{_text(value[0])}, {_text(value[1])}]" if isinstance(value, list) else _text(value)
+        )
+        sys.stdout.write(f"{key:36} {text}\n")
     return EXIT_OK
 
 
@@ -338,9 +441,16 @@ def _demo(args: argparse.Namespace) -> int:
     return EXIT_OK if result.solution.converged else EXIT_NOT_CONVERGED
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
 def _facts(solution: Solution) -> dict[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "sites": len(solution.sites),
+        "dimensions": solution.sites.shape[1],
         "source": repr(solution.source),
         "method": solution.method,
         "status": solution.status,
@@ -351,6 +461,24 @@ def _facts(solution: Solution) -> dict[str, Any]:
         "W2^2": solution.cost,
         "bracket": list(solution.bracket),
     }
+    estimate = solution.estimate
+    if estimate is not None:
+        facts |= {
+            "level of each bound": 0.01 * _one_sided(solution),
+            "W2^2 standard error": estimate.cost_standard_error,
+            "total variation": estimate.tv,
+            "total variation interval": list(estimate.tv_interval),
+            "level of the interval": estimate.confidence,
+            "total variation of sampling noise": estimate.tv_floor,
+            "chi^2": estimate.chi2,
+            "chi^2 standard error": estimate.chi2_standard_error,
+            "mass error standard error": estimate.mass_error_standard_error,
+            "samples fitted": estimate.n_fit_samples,
+            "samples tested": estimate.n_samples,
+            "cost of the map": estimate.map_cost,
+            "cost of the map standard error": estimate.map_cost_standard_error,
+        }
+    return facts
 
 
 # ---------------------------------------------------------------------------------------------
@@ -374,20 +502,55 @@ def _check_suffix(path: str, allowed: tuple[str, ...]) -> str:
     return suffix
 
 
-def _domain(spec: str, sites: np.ndarray) -> Source:
+def _source(spec: str, sites: np.ndarray, masses: np.ndarray | None) -> Source:
+    """The source of the sites' dimension that --domain asks for."""
+    try:
+        source = _domain(spec, sites, masses)
+    except (_BadInput, ValueError, TypeError) as error:
+        said = str(error)
+        raise _BadInput(said if "--domain" in said else f"--domain {spec}: {said}") from None
+    if source.dim != sites.shape[1]:
+        raise _BadInput(
+            f"--domain {spec} has {source.dim} dimension(s), and the sites have "
+            f"{sites.shape[1]} column(s)"
+        )
+    return source
+
+
+def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None) -> Source:
     kind, _, rest = spec.partition(":")
-    if kind == "unit" and not rest:
-        return geomot.UniformBox([0, 0], [1, 1])
-    if kind == "bounds" and not rest:
-        return geomot.UniformBox(sites.min(axis=0), sites.max(axis=0))
-    if kind == "polygon" and rest and "," not in rest:
+    d = sites.shape[1]
+    if not rest:
+        if kind == "unit":
+            return geomot.UniformBox.unit(d)
+        if kind == "bounds":
+            return geomot.UniformBox(sites.min(axis=0), sites.max(axis=0))
+        if kind == "normal":
+            return geomot.Gaussian(np.zeros(d), 1.0)
+        if kind == "match":
+            return _matching(sites, masses)
+    elif kind == "polygon" and "," not in rest:
         return geomot.UniformPolygon(_read_table(rest)[0])
+    elif kind == "gaussian":
+        return _gaussian(rest, d)
+    elif kind == "samples":
+        return geomot.Samples(_read_table(rest)[0])
+    elif kind == "grid":
+        return geomot.GridDensity(_read_table(rest)[0])
     try:
         numbers = [float(part) for part in rest.split(",")] if rest else []
     except ValueError:
         raise _BadInput(f"--domain: not a list of numbers: {rest!r}") from None
-    if kind == "box" and len(numbers) == 4:
-        return geomot.UniformBox(numbers[:2], numbers[2:])
+    wanted = {"box": 2 * d, "ball": d + 1}.get(kind)
+    if numbers and wanted is not None and len(numbers) != wanted:
+        raise _BadInput(
+            f"--domain {kind} must have {wanted} numbers for sites with {d} column(s), "
+            f"got {len(numbers)}"
+        )
+    if numbers and kind == "box":
+        return geomot.UniformBox(numbers[:d], numbers[d:])
+    if numbers and kind == "ball":
+        return geomot.UniformBall(numbers[:d], numbers[d])
     if kind == "regular" and len(numbers) in (1, 4) and numbers[0].is_integer():
         n, *circle = numbers
         x, y, radius = circle or (0.0, 0.0, 1.0)
@@ -395,9 +558,42 @@ def _domain(spec: str, sites: np.ndarray) -> Source:
     if kind == "polygon" and numbers and len(numbers) % 2 == 0:
         return geomot.UniformPolygon(np.reshape(numbers, (-1, 2)))
     raise _BadInput(
-        "--domain must be unit, bounds, box:X0,Y0,X1,Y1, regular:N[,CX,CY,R], polygon:FILE or "
-        f"polygon:X,Y,..., got {spec!r}"
+        "--domain must be unit, bounds, box:..., ball:..., normal, gaussian:FILE, match, "
+        "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE or polygon:X,Y,..., "
+        f"got {spec!r}"
     )
+
+
+def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:
+    """The normal measure with the moments of the sites."""
+    weights = as_masses(masses, len(sites), "masses", normalize=True)
+    points = as_points(sites, "sites")
+    mean = weights @ points
+    centred = points - mean
+    covariance = (centred * weights[:, None]).T @ centred
+    # What rounding leaves of a column of equal numbers is no variance.
+    flat = np.sqrt(np.diag(covariance)) <= 1e-13 * np.abs(points).max(axis=0)
+    try:
+        if flat.any():
+            raise ValueError
+        return geomot.Gaussian(mean, covariance)
+    except ValueError:
+        raise _BadInput(
+            "the sites must vary in all directions, and these span less than "
+            f"{points.shape[1]} dimension(s)"
+        ) from None
+
+
+def _gaussian(path: str, d: int) -> Source:
+    if Path(path).suffix.lower() == ".npz":
+        return geomot.Gaussian(*(_read_table(path, name)[0] for name in ("mean", "cov")))
+    table, _ = _read_table(path)
+    if table.shape != (d + 1, d):
+        raise _BadInput(
+            f"{path}: must hold the mean and below it the covariance matrix, shape {(d + 1, d)} "
+            f"for sites with {d} column(s), got {table.shape}"
+        )
+    return geomot.Gaussian(table[0], table[1:])
 
 
 def _masses(
@@ -478,8 +674,11 @@ def _read_npz(path: str, array: str | None) -> np.ndarray:
         }
         if array is None:
             known = [name for name in ("sites", "points", "X") if name in members]
-            array = known[0] if known else next(iter(members), "") if len(members) == 1 else None
-        if array not in members:
+            array = known[0] if known else next(iter(members)) if len(members) == 1 else None
+        if array is not None and array not in members:
+            names = ", ".join(members) or "none"
+            raise _BadInput(f"{path}: there is no array {array}, only: {names}")
+        if array is None:
             raise _BadInput(f"{path}: choose an array with --array: {', '.join(members) or 'none'}")
         info = members[array]
         allowed = max(4 * os.path.getsize(path), _UNPACKED_ALLOWANCE)

@@ -13,9 +13,10 @@ the frame. Two designs exist:
   sample-site pair then costs an addition and a maximum, whatever the dimension.
 - `PointDesign`, for all others, sample by sample.
 
-Both draw from streams. A stream is a Sobol sequence under a random digital shift of its own
-wherever the source has a map from the unit cube, else plain samples: each sample is exactly
-distributed, and different streams are independent, which is what tests rest on.
+Both draw from streams. One for fitting is a Sobol sequence under random digital shifts wherever the
+source has a map from the unit cube: each sample is exactly distributed, and the masses of many vary
+less than those of independent ones. Streams for tests are plain samples: products of two shifted
+copies of one net vary far more than those of independent samples, above all in few dimensions.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from geomot._constants import PAIR_SITES, SOBOL_ROWS
+from geomot._constants import NEAR_DIMENSIONS, NEAR_SITES, PAIR_DIMENSIONS, PAIR_SITES, SOBOL_ROWS
 from geomot._core.montecarlo import GROUP_SIDE
 from geomot.backend import Backend, WinnersLike
 from geomot.sources import Product, Source
@@ -77,6 +78,7 @@ class Design(ABC):
     """
 
     group: int  # samples in a group
+    test_noise: float  # standard error of chi^2, in units of that of independent samples
 
     def __init__(self, sites: FloatArray, source: Source, threads: int) -> None:
         self.source = source
@@ -101,7 +103,11 @@ class Design(ABC):
 
     @abstractmethod
     def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
-        """Start a stream: a function that draws the next so many groups."""
+        """Start a stream for fitting: a function that draws the next so many groups."""
+
+    @abstractmethod
+    def plain_stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
+        """Start a stream of independent groups."""
 
     @abstractmethod
     def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
@@ -124,6 +130,7 @@ class PointDesign(Design):
     """Samples taken one by one; see `Design`."""
 
     group = 1
+    test_noise = 1.2
 
     def __init__(
         self,
@@ -146,11 +153,15 @@ class PointDesign(Design):
         return ((x - self.mean) / self.scale).astype(np.float32)
 
     def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
-        """Start a stream of samples."""
+        """Start a stream of samples, of low discrepancy where the source allows it."""
         if self.net is None:
-            return lambda count: Batch((self._frame(self.source.sample(count, rng)),))
+            return self.plain_stream(rng)
         shifted = _Shifted(self.net, rng, lambda u: self._frame(self.source.from_uniforms(u)))
         return lambda count: Batch((shifted.take(count),))
+
+    def plain_stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
+        """Start a stream of independent samples."""
+        return lambda count: Batch((self._frame(self.source.sample(count, rng)),))
 
     def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
         """Return the winners of all samples."""
@@ -174,6 +185,7 @@ class PairDesign(Design):
     """Product groups; see `Design`. The source must be an affine image of a product measure."""
 
     group = GROUP
+    test_noise = 3.0
 
     def __init__(
         self,
@@ -221,6 +233,18 @@ class PairDesign(Design):
         def draw(groups: int) -> Batch:
             rows = (half.take(groups * GROUP_SIDE) for half in halves)
             return Batch(tuple(r.reshape(groups, GROUP_SIDE, -1) for r in rows))
+
+        return draw
+
+    def plain_stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
+        """Start a stream of groups with independent halves."""
+
+        def draw(groups: int) -> Batch:
+            shapes = [(groups, GROUP_SIDE, net.rows.shape[1]) for net in self.nets]
+            if self.kind == "normal":
+                return Batch(tuple(rng.standard_normal(s, dtype=np.float32) for s in shapes))
+            half = np.float32(0.5)
+            return Batch(tuple(rng.random(s, dtype=np.float32) - half for s in shapes))
 
         return draw
 
@@ -341,10 +365,14 @@ def make_design(
 ) -> Design:
     """Return the design that reaches a given error soonest.
 
-    Product groups make many pairs of samples that share half of their coordinates: with few sites
-    these often share the cell too, and then tell little more than one sample.
+    Product groups make many pairs of samples that share half of their coordinates: with few sites,
+    or in few dimensions, these often share the cell too, and then tell little more than one sample.
+    With many sites and not many dimensions, single samples can skip most sites, which pairs cannot.
     """
-    paired = source.product is not None and source.dim > 1 and len(sites) >= PAIR_SITES
+    n, d = sites.shape
+    skipping = d <= NEAR_DIMENSIONS and n >= NEAR_SITES * 2**d
+    shared = d < PAIR_DIMENSIONS or n < PAIR_SITES
+    paired = source.product is not None and not (shared or skipping)
     return (PairDesign if paired else PointDesign)(sites, source, rng, threads, backend)
 
 

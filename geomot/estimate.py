@@ -194,7 +194,7 @@ class Tally:
         n = len(masses)
         self.design = design
         self.masses = masses
-        self.streams = [design.stream(own) for own in rng.spawn(TEST_STREAMS)]
+        self.streams = [design.plain_stream(own) for own in rng.spawn(TEST_STREAMS)]
         self.counts = np.zeros((TEST_STREAMS, n), dtype=np.int32)
         self.sums = np.zeros((n, design.source.dim))
         # samples of each stream, and sums over them of |x - m|^2 and of the best score

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from geomot._constants import FIRST_GAPS, FIT_CAP, IDLE_REACH, TEST_STREAMS
+from geomot._constants import FIT_CAP, IDLE_REACH, LEAST_LIMIT, TEST_STREAMS
 from geomot.assign import Assigner
 from geomot.backend import Backend, CoreBackend
 from geomot.certificate import largest_price
@@ -71,24 +71,18 @@ def solve_montecarlo(
     design_rng, fit_rng, test_rng = rng.spawn(3)
     design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
     examiner = Examiner(design, problem.masses, tol, test_rng)
-    if initial is None:
-        heights, worth = gaussian_start(design, problem.sites, problem.masses), 0
-    else:
-        heights, worth = _warm_start(design, examiner, problem, initial)
-    fit = Fit(design, problem.masses, heights, fit_rng, worth)
-    if initial is None:
-        fit.foresee_masses()
-    limit = int(FIT_CAP * examiner.usual / examiner.most / fit.batch_size) + FIRST_GAPS
-    limit = limit if max_iter is None else max_iter
+    fit, look = _start(design, examiner, problem, initial, fit_rng)
+    limit = int(FIT_CAP * examiner.usual / examiner.most / fit.batch_size)
+    limit = max(limit, LEAST_LIMIT) if max_iter is None else max_iter
 
     recorder = _Recorder(problem, fit, source, tol, monitor)
-    start = fit.samples
-    following = start + examiner.first_look()
+    following = examiner.first_look()
     while True:
-        while fit.n_iter < limit and fit.samples < following:
-            fit.step()
-            monitor.tick(fit.samples - start)
-        look = examiner.look(fit.average, fit.samples)
+        if look is None:
+            while fit.n_iter < limit and fit.samples < following:
+                fit.step()
+                monitor.tick(fit.drawn)
+            look = examiner.look(fit.average, fit.samples)
         stopped = recorder.record(look)
         if look.converged:
             return recorder.solution(look, "converged")
@@ -96,16 +90,26 @@ def solve_montecarlo(
             return recorder.solution(look, "stopped")
         if fit.n_iter >= limit:
             return recorder.solution(look, "max_iter")
-        following = examiner.next_look(fit.samples)
+        following, look = examiner.next_look(fit.samples), None
 
 
-def _warm_start(
-    design: Design, examiner: Examiner, problem: Merged, initial: FloatArray
-) -> tuple[FloatArray, int]:
-    """Heights of given weights, and how many samples they are worth by their measured distance."""
-    heights = design.heights(initial[problem.members])
-    look = examiner.look(heights, 0)
-    return heights, int(examiner.usual / max(look.distance, look.standard_error))
+def _start(
+    design: Design,
+    examiner: Examiner,
+    problem: Merged,
+    initial: FloatArray | None,
+    rng: np.random.Generator,
+) -> tuple[Fit, Look | None]:
+    """Start from a guess, or from weights, which are looked at to know what they are worth."""
+    if initial is None:
+        fit = Fit(
+            design, problem.masses, gaussian_start(design, problem.sites, problem.masses), rng
+        )
+        fit.foresee_masses()
+        return fit, None
+    look = examiner.assess(design.heights(initial[problem.members]))
+    worth = examiner.worth(look)
+    return Fit(design, problem.masses, look.heights, rng, worth), look
 
 
 def _all_weights(merged: Merged, weights: FloatArray, source: Source) -> FloatArray:
@@ -149,7 +153,7 @@ class _Recorder:
         dual = look.tally.costs(self.fit.design.weights(look.heights))[0]
         masses = look.tally.measured()
         tv, least = total_variation(look.distance), float(masses.min())
-        self.rows.append((dual, tv, self.fit.step_factor, least, float(self.fit.samples)))
+        self.rows.append((dual, tv, self.fit.step_factor, least, float(self.fit.drawn)))
         return self.monitor.show(
             lambda: SolverState(
                 n_iter=self.fit.n_iter,
@@ -173,7 +177,7 @@ class _Recorder:
         own = self.fit.design.weights(look.heights)
         masses = tally.measured()
         dual = tally.costs(own)[0]
-        estimate = tally.estimate(self.fit.samples, own, look.scales)
+        estimate = tally.estimate(self.fit.drawn, own, look.scales)
         bounds = _bracket(problem.sites, dual, estimate)
         return Solution(
             sites=problem.all_sites,

@@ -4,6 +4,9 @@ Every function takes `ax=None` (then it makes a figure with pyplot) and returns 
 titles, sizes and files are left to the caller. Each set of cells is a single collection, so that
 100 000 cells take seconds, and what has many parts is rasterised inside vector files. The colours
 can be told apart with the usual forms of colour blindness.
+
+`convergence`, `mass_errors` and `site_cloud` work in any dimension; what draws cells needs a
+diagram in the plane.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import LightSource, Normalize, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
@@ -21,6 +24,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from geomot import potentials
+from geomot._constants import TV_FACTOR
 from geomot._validation import as_count, as_points, as_real_array, as_vector
 
 if TYPE_CHECKING:
@@ -35,6 +39,7 @@ __all__ = [
     "class_colors",
     "convergence",
     "image_grid",
+    "mass_errors",
     "power_diagram",
     "site_cloud",
     "transport_map",
@@ -63,6 +68,9 @@ _DUAL = "#D55E00"
 # Collections with more parts than this are stored as pixels inside svg and pdf files, which
 # viewers would otherwise draw for minutes.
 _RASTER_FROM = 10_000
+
+# Strokes in one path; far longer paths exceed what the Agg renderer can hold.
+_STROKES = 500
 
 _POTENTIAL = {False: r"$u(x)$", True: r"$u(x) - \langle x, \bar y\rangle$"}
 
@@ -196,7 +204,7 @@ def brenier_potential(
     """
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    diagram = _as_diagram(solution)
+    diagram = _as_diagram(solution, "solution")
     ax = _new_axes(projection="3d") if ax is None else ax
     if not hasattr(ax, "get_zlim"):
         raise ValueError('ax must be three-dimensional, made with projection="3d"')
@@ -282,7 +290,7 @@ def brenier_contours(
     -------
     Axes
     """
-    diagram = _as_diagram(solution)
+    diagram = _as_diagram(solution, "solution")
     resolution = as_count(resolution, "resolution", 2)
     ax = _new_axes() if ax is None else ax
     low, high = diagram.source.bounds
@@ -326,6 +334,9 @@ def site_cloud(
 ) -> Axes:
     """Draw the sites alone: the target measure, each dot with an area in proportion to its mass.
 
+    Above the plane, what is drawn are the first two principal components of the target measure,
+    and the axes say how much of its variance each has. On the line, masses are the vertical axis.
+
     Parameters
     ----------
     diagram : PowerDiagram or Solution
@@ -343,11 +354,15 @@ def site_cloud(
     """
     masses = getattr(diagram, "target_masses", diagram.masses)
     ax = _new_axes() if ax is None else ax
-    points = diagram.sites
-    low, high = points.min(axis=0), points.max(axis=0)
-    if not (high > low).any():
-        low, high = low - 0.5, high + 0.5
-    _frame(ax, np.array([low, high]), labels=("$y_1$", "$y_2$"))
+    points, labels = _flattened(diagram.sites, masses)
+    if diagram.sites.shape[1] == 1:
+        ax.set(xlabel=labels[0], ylabel=labels[1], ylim=(0.0, 1.1 * points[:, 1].max()))
+        ax.spines[["top", "right"]].set_visible(False)
+    else:
+        low, high = points.min(axis=0), points.max(axis=0)
+        if not (high > low).any():
+            low, high = low - 0.5, high + 0.5
+        _frame(ax, np.array([low, high]), labels=labels)
     area = _dot_area(_pitch(ax, len(points)))
     dots = ax.scatter(
         *points.T,
@@ -376,10 +391,12 @@ def transport_map(
     A cell, the samples in it and its site share one colour, chosen by the site's position: blue
     to orange from left to right, dark to light from bottom to top.
 
+    Where the source has no exact diagrams, its samples are drawn without cells.
+
     Parameters
     ----------
     solution : Solution
-        The map.
+        The map, in the plane.
     samples : int or array_like of shape (m, 2), default 1000
         Points of the source, or how many to draw; 0 for none.
     random_state : optional
@@ -391,34 +408,33 @@ def transport_map(
     -------
     ndarray of two Axes
     """
-    diagram = _as_diagram(solution)
+    _check_plane(solution, "solution")
+    exact = solution.source.exact
+    diagram = _as_diagram(solution, "solution") if exact else None
     if ax is None:
         ax = _new_axes(columns=2)
     source_ax, target_ax = ax
     if np.ndim(samples) == 0:
-        count = as_count(samples, "samples", 0)
-        points = diagram.source.sample(count, random_state)
+        count = as_count(samples, "samples", 0 if exact else 1)
+        points = solution.source.sample(count, random_state)
     else:
-        points = as_points(samples, "samples", 2, allow_empty=True)
-    colours = _position_colours(diagram.sites)
-    _frame(source_ax, diagram.source.bounds)
-    pitch = _pitch(source_ax, len(diagram.masses))
-    collection = _cells(diagram, pitch, filled=True, edges=True)
-    shown = ~diagram.empty
-    pale = colours.copy()
-    # Paler cells let the samples of the same colour stand out on them.
-    pale[:, :3] = 0.45 * pale[:, :3] + 0.55 if len(points) else pale[:, :3]
-    collection.set_facecolor(pale[shown])
-    source_ax.add_collection(collection, autolim=False)
+        points = as_points(samples, "samples", 2, allow_empty=exact)
+    colours = _position_colours(solution.sites)
+    if diagram is not None:
+        _frame(source_ax, diagram.source.bounds)
+        _coloured_cells(source_ax, diagram, colours, pale=len(points) > 0)
+    else:
+        _frame(source_ax, np.array([points.min(axis=0), points.max(axis=0)]))
     if len(points):
         source_ax.scatter(
             *points.T,
             s=_dot_area(_pitch(source_ax, len(points))),
-            c=colours[diagram.locate(points)],
+            c=colours[solution.assign(points) if diagram is None else diagram.locate(points)],
             linewidths=0,
             rasterized=len(points) > _RASTER_FROM,
         )
-    _outline(source_ax, diagram.source)
+    if diagram is not None:
+        _outline(source_ax, diagram.source)
     site_cloud(solution, legend=False, ax=target_ax)
     target_ax.collections[-1].set_facecolor(colours)
     source_ax.set_title("source")
@@ -427,12 +443,18 @@ def transport_map(
 
 
 def convergence(solution: Solution | np.ndarray, *, ax: Axes | None = None) -> Axes:
-    """Draw how a solve converged: error, duality gap and step length on a logarithmic axis.
+    """Draw how a solve converged, on logarithmic axes.
+
+    For exact methods: error, duality gap and step length of each step. For Monte Carlo: the total
+    variation between masses and targets against the samples that the weights were fitted to, the
+    interval of the last estimate, the tolerance, and as a guide the total variation between the
+    targets and the shares of as many independent samples, which falls as one over their root. Exact
+    solutions on the line have nothing to show but their error.
 
     Parameters
     ----------
     solution : Solution or record array
-        A solution, or its `history`.
+        A solution, or its `history`; the history alone knows neither tolerance nor guide.
     ax : Axes, optional
         Where to draw; None makes a figure.
 
@@ -446,32 +468,79 @@ def convergence(solution: Solution | np.ndarray, *, ax: Axes | None = None) -> A
     if missing:
         raise ValueError(f"solution must be a Solution or its history, which has {missing[0]!r}")
     ax = _new_axes() if ax is None else ax
-    steps = np.arange(len(history))
-    # The last dual value stands for the optimum, so that its own gap (and any within rounding of
-    # it) cannot be drawn on this axis.
-    best = history["dual"][-1] if len(history) else 0.0
-    gap = (best - history["dual"]) / (abs(best) or 1.0)
-    curves = (
-        (history["residual"], "mass error", "o-", _OKABE_ITO[0]),
-        (gap, "relative dual gap", "s-", _OKABE_ITO[5]),
-        (history["step"], "step length", "^:", "#777777"),
-    )
-    for values, name, style, colour in curves:
-        drawn = np.where(values > 0, values, np.nan)
-        if np.isfinite(drawn).any():
-            ax.plot(steps, drawn, style, color=colour, label=name, markersize=4, linewidth=1.2)
-    tol = getattr(solution, "tol", None)
-    if tol is not None:
-        ax.axhline(tol, color=_OKABE_ITO[0], linewidth=0.8, linestyle=(0, (4, 3)))
-        ax.annotate(
-            "tolerance", (0, tol), (3, 3), textcoords="offset points", color=_OKABE_ITO[0], size=8
-        )
-    ax.set(yscale="log", xlabel="Newton step", ylabel="relative size")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    if getattr(solution, "method", None) == "quantile":
+        # Nothing was iterated: there is no curve, and no axes to draw one on.
+        text = f"computed at once,\nmass error {solution.mass_error:.1g}"
+        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+        ax.set_axis_off()
+        return ax
+    if "samples" in names:
+        _sampled_convergence(ax, history, solution)
+    else:
+        _exact_convergence(ax, history, solution)
     ax.grid(axis="y", color="#E4E4E4", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def mass_errors(solution: Solution, *, ax: Axes | None = None) -> Axes:
+    """Draw the measured mass of each site over its target, with its interval in Monte Carlo.
+
+    Sites without target mass are left out. The others are sorted by target mass, and those of equal
+    targets by measured mass; where targets span more than a decade, they are the horizontal axis.
+    An interval that misses the target has another colour: at level 0.95 one in twenty does so by
+    chance alone.
+
+    Parameters
+    ----------
+    solution : Solution
+        The solution. Of an exact one, deviations are drawn between its tolerances.
+    ax : Axes, optional
+        Where to draw; None makes a figure.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import geomot
+    >>> from geomot import plotting
+    >>> sites = np.random.default_rng(0).standard_normal((100, 5))
+    >>> solution = geomot.solve(sites, tol=0.1, random_state=0)
+    >>> plotting.mass_errors(solution).get_ylabel()
+    'measured mass / target mass'
+    """
+    if not hasattr(solution, "target_masses"):
+        raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
+    ax = _new_axes() if ax is None else ax
+    wanted = solution.target_masses
+    order = np.lexsort([solution.masses, wanted])
+    order = order[wanted[order] > 0.0]
+    wanted, measured = wanted[order], solution.masses[order]
+    wide = wanted[-1] > 10.0 * wanted[0]
+    places = wanted if wide else np.arange(1.0, len(order) + 1.0)
+    if solution.estimate is None:
+        _exact_masses(ax, places, measured / wanted - 1.0, solution.tol)
+    else:
+        intervals = solution.estimate.mass_intervals(solution.masses)[order]
+        ends = intervals / wanted[:, None]
+        _sampled_masses(ax, places, measured / wanted, ends, solution.estimate.confidence)
+    if wide:
+        ax.set(xscale="log", xlabel="target mass")
+    else:
+        equal = wanted[-1] <= wanted[0] * (1.0 + 1e-9)
+        by = "measured mass" if equal else "target mass"
+        margin = max(0.5, 0.02 * len(order))
+        ax.set(xlabel=f"sites, sorted by {by}", xlim=(1.0 - margin, len(order) + margin))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(axis="y", color="#E4E4E4", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize="small", loc="upper right" if wide else "upper left")
     return ax
 
 
@@ -567,6 +636,149 @@ def class_colors(n: int) -> list[str]:
 # ---------------------------------------------------------------------------------------------
 
 
+def _exact_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
+    steps = np.arange(len(history))
+    # The last dual value stands for the optimum, so that its own gap (and any within rounding of
+    # it) cannot be drawn on this axis.
+    best = history["dual"][-1] if len(history) else 0.0
+    gap = (best - history["dual"]) / (abs(best) or 1.0)
+    curves = (
+        (history["residual"], "mass error", "o-", _OKABE_ITO[0]),
+        (gap, "relative dual gap", "s-", _OKABE_ITO[5]),
+        (history["step"], "step length", "^:", "#777777"),
+    )
+    for values, name, style, colour in curves:
+        drawn = np.where(values > 0, values, np.nan)
+        if np.isfinite(drawn).any():
+            ax.plot(steps, drawn, style, color=colour, label=name, markersize=4, linewidth=1.2)
+    tol = getattr(solution, "tol", None)
+    if tol is not None:
+        ax.axhline(tol, color=_OKABE_ITO[0], linewidth=0.8, linestyle=(0, (4, 3)))
+        ax.annotate(
+            "tolerance", (0, tol), (3, 3), textcoords="offset points", color=_OKABE_ITO[0], size=8
+        )
+    ax.set(yscale="log", xlabel="Newton step", ylabel="relative size")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _sampled_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
+    samples, tv = history["samples"], history["residual"]
+    shown = samples > 0
+    samples, tv = samples[shown], tv[shown]
+    colour = _OKABE_ITO[0]
+    ax.set(xscale="log", yscale="log")
+    ax.set(xlabel="samples fitted to", ylabel="total variation of the masses")
+    held = tv > 0
+    if not held.any():
+        # Without a positive number a logarithmic axis has no range of its own.
+        ax.set(xlim=(1.0, 10.0), ylim=(0.1, 1.0))
+    if not len(samples):
+        ax.text(0.5, 0.5, "no samples were fitted to", ha="center", transform=ax.transAxes)
+    ax.plot(
+        samples[held], tv[held], "o-", color=colour, label="estimate", markersize=4, linewidth=1.2
+    )
+    if not held.all():
+        # Estimates of zero, from squared distances that noise made negative, at the bottom.
+        ax.plot(
+            samples[~held],
+            np.full(np.count_nonzero(~held), 0.03),
+            "v",
+            transform=ax.get_xaxis_transform(),
+            color=colour,
+            fillstyle="none",
+            markersize=5,
+            label="estimate is 0",
+        )
+    estimate = getattr(solution, "estimate", None)
+    if estimate is None or not len(samples):
+        return
+    low, high = estimate.tv_interval
+    if high > 0.0:
+        # From below the other numbers where the interval reaches down to zero.
+        least = 0.5 * min([solution.tol, high, *tv[held]])
+        label = f"{100 * estimate.confidence:g} % interval"
+        bar = [low or least, high]
+        ax.plot(samples[[-1, -1]], bar, color=colour, alpha=0.4, linewidth=4, label=label)
+    ends = np.array([samples[0], max(samples[-1], 1.5 * samples[0])])
+    guide = TV_FACTOR * np.sqrt(solution.target_masses).sum() / np.sqrt(ends)
+    ax.plot(ends, guide, ":", color="#777777", linewidth=1.2, label="noise of as many samples")
+    ax.axhline(
+        solution.tol,
+        color=_OKABE_ITO[5],
+        linewidth=1.0,
+        linestyle=(0, (4, 3)),
+        label=f"tolerance {solution.tol:g}",
+    )
+
+
+def _exact_masses(ax: Axes, places: np.ndarray, errors: np.ndarray, tol: float) -> None:
+    _error_dots(ax, places, errors, _OKABE_ITO[0])
+    for sign in (-1.0, 1.0):
+        label = f"tolerance {tol:g}" if sign > 0 else None
+        ax.axhline(
+            sign * tol, color=_OKABE_ITO[5], linewidth=1.0, linestyle=(0, (4, 3)), label=label
+        )
+    reach = 1.35 * max(float(np.abs(errors).max()), tol)
+    ax.set(ylim=(-reach, reach), ylabel="measured mass / target mass $-$ 1")
+
+
+def _sampled_masses(
+    ax: Axes, places: np.ndarray, ratios: np.ndarray, ends: np.ndarray, confidence: float
+) -> None:
+    """Dots and intervals on a logarithmic axis if they span more than a decade."""
+    top = 1.1 * float(ends.max())
+    logarithmic = top > 10.0 or (ends[:, 0].min() < 0.1 and ratios.min() < 0.3)
+    if logarithmic:
+        ax.set_yscale("log")
+        positive = ratios[ratios > 0.0]
+        bottom = 0.5 * float(min(positive.min(initial=1.0), ends[:, 1].min()))
+    else:
+        bottom = min(0.9 * float(ends[:, 0].min()), 2.0 - top) if ends.min() > 0.0 else 0.0
+    ends = np.maximum(ends, bottom)
+    missed = (ends[:, 0] > 1.0) | (ends[:, 1] < 1.0)
+    colours = to_rgba_array([_OKABE_ITO[0], _OKABE_ITO[5]])
+    width = float(np.clip(0.5 * _width(ax) / len(places), 0.4, 2.0))
+    for colour, chosen in zip(colours, (~missed, missed), strict=True):
+        # Opaque: where transparent strokes overlap, one would see how many there are in a path.
+        _strokes(ax, places[chosen], ends[chosen], 0.4 * colour + 0.6, width)
+    # Sites that no sample fell into stand at the bottom.
+    _error_dots(ax, places, np.maximum(ratios, bottom), colours[missed.astype(int)])
+    ax.axhline(1.0, color=_INK, linewidth=0.8)
+    ax.set(ylim=(bottom, top), ylabel="measured mass / target mass")
+    level = f"{100 * confidence:g} % interval"
+    for colour, name in (
+        (_OKABE_ITO[0], f"{level} holds the target: {np.count_nonzero(~missed)}"),
+        (_OKABE_ITO[5], f"misses it: {np.count_nonzero(missed)}"),
+    ):
+        ax.plot([], [], "o-", color=colour, markersize=3, linewidth=1.0, label=name)
+
+
+def _strokes(ax: Axes, places: np.ndarray, ends: np.ndarray, colour: Any, width: float) -> None:
+    """Vertical strokes as one collection of a few long paths: a path for each takes minutes."""
+    paths = []
+    for start in range(0, len(places), _STROKES):
+        part = slice(start, start + _STROKES)
+        x = np.repeat(places[part], 2)
+        codes = np.tile([Path.MOVETO, Path.LINETO], len(x) // 2)
+        paths.append(Path(np.column_stack([x, ends[part].ravel()]), codes))
+    strokes = PathCollection(paths, facecolors="none", edgecolors=[colour], linewidths=width)
+    strokes.set_transform(ax.transData)
+    strokes.set_rasterized(len(places) > _RASTER_FROM)
+    ax.add_collection(strokes, autolim=False)
+
+
+def _error_dots(ax: Axes, places: np.ndarray, values: np.ndarray, colour: Any) -> None:
+    size = float(np.clip(2.0 * _width(ax) / len(places), 1.2, 3.5))
+    ax.scatter(
+        places, values, s=size**2, c=colour, linewidths=0, rasterized=len(places) > _RASTER_FROM
+    )
+
+
+def _width(ax: Axes) -> float:
+    """Width of the axes in points (1/72 inch)."""
+    return 72.0 * ax.figure.get_size_inches()[0] * ax.get_position().width
+
+
 class _Colours:
     """One value per site, and how it is shown: as numbers on a scale, or as classes."""
 
@@ -638,12 +850,37 @@ class _Colours:
         )
 
 
-def _as_diagram(thing: Any) -> PowerDiagram:
-    if hasattr(thing, "cells"):
-        return thing
-    if hasattr(thing, "diagram"):
-        return thing.diagram()
-    raise TypeError(f"diagram must be a PowerDiagram or a Solution, got {type(thing).__name__}")
+def _flattened(sites: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
+    """Sites as points of the plane, and what its axes are."""
+    d = sites.shape[1]
+    if d == 1:
+        return np.column_stack([sites[:, 0], masses]), ("$y$", "mass")
+    if d == 2:
+        return sites, ("$y_1$", "$y_2$")
+    centred = sites - masses @ sites
+    values, vectors = np.linalg.eigh((centred * masses[:, None]).T @ centred)
+    axes = vectors[:, -1:-3:-1]
+    # A component's sign is arbitrary: let its largest coefficient be positive.
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
+    shares = 100.0 * values[-1:-3:-1] / (values.sum() or 1.0)
+    names = [f"principal component {k} ({share:.0f} %)" for k, share in enumerate(shares, 1)]
+    return centred @ axes, (names[0], names[1])
+
+
+def _as_diagram(thing: Any, name: str = "diagram") -> PowerDiagram:
+    """Return the diagram of a solution or a diagram, which has cells to be drawn."""
+    _check_plane(thing, name)
+    return thing if hasattr(thing, "cells") else thing.diagram()
+
+
+def _check_plane(thing: Any, name: str) -> None:
+    if not hasattr(thing, "sites"):
+        raise TypeError(f"{name} must be a PowerDiagram or a Solution, got {type(thing).__name__}")
+    dim = thing.sites.shape[1]
+    if dim != 2:
+        raise ValueError(
+            f"{name} must lie in the plane for its cells to be drawn, got {dim} dimension(s)"
+        )
 
 
 def _new_axes(columns: int = 1, projection: str | None = None) -> Any:
@@ -701,6 +938,16 @@ def _cells(diagram: PowerDiagram, pitch: float, *, filled: bool, edges: bool) ->
         collection.set_edgecolor("white" if filled else _PLAIN_EDGE)
     collection.set_rasterized(len(polygons) > _RASTER_FROM)
     return collection
+
+
+def _coloured_cells(ax: Axes, diagram: PowerDiagram, colours: np.ndarray, *, pale: bool) -> None:
+    collection = _cells(diagram, _pitch(ax, len(diagram.masses)), filled=True, edges=True)
+    faces = colours[~diagram.empty]
+    if pale:
+        # Samples of the same colour stand out on paler cells.
+        faces[:, :3] = 0.45 * faces[:, :3] + 0.55
+    collection.set_facecolor(faces)
+    ax.add_collection(collection, autolim=False)
 
 
 def _dual_edges(diagram: PowerDiagram, pitch: float) -> LineCollection:

@@ -21,9 +21,11 @@ from geomot._validation import (
     as_tolerance,
     as_weights,
 )
+from geomot.backend import Backend, CoreBackend
 from geomot.errors import ConvergenceError, ConvergenceWarning
 from geomot.exact import solve_exact
 from geomot.montecarlo import solve_montecarlo
+from geomot.quantile import solve_quantile
 from geomot.solution import Solution
 from geomot.sources import Source, as_source, exact_polygon
 from geomot.state import Monitor, SolverState
@@ -32,7 +34,7 @@ __all__ = ["SolverState", "solve"]
 
 FloatArray = NDArray[np.float64]
 
-METHODS = ("auto", "newton", "montecarlo")
+METHODS = ("auto", "quantile", "newton", "montecarlo")
 
 
 def solve(
@@ -51,6 +53,8 @@ def solve(
     strict: bool = False,
     normalize: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    distributed: bool | str = False,
 ) -> Solution:
     """Find the optimal map from a continuous measure onto weighted points.
 
@@ -58,6 +62,8 @@ def solve(
     what is to be found are the power weights that give each cell its mass. They maximise a concave
     dual energy.
 
+    - "quantile", on the line: cells end where the source's distribution function passes sums of the
+      masses, which gives the weights at once.
     - "newton", in the plane: cells are measured exactly, and Newton's method, started by inserting
       sites level by level, solves for the masses to nine digits and more (Kitagawa, Merigot,
       Thibert 2016; Lei, Su, Cui, Yau, Gu, arXiv:1710.05488).
@@ -76,10 +82,10 @@ def solve(
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
         The source measure on R^d; an array holds the vertices of a convex polygon, for the uniform
         measure on it. The unit box by default.
-    method : {"auto", "newton", "montecarlo"}
+    method : {"auto", "quantile", "newton", "montecarlo"}
         "auto" is exact where the source has exact diagrams.
     tol : float, optional
-        Newton: bound on the largest relative error of a cell's mass, 1e-9 by default. Monte Carlo:
+        Exact: bound on the largest relative error of a cell's mass, 1e-9 by default. Monte Carlo:
         bound on the total variation between masses and targets, 0.01 by default; "converged" then
         means that an independent test has found it smaller, at level 0.95.
     initial_weights : array_like of shape (n,) or (n, 2), Solution or SolverState, optional
@@ -106,6 +112,16 @@ def solve(
     checkpoint : str or path-like, optional
         File to which what has been reached is saved after each accepted iterate or look, with the
         status "stopped"; `geomot.load` reads it, and `initial_weights` takes it.
+    device : str, optional
+        Monte Carlo only: where samples are assigned to sites by torch, as in "cuda" or "cpu"; by
+        default the compiled core does it, which is faster on any CPU. The same samples are drawn,
+        and scores differ by rounding.
+    distributed : bool or {"samples", "sites"}, default False
+        Monte Carlo only: share the work with the other ranks of a run under torch.distributed
+        (see `geomot.distributed`), all of which must make the same call. Samples are split (True
+        is the same), or sites where they do not fit on one device. All ranks return the same
+        solution; callback, progress and checkpoint are rank 0's. Without other ranks, nothing
+        changes.
 
     Returns
     -------
@@ -117,13 +133,18 @@ def solve(
         Naming the argument, for input that cannot be meant.
     ConvergenceError
         If `strict`, when the tolerance is not reached; it carries the solution.
+    ImportError
+        If `device` or `distributed` is given and torch is missing.
+    RuntimeError
+        If another rank of a distributed run is lost.
 
     Warns
     -----
     ConvergenceWarning
         When the tolerance is not reached. The solution's `status` says why: "max_iter",
         "precision" (rounding leaves no further progress), "stalled" (no step is acceptable for
-        another reason) or "stopped" (by the callback).
+        another reason), "stopped" (by the callback) or "atoms" (points of a source on the line
+        hold too much mass).
 
     Examples
     --------
@@ -149,19 +170,44 @@ def solve(
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")
     measure = as_source(source, y.shape[1])
     if method == "auto":
-        method = "newton" if measure.exact else "montecarlo"
+        exact = "quantile" if y.shape[1] == 1 else "newton"
+        method = exact if measure.exact else "montecarlo"
     if method == "newton":
         _require_exact(y, measure)
+    if method == "quantile":
+        _require_line(y, measure)
     tolerance = as_tolerance(_TOLERANCES[method] if tol is None else tol)
     limit = None if max_iter is None else as_count(max_iter, "max_iter", 0)
+    if method != "montecarlo" and device is not None:
+        raise ValueError(f"device must be None for method {method}, got {device!r}")
+    shards = _as_shards(distributed, method)
     n_threads = as_threads(threads)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     rng = as_generator(random_state)
     initial, step = _as_initial(initial_weights, len(y))
+    start = None if initial is None else initial[0] + initial[1]
 
-    with Monitor(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
-        if method == "newton":
+    backend: Backend = CoreBackend()
+    if device is not None:
+        from geomot.torch_backend import TorchBackend
+
+        backend = TorchBackend(device)
+    monitors = Monitor
+    if shards is not None:
+        from geomot.distributed import DistributedBackend, SharedMonitor, agree, local_ranks
+
+        rng = agree(rng, sites=y, target_masses=nu, initial_weights=start, tol=tolerance,
+                    max_iter=limit, source=np.append(measure.mean, measure.covariance))  # fmt: skip
+        backend = DistributedBackend(backend, shards=shards)
+        monitors = SharedMonitor
+        if threads is None:
+            n_threads = max(n_threads // local_ranks(), 1)
+
+    with monitors(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
+        if method == "quantile":
+            solution = solve_quantile(y, nu, measure, tol=tolerance)
+        elif method == "newton":
             solution = solve_exact(
                 y,
                 nu,
@@ -179,11 +225,12 @@ def solve(
                 nu,
                 measure,
                 tol=tolerance,
-                initial=None if initial is None else initial[0] + initial[1],
+                initial=start,
                 max_iter=limit,
                 threads=n_threads,
                 rng=rng,
                 monitor=monitor,
+                backend=backend,
             )
     if not solution.converged:
         message = _complaint(solution)
@@ -193,13 +240,14 @@ def solve(
     return solution
 
 
-_TOLERANCES = {"newton": NEWTON_TOL, "montecarlo": MONTECARLO_TOL}
+_TOLERANCES = {"newton": NEWTON_TOL, "quantile": NEWTON_TOL, "montecarlo": MONTECARLO_TOL}
 
 _REASONS = {
     "max_iter": "max_iter was reached",
     "precision": "rounding leaves no further progress",
     "stalled": "no step along Newton's direction improves the masses",
     "stopped": "the callback asked for it",
+    "atoms": "the source has points of too much mass",
 }
 
 
@@ -212,9 +260,31 @@ def _require_exact(sites: FloatArray, source: Source) -> None:
     exact_polygon(source)
 
 
+def _require_line(sites: FloatArray, source: Source) -> None:
+    if sites.shape[1] != 1:
+        raise ValueError(f"sites must have shape (n, 1) for quantiles, got {sites.shape}")
+    if not source.exact:
+        raise ValueError(f"source must have a distribution function for quantiles, got {source}")
+
+
+def _as_shards(distributed: bool | str, method: str) -> str | None:
+    """What to split over the ranks of this run; None without others."""
+    if isinstance(distributed, (bool, np.bool_)):
+        if not distributed:
+            return None
+        distributed = "samples"
+    if distributed not in ("samples", "sites"):
+        raise ValueError(f"distributed must be a bool, 'samples' or 'sites', got {distributed!r}")
+    if method != "montecarlo":
+        raise ValueError(f'distributed must be False for method {method}: use method="montecarlo"')
+    from geomot.distributed import joined
+
+    return distributed if joined() else None
+
+
 def _bar(method: str, tol: float) -> tuple[str, str]:
     """Description and unit of the progress bar."""
-    if method == "newton":
+    if method != "montecarlo":
         return f"Newton to {tol:.0e}", " steps"
     return f"Monte Carlo to {tol:.3g}", " samples"
 

@@ -25,6 +25,7 @@ from geomot._constants import (
     COARSE_FLOOR,
     COARSE_SITES,
     DIAGONAL_FLOOR,
+    DIAGONAL_HITS,
     FAR_TOO_LARGE,
     FIRST_GAPS,
     FIRST_LOOK,
@@ -40,10 +41,10 @@ from geomot._constants import (
     LOOK_QUANTILE,
     RARE_AVERAGING,
     RARE_HITS,
+    SITES_PER_SAMPLE,
     STEP_DECAY,
     STEP_SAMPLES,
     TEST_LEVEL,
-    TEST_NOISE,
     TEST_QUANTILE,
     TEST_SHARE,
     TEST_STREAMS,
@@ -94,9 +95,10 @@ class Fit:
         self.latest = heights - heights.mean()
         self.average = self.latest.copy()
         self.samples = samples
+        self.drawn = 0
         self.n_iter = 0
         n = len(masses)
-        size = int(np.clip(n // 2, LEAST_BATCH, LARGEST_BATCH))
+        size = int(np.clip(n // 2, LEAST_BATCH, max(LARGEST_BATCH, n // SITES_PER_SAMPLE)))
         self.batch_groups = max(size // design.group, 1)
         self.averaged = samples / self.batch_size
         self.hessian = _Hessian(design, rng)
@@ -146,11 +148,14 @@ class Fit:
         if gaps:
             self.hessian.update(winners)
         shares = np.bincount(winners.first, minlength=len(self.masses)) / self.batch_size
-        fine, coarse = self.hessian.newton_step(shares - self.masses, self.masses)
+        # what the diagonal is raised by matters less the more samples it has been estimated from
+        floor = DIAGONAL_FLOOR / np.sqrt(1.0 + self.samples * self.masses / DIAGONAL_HITS)
+        fine, coarse = self.hessian.newton_step(shares - self.masses, floor * self.masses)
         factors = self._factors(self.masses, self.hessian.masses(self.masses))
         self.latest -= factors * fine + self.step_factor * coarse
         self.latest -= self.latest.mean()
         self.samples += self.batch_size
+        self.drawn += self.batch_size
         self.n_iter += 1
         self.averaged += 1.0
         exponent = AVERAGING + self._rarity()
@@ -202,8 +207,7 @@ class _Hessian:
             self.coarse += weight * (np.diag(flow.sum(axis=0)) - flow - self.coarse)
             floor = COARSE_FLOOR * float(np.trace(self.coarse)) / k
             if floor > 0.0:
-                values, vectors = np.linalg.eigh(self.coarse)
-                self.inverse = (vectors / (np.maximum(values, 0.0) + floor)) @ vectors.T
+                self.inverse[:] = np.linalg.inv(self.coarse + floor * np.eye(k))
 
     def masses(self, targets: FloatArray) -> FloatArray:
         """Targets, and where the diagonal tells that a cell is far larger, its mass."""
@@ -211,11 +215,13 @@ class _Hessian:
         return np.where(share > FAR_TOO_LARGE * targets, share, targets)
 
     def newton_step(
-        self, excess: FloatArray, masses: FloatArray
+        self, excess: FloatArray, floor: FloatArray
     ) -> tuple[FloatArray, FloatArray | float]:
-        """Parts of an approximate solution of H step = excess: site by site, and by clusters."""
-        # where a cell is all but lost the diagonal is too small: a share of what its mass suggests
-        fine = excess / (self.diagonal + DIAGONAL_FLOOR * self.diagonal.sum() * masses)
+        """Parts of an approximate solution of H step = excess: site by site, and by clusters.
+
+        ``floor`` times its trace is added to the diagonal.
+        """
+        fine = excess / (self.diagonal + floor * self.diagonal.sum())
         if self.clusters is None:
             return fine, 0.0
         together = np.bincount(self.clusters, excess, len(self.coarse))
@@ -242,6 +248,8 @@ def gaussian_start(design: Design, sites: FloatArray, masses: FloatArray) -> Flo
     source and target. The optimal map from N(m, A) to N(n, B) is x -> n + M (x - m), and its
     inverse's potential (y - n)' M^-1 (y - n) / 2 is minus the heights sought.
     """
+    if len(sites) == 1:
+        return np.zeros(1)
     mean = masses @ sites
     centred = sites - mean
     target = (centred * masses[:, None]).T @ centred
@@ -302,7 +310,7 @@ class Examiner:
         n = float(np.sum(np.sqrt(masses)) ** 2)
         # Least sum of fitted and tested samples: with fitted V n / c to reach a distance of c, and
         # tested noise sqrt(2 n) / (most - c) for a significant verdict.
-        noise = TEST_QUANTILE * TEST_NOISE * np.sqrt(2.0 * n)
+        noise = TEST_QUANTILE * design.test_noise * np.sqrt(2.0 * n)
         self.aim = self.most / (1.0 + np.sqrt(noise / (FIT_NOISE * n)))
         self.needed = int(noise / (self.most - self.aim))
         # distance times fitted samples, which settles to a constant as the start is forgotten
@@ -324,6 +332,23 @@ class Examiner:
             distance, error = tally.distance(scales)
             self._learn(distance, error, fitted)
             converged = self._significant(distance, error)
+            self._plan(error)
+        self.excess = tally.excess()
+        return Look(tally, heights, scales, distance, error, converged)
+
+    def assess(self, heights: FloatArray) -> Look:
+        """Test heights of unknown quality, until their distance is known to a quarter."""
+        heights = heights.astype(np.float32).astype(np.float64)
+        tally = Tally(self.design, self.masses, self.rng)
+        scales = sampling_scales(self.masses)
+        goal = LARGEST_BATCH
+        while True:
+            self._extend(tally, heights, goal)
+            distance, error = tally.distance(scales)
+            if error <= 0.25 * distance or tally.samples >= self.needed:
+                break
+            goal = min(2 * tally.samples, max(self.needed, tally.samples + 1))
+        converged = self._significant(distance, error)
         self.excess = tally.excess()
         return Look(tally, heights, scales, distance, error, converged)
 
@@ -347,6 +372,11 @@ class Examiner:
         quantile = stdtrit(TEST_STREAMS - 1, 1.0 - level)
         return bool(distance + quantile * error <= self.most)
 
+    def _plan(self, error: float) -> None:
+        """Ask for more samples of a verdict if their noise is larger than planned."""
+        surplus = TEST_QUANTILE * error / (self.most - self.aim)
+        self.needed = int(self.needed * min(max(surplus, 1.0), 4.0))
+
     def _learn(self, distance: float, error: float, fitted: int) -> None:
         """Expect the product that this look and experience together suggest."""
         if fitted == 0:
@@ -360,11 +390,15 @@ class Examiner:
         """Expected distance after so many fitted samples."""
         return self.product / max(fitted, 1)
 
+    def worth(self, look: Look) -> int:
+        """Fitted samples that would bring heights as near as a look found them."""
+        return int(self.usual / max(look.distance, look.standard_error))
+
     def next_look(self, fitted: int) -> int:
         """Fitted samples at which a verdict is expected, as far as one can look ahead."""
         low, high = LOOK_GROWTH
         ahead = self._expected(fitted) / (0.99 * self.aim)
-        return int(fitted * min(max(ahead, low), high))
+        return int(fitted * min(max(ahead, low), high)) + 1
 
     def first_look(self) -> int:
         """Fitted samples at the first look."""

@@ -1,4 +1,4 @@
-"""BrenierMap: scikit-learn's own checks, and what the map promises."""
+"""BrenierMap: scikit-learn's own checks, and what the map promises in the plane and above."""
 
 from __future__ import annotations
 
@@ -14,44 +14,33 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from geomot import BrenierMap, ConvergenceWarning, PowerDiagram, UniformBox, UniformPolygon, solve
+from geomot import (
+    BrenierMap,
+    ConvergenceWarning,
+    Gaussian,
+    GridDensity,
+    PowerDiagram,
+    Samples,
+    UniformBall,
+    UniformBox,
+    UniformPolygon,
+    load,
+    solve,
+)
 
 rng = np.random.default_rng
 Y = rng(0).random((100, 2))
 
-# Exact maps need 2 features; these checks fit data with 1, 3, 4, 5, 10 or 30.
-NOT_IN_THE_PLANE = (
-    "check_all_zero_sample_weights_error",
-    "check_dict_unchanged",
-    "check_dont_overwrite_parameters",
-    "check_dtype_object",
-    "check_estimators_dtypes",
-    "check_estimators_nan_inf",
-    "check_estimators_pickle",
-    "check_f_contiguous_array_estimator",
-    "check_fit2d_1sample",
-    "check_fit2d_predict1d",
-    "check_fit_score_takes_y",
-    "check_methods_sample_order_invariance",
-    "check_methods_subset_invariance",
-    "check_n_features_in_after_fitting",
-    "check_pipeline_consistency",
-    "check_positive_only_tag_during_fit",
-    "check_sample_weight_equivalence_on_dense_data",
-    "check_sample_weights_list",
-    "check_transformer_data_not_an_array",
-    "check_transformer_general",
-    "check_transformer_n_iter",
-    "check_transformer_preserve_dtypes",
-)
-
 
 class FirstTwoColumns(BrenierMap):
-    """The estimator on the first two columns of any data, so that every check reaches the map."""
+    """The estimator on the first two columns of any data, so that every check is made in the plane.
+
+    The data of the checks have up to 30 columns.
+    """
 
     def fit(self, Y, y=None, sample_weight=None):
         full = validate_data(self, Y, dtype=np.float64)
-        super().fit(self._cut(full), sample_weight=sample_weight)
+        super().fit(self._cut(full), y, sample_weight=sample_weight)
         self.n_features_in_ = full.shape[1]
         return self
 
@@ -64,21 +53,8 @@ class FirstTwoColumns(BrenierMap):
         return self._cut(validate_data(self, X, dtype=np.float64, reset=False)).copy()
 
 
-def expected_failures(estimator):
-    expected = {
-        "check_sample_weight_equivalence_on_dense_data": (
-            "predict returns an index among the fitted points, and repeats change their numbers "
-            "(test_repeats_are_like_weights compares the maps)"
-        )
-    }
-    if not isinstance(estimator, FirstTwoColumns):
-        reason = "exact maps are available for 2 features only"
-        expected.update(dict.fromkeys(NOT_IN_THE_PLANE, reason))
-    return expected
-
-
 @parametrize_with_checks(
-    [BrenierMap(), FirstTwoColumns()], expected_failed_checks=expected_failures
+    [BrenierMap(), FirstTwoColumns(), BrenierMap(method="montecarlo", tv_tol=0.1)]
 )
 def test_scikit_learn(estimator, check):
     check(estimator)
@@ -205,20 +181,32 @@ def test_sources(source):
 
 
 def test_refusals():
-    for features in (1, 3):
-        with pytest.raises(ValueError, match=rf"exact maps .* plane, got {features} feature"):
-            BrenierMap().fit(np.ones((10, features)))
     with pytest.raises(ValueError, match="NaN"):
         BrenierMap().fit(np.full((10, 2), np.nan))
     for parameters, name in [
         ({"tol": 0}, "tol"),
+        ({"tv_tol": 0}, "tv_tol"),
+        ({"tv_tol": np.nan}, "tv_tol"),
         ({"method": "guess"}, "method"),
         ({"max_iter": -1}, "max_iter"),
         ({"threads": 0}, "threads"),
+        ({"random_state": -1}, "random_state"),
         ({"source": UniformBox.unit(3)}, "source"),
+        ({"source": Gaussian(np.zeros(2), 1.0), "method": "newton"}, "source"),
+        ({"method": "quantile"}, "sites"),
+        ({"device": "cpu"}, "device"),
     ]:
         with pytest.raises(ValueError, match=name):
             BrenierMap(**parameters).fit(Y)
+    for parameters, name in [
+        ({"tv_tol": "small"}, "tv_tol"),
+        ({"source": "normal"}, "source"),
+        ({"random_state": "seed"}, "random_state"),
+    ]:
+        with pytest.raises(TypeError, match=name):
+            BrenierMap(**parameters).fit(Y)
+    with pytest.raises(ValueError, match='method="montecarlo"'):
+        BrenierMap(method="newton").fit(np.eye(3))
 
 
 def test_not_fitted():
@@ -235,6 +223,198 @@ def test_not_fitted():
     for call in (new.sample, new.inverse_transform):
         with pytest.raises(NotFittedError):
             call(3)
+
+
+# ---------------------------------------------------------------------------------------------
+# Any dimension
+# ---------------------------------------------------------------------------------------------
+
+Z = rng(10).standard_normal((200, 10)) @ np.diag(np.linspace(0.5, 2.0, 10)) + 1.0
+NORMAL = Gaussian(np.zeros(10), 1.0)
+
+
+@pytest.fixture(scope="module")
+def sampled():
+    return BrenierMap(NORMAL, tv_tol=0.03, random_state=0).fit(Z)
+
+
+def test_sampled_map_is_what_solve_finds(sampled):
+    assert sampled.solution_ == solve(Z, source=NORMAL, tol=0.03, random_state=0)
+    assert sampled.solution_.converged
+    assert sampled.solution_.method == "montecarlo"
+    assert sampled.solution_.tol == 0.03
+    assert sampled.n_features_in_ == 10
+    np.testing.assert_array_equal(sampled.sites_, Z)
+
+
+def test_sampled_masses_are_within_the_tolerance(sampled):
+    # Independent samples, counted naively: what they show beyond the tolerance is their own noise.
+    drawn = sampled.predict(rng(11).standard_normal((200_000, 10)))
+    shares = np.bincount(drawn, minlength=200) / 200_000
+    chi2 = 200 * np.sum((shares - 1 / 200) ** 2) - 199 / 200_000
+    assert np.sqrt(max(chi2, 0.0) / (2 * np.pi)) < 0.03
+
+
+def test_sampled_map_and_potentials(sampled):
+    X = 2 * rng(12).standard_normal((400, 10))
+    scores = X @ Z.T + sampled.heights_
+    labels = sampled.predict(X)
+    np.testing.assert_array_equal(labels, scores.argmax(axis=1))
+    np.testing.assert_array_equal(sampled.transform(X), Z[labels])
+    u, phi = sampled.brenier_potential(X), sampled.kantorovich_potential(X)
+    np.testing.assert_allclose(u, scores.max(axis=1), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(phi, (X**2).sum(axis=1) - 2 * u, rtol=1e-12, atol=1e-12)
+    # T is monotone, being the gradient of a convex function.
+    T = sampled.transform(X)
+    assert ((X[:200] - X[200:]) * (T[:200] - T[200:])).sum(axis=1).min() >= 0.0
+
+
+def test_sampled_centroids(sampled):
+    X = rng(13).standard_normal((100_000, 10))
+    labels = sampled.predict(X)
+    sums = np.stack([np.bincount(labels, column, 200) for column in X.T], axis=1)
+    counts = np.bincount(labels, minlength=200)
+    centroids = sampled.inverse_transform(np.arange(200))
+    assert centroids.shape == (200, 10)
+    # Both are means of hundreds of samples.
+    spread = np.abs(centroids - sums / counts[:, None])
+    assert np.sqrt(np.mean(spread**2)) < 0.15
+
+
+def test_an_integer_gives_the_same_map_each_time(sampled):
+    again = clone(sampled).fit(Z)
+    assert again.solution_ == sampled.solution_
+    np.testing.assert_array_equal(again.sample(100), sampled.sample(100))
+    np.testing.assert_array_equal(sampled.sample(100), sampled.sample(100))
+    assert clone(sampled).set_params(threads=1).fit(Z).solution_ == sampled.solution_
+    other = clone(sampled).set_params(random_state=1).fit(Z)
+    assert other.solution_ != sampled.solution_
+    # A generator advances: the second map differs.
+    made = BrenierMap(NORMAL, tv_tol=0.1, random_state=rng(0))
+    first = made.fit(Z).solution_
+    assert made.fit(Z).solution_ != first
+
+
+def test_unit_box_is_the_source_by_default():
+    for d in (2, 3, 20):
+        made = BrenierMap(tv_tol=0.1, random_state=0).fit(rng(d).random((80, d)))
+        assert made.solution_.source == UniformBox.unit(d)
+        assert made.solution_.converged
+        assert made.sample(3).shape == (3, d)
+        assert (made.solution_.method == "newton") == (d == 2)
+
+
+def test_the_line_is_exact():
+    sites = rng(14).random((60, 1))
+    made = BrenierMap().fit(sites)
+    assert made.solution_.method == "quantile"
+    assert made.solution_.tol == 1e-6
+    # Cells of equal mass, in the order of the sites.
+    x = (np.arange(60) + 0.5)[:, None] / 60
+    np.testing.assert_array_equal(made.transform(x), np.sort(sites, axis=0))
+    np.testing.assert_allclose(made.inverse_transform(made.predict(x)), x, atol=1e-6)
+    u = made.brenier_potential(x)
+    np.testing.assert_allclose(u, (x @ sites.T + made.heights_).max(axis=1), atol=1e-12)
+
+
+class Mixture:
+    """Two balls of points, one for each end of the diagonal of the unit box."""
+
+    def sample(self, n, generator):
+        return 0.3 * generator.standard_normal((n, 3)) + generator.integers(0, 2, (n, 1))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        UniformBox([-1, 0, 0], [1, 3, 1]),
+        Gaussian(np.zeros(3), [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]]),
+        UniformBall(np.zeros(3), 2.0),
+        GridDensity(np.arange(8.0).reshape(2, 2, 2)),
+        Samples(rng(0).random((5000, 3))),
+        Mixture(),
+    ],
+    ids=lambda source: type(source).__name__,
+)
+def test_sources_in_space(source):
+    sites = rng(15).random((70, 3))
+    made = BrenierMap(source, tv_tol=0.08, random_state=0)
+    assert made.source is source
+    made.fit(sites, sample_weight=1 + np.arange(70))
+    assert made.solution_.converged
+    assert made.solution_.estimate.tv_interval[1] < 0.08
+    np.testing.assert_allclose(made.solution_.target_masses, (1 + np.arange(70)) / 2485)
+
+
+def test_methods_agree_in_the_plane(fitted):
+    sampled = BrenierMap(method="montecarlo", tv_tol=0.01, random_state=0).fit(Y)
+    assert sampled.solution_.estimate is not None
+    X = rng(16).random((20_000, 2))
+    assert (sampled.predict(X) != fitted.predict(X)).mean() < 0.05
+    low, high = sampled.solution_.bracket
+    assert low <= fitted.solution_.cost <= high
+
+
+def test_repeats_are_like_weights_above_the_plane():
+    repeats = rng(5).integers(0, 4, 200)
+    order = rng(6).permutation(repeats.sum())
+    made = BrenierMap(NORMAL, tv_tol=0.02, random_state=0)
+    weighted = clone(made).fit(Z, sample_weight=repeats)
+    repeated = clone(made).fit(np.repeat(Z, repeats, axis=0)[order])
+    X = rng(7).standard_normal((5000, 10))
+    assert (weighted.transform(X) == repeated.transform(X)).all(axis=1).mean() > 0.9
+    assert set(weighted.predict(X)) <= set(np.flatnonzero(repeats))
+
+
+def test_coincident_points_and_single_ones():
+    for sites in (np.full((1, 4), 0.3), np.full((5, 4), 0.3)):
+        made = BrenierMap(random_state=0).fit(sites)
+        assert made.solution_.converged
+        assert (made.predict(rng(0).random((20, 4))) == 0).all()
+        np.testing.assert_allclose(made.solution_.masses, 1 / len(sites))
+
+
+def test_labels(sampled):
+    X = rng(17).standard_normal((300, 10))
+    index = sampled.predict(X)
+    names = np.where(Z[:, 0] > 1.0, "right", "left")
+    for labels in (names, names.tolist(), names.astype(object)):
+        made = clone(sampled).set_params(tv_tol=0.1).fit(Z, labels)
+        np.testing.assert_array_equal(made.predict(X), names[made.solution_.assign(X)])
+    targets = rng(18).random((200, 3))
+    made = clone(sampled).fit(Z, targets)
+    assert made.solution_ == sampled.solution_
+    np.testing.assert_array_equal(made.predict(X), targets[index])
+    # What was given may change afterwards.
+    expected = targets[index]
+    targets[:] = 0.0
+    np.testing.assert_array_equal(made.predict(X), expected)
+    # Fitted without labels, the indices are back.
+    np.testing.assert_array_equal(made.fit(Z).predict(X), index)
+    for bad in (names[:-1], "left", 3, np.zeros((1, 200))):
+        with pytest.raises(ValueError, match="y must have one entry for each of the 200 rows"):
+            BrenierMap(NORMAL).fit(Z, bad)
+
+
+def test_tolerance_above_the_plane_is_said():
+    with pytest.warns(ConvergenceWarning, match=r"total variation in .*, tol 0.01"):
+        made = BrenierMap(NORMAL, max_iter=2, random_state=0).fit(Z)
+    assert not made.solution_.converged
+    assert made.n_iter_ == 2
+
+
+def test_sampled_map_is_stored(sampled, tmp_path):
+    sampled.solution_.save(tmp_path / "map.npz")
+    assert load(tmp_path / "map.npz") == sampled.solution_
+    other = pickle.loads(pickle.dumps(sampled))
+    X = rng(19).standard_normal((50, 10))
+    np.testing.assert_array_equal(other.transform(X), sampled.transform(X))
+
+
+def test_wrong_number_of_columns(sampled):
+    for call in (sampled.predict, sampled.transform, sampled.brenier_potential):
+        with pytest.raises(ValueError, match="features"):
+            call(np.zeros((3, 2)))
 
 
 def test_not_converged_is_said():

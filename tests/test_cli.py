@@ -201,9 +201,7 @@ def test_not_converged(folder, capsys):
         b"x,y\n",
         b"x,y\nfoo,bar\n",
         b"1,2\n3\n",
-        b"1,2,3\n4,5,6\n",
         b"a,b,c\n1,2\n",
-        b"1\n2\n",
         b"1,nan\n",
         b"1,inf\n",
         b"\xff\xfe\x00\x00\x80",
@@ -220,7 +218,8 @@ def test_bad_text(folder, capsys, content):
     "array",
     [
         np.zeros((0, 2)),
-        np.zeros((4, 3)),
+        np.zeros((2, 0)),
+        np.zeros((4, 3, 2)),
         np.zeros(4),
         np.array(1.0),
         np.array([["a", "b"]]),
@@ -277,6 +276,10 @@ def test_claimed_sizes_are_not_believed(folder, capsys):
         ["fit", "sites.npy", "-o", "map.npz", "--tol", "small"],
         ["fit", "sites.npy", "-o", "map.npz", "--threads", "0"],
         ["fit", "sites.npy", "-o", "map.npz", "--max-iter", "-1"],
+        ["fit", "sites.npy", "-o", "map.npz", "--method", "magic"],
+        ["fit", "sites.npy", "-o", "map.npz", "--method", "newton", "--domain", "normal"],
+        ["fit", "sites.npy", "-o", "map.npz", "--seed", "-1"],
+        ["fit", "sites.npy", "-o", "map.npz", "--seed", "x"],
         ["fit", "sites.npy", "-o", "map.npz", "--masses", "7"],
         ["fit", "sites.npy", "-o", "map.npz", "--masses", "0"],
         ["fit", "sites.npy", "-o", "map.npz", "--masses", "missing"],
@@ -292,6 +295,7 @@ def test_claimed_sizes_are_not_believed(folder, capsys):
         ["plot", "map.npz", "-o", "figure.png", "--color", "missing.csv"],
         ["plot", "map.npz", "-o", "figure.png", "--color", "sites.npy"],
         ["plot", "map.npz", "-o", "figure.png", "--kind", "map", "--color", "masses"],
+        ["plot", "map.npz", "-o", "figure.png", "--kind", "masses", "--color", "masses"],
         ["plot", "map.npz", "-o", "figure.png", "--dpi", "1e9"],
         ["plot", "map.npz", "-o", "figure.png", "--kind", "map", "--samples", "-1"],
         ["info", "missing.npz"],
@@ -348,6 +352,7 @@ def test_plot_suffixes(fitted, capsys, suffix):
         ["--kind", "map", "--samples", "30", "--seed", "2"],
         ["--kind", "sites", "--color", "costs"],
         ["--kind", "convergence", "--title", "Newton"],
+        ["--kind", "masses"],
         ["--color", "classes.csv"],
         ["--color", "named.csv"],
         ["--color", "values.npy", "--dpi", "50"],
@@ -397,6 +402,296 @@ def test_interrupt_gives_130(sites, capsys, monkeypatch):
     monkeypatch.setattr(geomot, "solve", interrupted)
     line = complaint(capsys, ["fit", "sites.npy", "-o", "map.npz"], 130)
     assert line == "geomot fit: interrupted\n"
+
+
+# ---------------------------------------------------------------------------------------------
+# Any dimension
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cloud(folder):
+    points = np.random.default_rng(0).standard_normal((100, 5)) * [1, 2, 3, 4, 5] + 1.0
+    np.save("cloud.npy", points)
+    return points
+
+
+@pytest.fixture
+def sampled(cloud, capsys):
+    argv = [
+        "fit",
+        "cloud.npy",
+        "-o",
+        "map.npz",
+        "--domain",
+        "match",
+        "--tol",
+        "0.08",
+        "--seed",
+        "3",
+    ]
+    assert main(argv) == 0
+    capsys.readouterr()
+    return geomot.load("map.npz")
+
+
+def test_fit_in_five_dimensions_is_solve(cloud, capsys):
+    argv = [
+        "fit",
+        "cloud.npy",
+        "-o",
+        "map.npz",
+        "--domain",
+        "normal",
+        "--tol",
+        "0.08",
+        "--seed",
+        "3",
+    ]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    source = geomot.Gaussian(np.zeros(5), 1.0)
+    solution = geomot.solve(cloud, source=source, tol=0.08, random_state=3)
+    assert geomot.load("map.npz") == solution
+    estimate = solution.estimate
+    low, high = estimate.tv_interval
+    lower, upper = solution.bracket
+    assert out.startswith(
+        f"map.npz: 100 sites in 5 dimensions, total variation {estimate.tv:.2g} in "
+        f"[{low:.2g}, {high:.2g}] (95 %), {estimate.n_fit_samples} samples fitted and "
+        f"{estimate.n_samples} tested, W2^2 in [{lower:.6g}, {upper:.6g}] (97.5 % each), "
+    )
+    assert out.endswith(" s\n")
+
+
+def test_a_seed_gives_the_same_file(cloud):
+    argv = ["fit", "cloud.npy", "--domain", "normal", "--tol", "0.1"]
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert main([*argv, "-o", f"{name}.npz", "--seed", seed]) == 0
+    a, b, c = (Path(f"{name}.npz").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_methods(sites):
+    assert main(["fit", "sites.npy", "-o", "map.npz", "--method", "newton"]) == 0
+    assert geomot.load("map.npz").estimate is None
+    argv = ["fit", "sites.npy", "-o", "map.npz", "--method", "montecarlo", "--seed", "0"]
+    assert main([*argv, "--tol", "0.05"]) == 0
+    solution = geomot.load("map.npz")
+    assert (solution.method, solution.tol) == ("montecarlo", 0.05)
+    assert main([*argv, "--domain", "regular:6,0.5,0.5,1"]) == 0
+    assert geomot.load("map.npz").tol == 0.01
+
+
+def sources_in_space():
+    matrix = [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
+    normal = geomot.Gaussian([1.0, 2.0, 3.0], matrix)
+    return {
+        "unit": geomot.UniformBox.unit(3),
+        "box:-1,0,0,1,2,3": geomot.UniformBox([-1, 0, 0], [1, 2, 3]),
+        "ball:0,0,1,2.5": geomot.UniformBall([0, 0, 1], 2.5),
+        "normal": geomot.Gaussian(np.zeros(3), 1.0),
+        "gaussian:normal.npz": normal,
+        "gaussian:normal.csv": normal,
+        "gaussian:variances.npz": geomot.Gaussian(np.zeros(3), [1.0, 2.0, 3.0]),
+        "samples:points.npy": geomot.Samples(np.random.default_rng(1).random((500, 3))),
+        "grid:grid.npy": geomot.GridDensity(np.arange(24.0).reshape(2, 3, 4)),
+    }
+
+
+@pytest.mark.parametrize("spec", sources_in_space())
+def test_domains_in_space(folder, spec):
+    matrix = [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
+    np.savez("normal.npz", mean=[1.0, 2.0, 3.0], cov=matrix)
+    np.savetxt("normal.csv", [[1.0, 2.0, 3.0], *matrix], delimiter=",")
+    np.savez("variances.npz", mean=np.zeros(3), cov=[1.0, 2.0, 3.0])
+    np.save("points.npy", np.random.default_rng(1).random((500, 3)))
+    np.save("grid.npy", np.arange(24.0).reshape(2, 3, 4))
+    np.save("sites.npy", np.random.default_rng(0).random((30, 3)))
+    argv = ["fit", "sites.npy", "-o", "map.npz", "--domain", spec, "--max-iter", "1"]
+    assert main([*argv, "--tol", "0.9", "--seed", "0"]) in (0, 3)
+    assert geomot.load("map.npz").source == sources_in_space()[spec]
+
+
+def test_domains_of_the_sites(cloud):
+    argv = ["fit", "cloud.npy", "-o", "map.npz", "--tol", "0.1", "--seed", "0", "--domain"]
+    assert main([*argv, "bounds"]) == 0
+    expected = [cloud.min(axis=0), cloud.max(axis=0)]
+    np.testing.assert_array_equal(geomot.load("map.npz").source.bounds, expected)
+    assert main([*argv, "match"]) == 0
+    source = geomot.load("map.npz").source
+    np.testing.assert_allclose(source.mean, cloud.mean(axis=0))
+    np.testing.assert_allclose(source.covariance, np.cov(cloud.T, bias=True))
+    # With masses, the moments of the weighted sites.
+    masses = np.arange(1.0, 101.0)
+    np.save("masses.npy", masses)
+    assert main([*argv, "match", "--masses", "masses.npy", "--normalize"]) == 0
+    source = geomot.load("map.npz").source
+    np.testing.assert_allclose(source.mean, np.average(cloud, axis=0, weights=masses))
+    expected = np.cov(cloud.T, bias=True, aweights=masses)
+    np.testing.assert_allclose(source.covariance, expected)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("box:0,0,1,1", "--domain box must have 10 numbers for sites with 5 column(s), got 4"),
+        ("box:0,0,0,0,0,1,1,1,1,0", "upper must exceed lower"),
+        ("ball:0,0,1", "--domain ball must have 6 numbers"),
+        ("ball:0,0,0,0,0,-1", "--domain ball:0,0,0,0,0,-1: radius must be positive"),
+        ("ball:", "--domain must be unit, bounds"),
+        ("normal:1", "--domain must be unit, bounds"),
+        ("match:x", "not a list of numbers"),
+        ("gaussian:", "--domain must be unit, bounds"),
+        ("gaussian:missing.npz", "missing.npz: No such file"),
+        ("gaussian:cloud.npy", "must hold the mean and below it the covariance matrix"),
+        ("gaussian:lacking.npz", "lacking.npz: there is no array cov, only: mean"),
+        ("gaussian:singular.npz", "cov must be positive definite"),
+        ("gaussian:plane.npz", "has 2 dimension(s), and the sites have 5 column(s)"),
+        ("samples:missing.csv", "missing.csv: No such file"),
+        ("samples:grid.npy", "points must have shape (n, d)"),
+        ("samples:plane.csv", "has 2 dimension(s), and the sites have 5 column(s)"),
+        ("grid:missing.npy", "missing.npy: No such file"),
+        ("grid:grid.npy", "has 3 dimension(s), and the sites have 5 column(s)"),
+        ("grid:negative.npy", "values must be finite and not negative"),
+        ("regular:5", "has 2 dimension(s), and the sites have 5 column(s)"),
+        ("polygon:plane.csv", "has 2 dimension(s), and the sites have 5 column(s)"),
+    ],
+)
+def test_bad_domains_in_five_dimensions(cloud, capsys, spec, message):
+    np.savez("lacking.npz", mean=np.zeros(5))
+    np.savez("singular.npz", mean=np.zeros(5), cov=np.ones((5, 5)))
+    np.savez("plane.npz", mean=np.zeros(2), cov=np.eye(2))
+    np.savetxt("plane.csv", [[0, 0], [1, 0], [0, 1]], delimiter=",")
+    np.save("grid.npy", np.ones((2, 2, 2)))
+    np.save("negative.npy", -np.ones(5 * (2,)))
+    line = complaint(capsys, ["fit", "cloud.npy", "-o", "map.npz", "--domain", spec])
+    assert message in line
+    assert not os.path.exists("map.npz")
+
+
+def test_flat_sites_have_no_matching_normal(folder, capsys):
+    flat = np.random.default_rng(0).random((50, 3))
+    for column in (0.1 * np.ones(50), flat[:, 0] - 2 * flat[:, 1]):
+        flat[:, 2] = column
+        np.save("flat.npy", flat)
+        line = complaint(capsys, ["fit", "flat.npy", "-o", "map.npz", "--domain", "match"])
+        assert "--domain match: the sites must vary in all directions" in line
+
+
+def test_sampled_map_that_did_not_converge(cloud, capsys):
+    argv = ["fit", "cloud.npy", "-o", "map.npz", "--max-iter", "2", "--seed", "0"]
+    line = complaint(capsys, argv, 3)
+    assert "not converged (max_iter): total variation 0." in line
+    assert "wanted 0.01; the map was written" in line
+    assert geomot.load("map.npz").status == "max_iter"
+
+
+def test_sample_in_five_dimensions(sampled):
+    argv = ["sample", "map.npz", "-n", "20", "--seed", "7"]
+    points = sampled.source.sample(20, 7)
+    index = sampled.assign(points)
+    assert main([*argv, "-o", "out.csv", "--pairs"]) == 0
+    header = Path("out.csv").read_text().splitlines()[0]
+    assert header == "x1,x2,x3,x4,x5,y1,y2,y3,y4,y5,site"
+    table = np.loadtxt("out.csv", delimiter=",", skiprows=1)
+    np.testing.assert_array_equal(table, np.column_stack([points, sampled.sites[index], index]))
+    assert main([*argv, "-o", "out.csv"]) == 0
+    assert Path("out.csv").read_text().startswith("y1,y2,y3,y4,y5\n")
+    assert main([*argv, "-o", "out.npy"]) == 0
+    np.testing.assert_array_equal(np.load("out.npy"), sampled.sites[index])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--kind", "convergence"],
+        ["--kind", "masses"],
+        ["--kind", "sites"],
+        ["--kind", "sites", "--color", "weights"],
+    ],
+)
+def test_plot_kinds_in_five_dimensions(sampled, capsys, options):
+    assert main(["plot", "map.npz", "-o", "figure.png", *options]) == 0
+    assert os.path.getsize("figure.png") > 1000
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["diagram", "potential", "contours", "map"])
+def test_cells_need_the_plane(sampled, capsys, kind):
+    line = complaint(capsys, ["plot", "map.npz", "-o", "figure.png", "--kind", kind])
+    assert f"--kind {kind} needs sites in the plane, and map.npz has 5 dimension(s)" in line
+    assert not os.path.exists("figure.png")
+
+
+def test_costs_need_the_plane(sampled, capsys):
+    argv = ["plot", "map.npz", "-o", "figure.png", "--kind", "sites", "--color", "costs"]
+    assert "must lie in the plane" in complaint(capsys, argv)
+
+
+def test_map_of_a_normal_source_in_the_plane(sites, capsys):
+    argv = ["fit", "sites.npy", "-o", "map.npz", "--domain", "match", "--tol", "0.1"]
+    assert main([*argv, "--seed", "0"]) == 0
+    capsys.readouterr()
+    assert main(["plot", "map.npz", "-o", "figure.png", "--kind", "map"]) == 0
+    assert os.path.getsize("figure.png") > 1000
+    line = complaint(capsys, ["plot", "map.npz", "-o", "other.png", "--kind", "diagram"])
+    assert "source must be a UniformBox or UniformPolygon" in line
+
+
+def test_info_in_five_dimensions(sampled, capsys):
+    assert main(["info", "map.npz", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    estimate = sampled.estimate
+    expected = {
+        "sites": 100,
+        "dimensions": 5,
+        "method": "montecarlo",
+        "total variation": estimate.tv,
+        "total variation interval": list(estimate.tv_interval),
+        "chi^2": estimate.chi2,
+        "chi^2 standard error": estimate.chi2_standard_error,
+        "samples fitted": estimate.n_fit_samples,
+        "samples tested": estimate.n_samples,
+        "mass error standard error": estimate.mass_error_standard_error,
+        "W2^2 standard error": estimate.cost_standard_error,
+        "bracket": list(sampled.bracket),
+        "level of each bound": 0.975,
+    }
+    assert {key: facts[key] for key in expected} == expected
+    assert main(["info", "map.npz"]) == 0
+    out = capsys.readouterr().out
+    for key in facts:
+        assert f"\n{key} " in "\n" + out
+    low, high = estimate.tv_interval
+    assert f"[{low:.15g}, {high:.15g}]\n" in out
+
+
+def test_progress_shows_the_error(cloud, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    argv = ["fit", "cloud.npy", "-o", "map.npz", "--domain", "normal", "--tol", "0.05"]
+    assert main([*argv, "--seed", "0"]) == 0
+    err = capsys.readouterr().err
+    assert "Monte Carlo to 0.05: " in err
+    tv = geomot.load("map.npz").history.residual[-1]
+    assert f"tv={tv:.3g}]" in err
+
+
+def test_fit_on_the_line(folder, capsys):
+    (folder / "line.csv").write_text("y\n0.3\n0.9\n0.1\n")
+    assert main(["fit", "line.csv", "-o", "map.npz"]) == 0
+    assert "mass error" in capsys.readouterr().out
+    solution = geomot.load("map.npz")
+    np.testing.assert_allclose(solution.masses, 1 / 3, rtol=1e-9)
+    assert main(["sample", "map.npz", "-n", "9", "-o", "out.csv", "--pairs", "--seed", "0"]) == 0
+    assert (folder / "out.csv").read_text().startswith("x1,y1,site\n")
+    assert main(["fit", "line.csv", "-o", "map.npz", "--method", "quantile"]) == 0
+    for kind in ("sites", "masses", "convergence"):
+        assert main(["plot", "map.npz", "-o", "figure.png", "--kind", kind]) == 0
+    capsys.readouterr()
+    complaint(capsys, ["plot", "map.npz", "-o", "figure.png", "--kind", "diagram"])
 
 
 # ---------------------------------------------------------------------------------------------

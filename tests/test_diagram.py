@@ -164,7 +164,10 @@ def test_spellings_of_the_source(diagram, source):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (([[0.5, 0.5, 0.5]],), r"sites must have shape \(n, 1\) or \(n, 2\) for exact diagrams, got \(1, 3\)"),
+        (
+            ([[0.5, 0.5, 0.5]],),
+            r"sites must have shape \(n, 1\) or \(n, 2\) for exact diagrams, got \(1, 3\)",
+        ),
         (([[0.5, 0.5]], [1.0, 2.0]), r"weights must have shape \(1,\) or \(1, 2\), got \(2,\)"),
         (([[0.5, 0.5]], None, UniformBox.unit(3)), "source must have dimension 2, got 3"),
         (([[0.5, 0.5]], None, Samples(np.eye(2))), "source must be a UniformBox or"),

@@ -51,9 +51,9 @@ def test_readme_example(tmp_path):
     blocks = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S | re.M
     )
-    assert len(blocks) == 1
+    assert len(blocks) == 2
     script = tmp_path / "readme.py"
-    script.write_text(blocks[0], encoding="utf-8")
+    script.write_text("\n".join(blocks), encoding="utf-8")
     result = run([str(script)], tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("converged ")

@@ -76,6 +76,43 @@ def test_pairs(instructions, n, d, m):
     check(winners, points, sites, heights)
 
 
+NEAR_SHAPES = [(1, 2, 5), (2, 2, 7), (65, 1, 30), (70, 3, 50), (1030, 1, 300), (5000, 2, 900),
+               (20000, 3, 900), (17000, 5, 300), (3000, 8, 200)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "d", "m"), NEAR_SHAPES)
+def test_skipping_sites_changes_no_bit(instructions, n, d, m):
+    rng, sites, heights = problem(n, d)
+    heights += 0.3 * rng.random() * np.sin(3 * sites[:, 0])
+    points = rng.standard_normal((m, d)).astype(np.float32)
+    every = core.PointScores(sites).winners(points, heights, runner=True)
+    near = core.NearScores(sites)
+    some = near.winners(points, heights, runner=True)
+    alone = near.winners(points, heights, threads=3)
+    for name in ("best", "runner"):
+        assert getattr(some, name).tobytes() == getattr(every, name).tobytes()
+    assert alone.best.tobytes() == every.best.tobytes()
+    tie = every.best == every.runner
+    for name in ("first", "second"):
+        assert (tie | (getattr(some, name) == getattr(every, name))).mean() > 0.999
+    assert ((alone.first == every.first) | tie).all()
+
+
+@pytest.mark.parametrize("far", [0.0, 1e3])
+def test_skipping_sites_with_clusters_and_far_points(far):
+    rng = np.random.default_rng(5)
+    centres = rng.standard_normal((20, 3))
+    sites = centres[rng.integers(20, size=9000)] + 1e-3 * rng.standard_normal((9000, 3))
+    sites[:50] = sites[0]  # coincident ones too
+    sites = sites.astype(np.float32)
+    heights = (-0.5 * (sites**2).sum(axis=1) - rng.random(9000) ** 8).astype(np.float32)
+    points = (rng.standard_normal((500, 3)) * (1 + far)).astype(np.float32)
+    every = core.PointScores(sites).winners(points, heights, runner=True)
+    some = core.NearScores(sites).winners(points, heights, runner=True)
+    assert some.best.tobytes() == every.best.tobytes()
+    assert some.runner.tobytes() == every.runner.tobytes()
+
+
 def test_points_do_not_depend_on_their_neighbours(instructions):
     rng, sites, heights = problem(1000, 6)
     points = rng.standard_normal((1200, 6)).astype(np.float32)

@@ -125,6 +125,8 @@ def test_bad_values_are_refused(solution, values, message):
 def test_only_diagrams_and_solutions_are_drawn():
     with pytest.raises(TypeError, match="diagram must be"):
         plotting.power_diagram(np.zeros((3, 2)))
+    with pytest.raises(TypeError, match="solution must be"):
+        plotting.transport_map(np.zeros((3, 2)))
 
 
 def test_triangulation_is_drawn_between_sites(diagram):
@@ -246,6 +248,194 @@ def test_convergence_of_solution_and_history(solution):
         plotting.convergence(np.zeros(3))
 
 
+@pytest.fixture(scope="module")
+def sampled():
+    """A map in five dimensions, of equal masses."""
+    points = np.random.default_rng(0).standard_normal((150, 5)) * [5, 4, 1, 1, 1]
+    source = geomot.Gaussian(np.zeros(5), 1.0)
+    return geomot.solve(points, source=source, tol=0.05, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def uneven():
+    """A map in three dimensions whose masses span five decades, fitted hardly at all."""
+    masses = 10.0 ** -np.linspace(0, 5, 80)
+    points = np.random.default_rng(1).random((80, 3))
+    with pytest.warns(geomot.ConvergenceWarning):
+        return geomot.solve(points, masses, normalize=True, max_iter=3, random_state=0)
+
+
+def legend_of(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_convergence_of_samples(sampled):
+    ax = plotting.convergence(sampled)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (
+        "samples fitted to",
+        "total variation of the masses",
+    )
+    history = sampled.history
+    held = history.residual > 0
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), history.samples[held])
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), history.residual[held])
+    lines = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_array_equal(lines["tolerance 0.05"].get_ydata(), [0.05, 0.05])
+    assert lines["95 % interval"].get_ydata()[1] == sampled.estimate.tv_interval[1]
+    # The guide falls as one over the root of the samples, through the estimate's own floor.
+    guide = lines["noise of as many samples"]
+    expected = sampled.estimate.tv_floor * np.sqrt(sampled.estimate.n_samples / guide.get_xdata())
+    np.testing.assert_allclose(guide.get_ydata(), expected)
+    # The history alone has neither interval nor tolerance nor guide.
+    assert len(plotting.convergence(history).lines) == 1 + (~held).any()
+
+
+def test_convergence_without_positive_estimates(sampled, tmp_path):
+    history = sampled.history.copy()
+    history.residual[:] = 0.0
+    ax = plotting.convergence(history)
+    assert "estimate is 0" in legend_of(ax)
+    ax.figure.savefig(tmp_path / "zero.png")
+    points = np.random.default_rng(0).random((30, 3))
+    with pytest.warns(geomot.ConvergenceWarning):
+        start = geomot.solve(points, max_iter=0, random_state=0)
+    ax = plotting.convergence(start)
+    assert ax.texts[0].get_text() == "no samples were fitted to"
+    ax.figure.savefig(tmp_path / "none.png")
+
+
+def strokes_of(ax):
+    """Ends of the intervals in the order of their places."""
+    found = [c for c in ax.collections if len(c.get_offsets()) <= 1 and len(c.get_paths())]
+    ends = np.concatenate([p.vertices.reshape(-1, 2, 2) for c in found for p in c.get_paths()])
+    assert (ends[:, 0, 0] == ends[:, 1, 0]).all()
+    order = np.argsort(ends[:, 0, 0], kind="stable")
+    return ends[order, 0, 0], ends[order][:, :, 1]
+
+
+def dots_of(ax):
+    (found,) = [c for c in ax.collections if len(c.get_offsets()) > 1]
+    return found.get_offsets().data
+
+
+def test_mass_errors_of_equal_masses(sampled):
+    ax = plotting.mass_errors(sampled)
+    ratios = np.sort(sampled.masses) * 150
+    np.testing.assert_allclose(dots_of(ax), np.column_stack([np.arange(1, 151), ratios]))
+    intervals = sampled.estimate.mass_intervals(sampled.masses) * 150
+    places, ends = strokes_of(ax)
+    np.testing.assert_array_equal(places, np.arange(1, 151))
+    np.testing.assert_allclose(ends, intervals[np.argsort(sampled.masses, kind="stable")])
+    missed = np.count_nonzero((ends[:, 0] > 1) | (ends[:, 1] < 1))
+    assert legend_of(ax) == [
+        f"95 % interval holds the target: {150 - missed}",
+        f"misses it: {missed}",
+    ]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
+    assert ax.get_xlabel() == "sites, sorted by measured mass"
+    assert ax.get_ylabel() == "measured mass / target mass"
+    low, high = ax.get_ylim()
+    assert low <= ends.min()
+    assert ends.max() <= high
+
+
+def test_mass_errors_over_decades(uneven, tmp_path):
+    ax = plotting.mass_errors(uneven)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.get_xlabel() == "target mass"
+    places, _ = strokes_of(ax)
+    np.testing.assert_array_equal(places, np.sort(uneven.target_masses))
+    # A site that no sample fell into is at the bottom, not lost.
+    assert (uneven.masses == 0).any()
+    assert len(dots_of(ax)) == 80
+    assert (dots_of(ax)[:, 1] > 0).all()
+    ax.figure.savefig(tmp_path / "uneven.png")
+
+
+def test_mass_errors_of_an_exact_solution(solution):
+    ax = plotting.mass_errors(solution)
+    expected = np.sort(solution.masses) * 60 - 1
+    np.testing.assert_allclose(dots_of(ax)[:, 1], expected, atol=1e-12)
+    assert legend_of(ax) == ["tolerance 1e-06"]
+    assert len(ax.collections) == 1
+
+
+def test_mass_errors_leave_out_sites_without_target():
+    points = np.random.default_rng(2).random((40, 3))
+    masses = np.r_[np.zeros(10), np.full(30, 1 / 30)]
+    solution = geomot.solve(points, masses, tol=0.1, random_state=0)
+    ax = plotting.mass_errors(solution, ax=plt.subplots()[1])
+    assert len(dots_of(ax)) == 30
+    with pytest.raises(TypeError, match="solution must be a Solution, got ndarray"):
+        plotting.mass_errors(points)
+
+
+def test_sites_above_the_plane_are_principal_components(sampled):
+    ax = plotting.site_cloud(sampled, "weights")
+    points = only(ax, PathCollection).get_offsets().data
+    centred = sampled.sites - sampled.sites.mean(axis=0)
+    values = np.linalg.eigvalsh(np.cov(centred.T, bias=True))[::-1]
+    np.testing.assert_allclose(np.cov(points.T, bias=True), np.diag(values[:2]), atol=1e-10)
+    # Distances in the projection are at most those between the sites.
+    assert (np.linalg.norm(points, axis=1) <= np.linalg.norm(centred, axis=1) + 1e-12).all()
+    share = 100 * values[0] / values.sum()
+    assert ax.get_xlabel() == f"principal component 1 ({share:.0f} %)"
+
+
+def test_the_line(tmp_path):
+    sites, masses = np.array([[0.2], [0.5], [0.9]]), np.array([0.2, 0.5, 0.3])
+    exact = geomot.solve(sites, masses)
+    ax = plotting.convergence(exact)
+    assert "computed at once" in ax.texts[0].get_text()
+    ax.figure.savefig(tmp_path / "line.png")
+    offsets = only(plotting.site_cloud(exact), PathCollection).get_offsets().data
+    np.testing.assert_array_equal(offsets, np.column_stack([sites[:, 0], masses]))
+    assert len(dots_of(plotting.mass_errors(exact))) == 3
+    with pytest.raises(ValueError, match="diagram must lie in the plane"):
+        plotting.power_diagram(exact)
+
+
+def test_coincident_sites_in_space_are_drawn():
+    masses = np.full(4, 0.25)
+    points, labels = plotting._flattened(np.ones((4, 3)), masses)
+    np.testing.assert_array_equal(points, np.zeros((4, 2)))
+    assert labels[0] == "principal component 1 (0 %)"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plotting.power_diagram,
+        plotting.brenier_potential,
+        plotting.brenier_contours,
+        plotting.transport_map,
+    ],
+)
+def test_cells_are_drawn_in_the_plane_alone(sampled, draw):
+    name = "diagram" if draw is plotting.power_diagram else "solution"
+    with pytest.raises(ValueError, match=rf"{name} must lie in the plane .* got 5 dimension"):
+        draw(sampled)
+    assert not plt.get_fignums()
+
+
+def test_map_of_a_source_without_cells():
+    points = np.random.default_rng(3).random((70, 2))
+    source = geomot.Gaussian([0.0, 0.0], [[1.0, 0.5], [0.5, 1.0]])
+    solution = geomot.solve(points, source=source, tol=0.1, random_state=0)
+    left, right = plotting.transport_map(solution, 50, random_state=1)
+    assert not [c for c in left.collections if isinstance(c, PolyCollection)]
+    samples = only(left, PathCollection)
+    np.testing.assert_array_equal(samples.get_offsets(), source.sample(50, 1))
+    colours = only(right, PathCollection).get_facecolor()
+    index = solution.assign(samples.get_offsets().data)
+    np.testing.assert_array_equal(samples.get_facecolor(), colours[index])
+    with pytest.raises(ValueError, match="samples must be at least 1"):
+        plotting.transport_map(solution, 0)
+    with pytest.raises(ValueError, match="source must be a UniformBox"):
+        plotting.power_diagram(solution)
+
+
 def test_image_grid_places_each_image():
     images = np.arange(5.0)[:, None, None] * np.ones((5, 2, 3))
     ax = plotting.image_grid(images, columns=3, row_labels=["first", "second"])
@@ -275,7 +465,7 @@ def test_image_grid_refuses(arguments, message):
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
-def test_files_are_written(tmp_path, solution, suffix):
+def test_files_are_written(tmp_path, solution, sampled, suffix):
     axes = {
         "diagram": plotting.power_diagram(solution, "weights", triangulation=True),
         "classes": plotting.power_diagram(solution, np.arange(60) % 10),
@@ -283,6 +473,8 @@ def test_files_are_written(tmp_path, solution, suffix):
         "contours": plotting.brenier_contours(solution),
         "map": plotting.transport_map(solution, 100)[0],
         "convergence": plotting.convergence(solution),
+        "samples": plotting.convergence(sampled),
+        "masses": plotting.mass_errors(sampled),
         "images": plotting.image_grid(np.random.default_rng(0).random((4, 8, 8))),
     }
     for name, ax in axes.items():
@@ -301,3 +493,17 @@ def test_a_hundred_thousand_cells(tmp_path):
     assert len(only(ax, PolyCollection).get_paths()) == 100_000
     # The cells are stored as pixels, not as 100 000 paths.
     assert (tmp_path / "big.svg").stat().st_size < 6e6
+
+
+def test_masses_of_a_hundred_thousand_sites(tmp_path):
+    points = np.random.default_rng(0).random((100_000, 3))
+    with pytest.warns(geomot.ConvergenceWarning):
+        solution = geomot.solve(points, tol=0.5, max_iter=1, random_state=0)
+    start = time.perf_counter()
+    ax = plotting.mass_errors(solution)
+    ax.figure.savefig(tmp_path / "big.svg")
+    # Some 3 s where this was written; the bound catches one artist per site, which takes minutes.
+    assert time.perf_counter() - start < 30
+    assert len(ax.collections) <= 3
+    assert len(dots_of(ax)) == 100_000
+    assert (tmp_path / "big.svg").stat().st_size < 1e6

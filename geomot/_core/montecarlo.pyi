@@ -25,6 +25,14 @@ class PointScores:
         self, points: ArrayLike, heights: ArrayLike, *, runner: bool = False, threads: int = 1
     ) -> Winners: ...
 
+class NearScores:
+    n: int
+    dim: int
+    def __init__(self, sites: ArrayLike) -> None: ...
+    def winners(
+        self, points: ArrayLike, heights: ArrayLike, *, runner: bool = False, threads: int = 1
+    ) -> Winners: ...
+
 class PairScores:
     n: int
     dim: int

@@ -17,11 +17,17 @@ cdef extern from "src/argmax.h" nogil:
         TILE
         BLOCK
         SIDE
+        NEAR
+        NEAR_DIMENSIONS
     void argmax_pack(const float* sites, Py_ssize_t n, Py_ssize_t d, Py_ssize_t begin,
                      Py_ssize_t end, float* tiles)
     int argmax_points(const float* points, Py_ssize_t m, Py_ssize_t d, const float* tiles,
                       const float* heights, Py_ssize_t n, int32_t* first, float* best,
                       int32_t* second, float* runner)
+    int argmax_near(const float* points, Py_ssize_t m, Py_ssize_t d, const float* tiles,
+                    const float* heights, Py_ssize_t n, const float* boxes, const float* rows,
+                    Py_ssize_t n_rows, float slack, int32_t* first, float* best, int32_t* second,
+                    float* runner)
     int argmax_pairs(const float* left, const float* right, Py_ssize_t groups, Py_ssize_t dl,
                      Py_ssize_t dr, const float* left_tiles, const float* right_tiles,
                      const float* heights, Py_ssize_t n, int32_t* first, float* best,
@@ -60,6 +66,13 @@ cdef class Winners:
         self.best = np.empty(m, dtype=np.float32)
         self.second = np.empty(m, dtype=np.int32) if runner else None
         self.runner = np.empty(m, dtype=np.float32) if runner else None
+
+    def renumber(self, order):
+        """Replace the places of sites in an order by the sites."""
+        order = np.append(order, -1).astype(np.int32)
+        self.first = order[self.first]
+        if self.second is not None:
+            self.second = order[self.second]
 
 
 cdef _tiles(const float[:, ::1] sites, Py_ssize_t begin, Py_ssize_t end):
@@ -113,6 +126,105 @@ cdef class PointScores:
                 &best[start], &second[start] if both else NULL, &runner[start] if both else NULL)
         if status != 0:
             raise MemoryError("no memory for the maxima of a panel of sites")
+
+
+cdef class NearScores:
+    """Sites (n, d), float32, few coordinates, for samples given one by one; see argmax_near.
+
+    Sites stand in the order of a tree that halves them across their widest extent, and samples skip
+    tiles of 64 sites, and rows of 16 tiles, that cannot hold their winner or runner-up. The same
+    winners as from PointScores, but for ties: those go to the tile that is met first."""
+    cdef readonly Py_ssize_t n, dim, n_rows
+    cdef object order, sites, squares, lower, upper, outer_lower, outer_upper
+    cdef float reach
+    cdef float[::1] tiles
+
+    def __init__(self, sites):
+        sites = np.ascontiguousarray(sites, dtype=np.float32)
+        self.n, self.dim = sites.shape
+        if self.dim > NEAR_DIMENSIONS:
+            raise ValueError(f"sites must have at most {NEAR_DIMENSIONS} columns, got {self.dim}")
+        self.order = _tree_order(sites)
+        sites = sites[self.order]
+        self.tiles = _tiles(sites, 0, self.dim)
+        self.squares = np.einsum("nk,nk->n", sites, sites, dtype=np.float64)
+        self.reach = np.sqrt(self.squares.max())
+        # rows of tiles, and their number, whole multiples of NEAR; repeated sites change no box
+        rows = (self.n + NEAR * TILE - 1) // (NEAR * TILE)
+        self.n_rows = (rows + NEAR - 1) // NEAR * NEAR
+        filled = sites[np.minimum(np.arange(rows * NEAR * TILE), self.n - 1)]
+        tiles = filled.reshape(rows, NEAR, TILE, self.dim)
+        self.lower, self.upper = tiles.min(axis=2), tiles.max(axis=2)
+        self.outer_lower, self.outer_upper = self.lower.min(axis=1), self.upper.max(axis=1)
+
+    def winners(self, points, heights, *, bint runner=False, threads=1):
+        """Winners of points (m, d) under heights (n,), both rounded to float32."""
+        cdef const float[:, ::1] x = np.ascontiguousarray(points, dtype=np.float32)
+        cdef Py_ssize_t m = x.shape[0], d = self.dim, rows = len(self.lower)
+        if x.shape[1] != self.dim:
+            raise ValueError(f"points must have shape (m, {self.dim}), got {np.shape(points)}")
+        if np.shape(heights) != (self.n,):
+            raise ValueError(f"heights must have shape ({self.n},), got {np.shape(heights)}")
+        ordered = np.asarray(heights, dtype=np.float32)[self.order]
+        padded = np.full(rows * NEAR * TILE, -np.inf, dtype=np.float32)
+        padded[: self.n] = ordered
+        cdef const float[::1] h = padded
+        weights = np.full(len(padded), -np.inf)
+        weights[: self.n] = 2.0 * ordered.astype(np.float64) + self.squares
+        weights = weights.reshape(rows, NEAR, TILE).max(axis=2)
+        boxes = np.concatenate(
+            [self.lower.swapaxes(1, 2), self.upper.swapaxes(1, 2), weights[:, None]], axis=1)
+        outer = np.full((2 * d + 1, self.n_rows), -np.inf, dtype=np.float32)
+        outer[: 2 * d] = 0.0
+        outer[:d, :rows] = self.outer_lower.T
+        outer[d:2 * d, :rows] = self.outer_upper.T
+        outer[2 * d, :rows] = weights.max(axis=1)
+        cdef const float[::1] inner = np.ascontiguousarray(boxes, dtype=np.float32).ravel()
+        cdef const float[::1] around = outer.ravel()
+        # Squared distances, weights and scores are sums of d terms below (|x| + |y|)^2 and |h|.
+        longest = float(np.sqrt(np.einsum("mk,mk->m", points, points).max())) if m else 0.0
+        size = 2.0 * (longest + self.reach) ** 2 + abs(float(weights.max()))
+        cdef float slack = (d + 4) * 2.0**-21 * size
+        result = Winners(m, runner)
+        run_chunks(lambda chunk: self._chunk(x, h, inner, around, slack, result,
+                                             chunk * POINTS_CHUNK),
+                   (m + POINTS_CHUNK - 1) // POINTS_CHUNK, threads)
+        result.renumber(self.order)
+        return result
+
+    def _chunk(self, const float[:, ::1] x, const float[::1] h, const float[::1] boxes,
+               const float[::1] rows, float slack, Winners out, Py_ssize_t start):
+        cdef int32_t[::1] first = out.first, second = out.second
+        cdef float[::1] best = out.best, runner = out.runner
+        cdef bint both = second is not None
+        cdef Py_ssize_t count = min(POINTS_CHUNK, x.shape[0] - start)
+        cdef int status
+        with nogil:
+            status = argmax_near(
+                &x[start, 0], count, self.dim, &self.tiles[0], &h[0], self.n, &boxes[0], &rows[0],
+                self.n_rows, slack, &first[start], &best[start], &second[start] if both else NULL,
+                &runner[start] if both else NULL)
+        if status != 0:
+            raise MemoryError("no memory for the bounds of all rows of tiles")
+
+
+def _tree_order(sites):
+    """Order of sites in which tiles, and rows of NEAR tiles, are compact."""
+    order = np.arange(len(sites))
+    pending = [(0, len(sites))]
+    while pending:
+        start, stop = pending.pop()
+        count = stop - start
+        if count <= TILE:
+            continue
+        grain = NEAR * TILE if count > NEAR * TILE else TILE
+        half = (count + 2 * grain - 1) // (2 * grain) * grain
+        part = order[start:stop]
+        own = sites[part]
+        axis = int(np.argmax(own.max(axis=0) - own.min(axis=0)))
+        order[start:stop] = part[np.argpartition(own[:, axis], half)]
+        pending += [(start, start + half), (start + half, stop)]
+    return order
 
 
 cdef class PairScores:

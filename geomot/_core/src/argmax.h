@@ -34,6 +34,20 @@ int argmax_points(const float* points, ptrdiff_t m, ptrdiff_t d, const float* ti
                   const float* heights, ptrdiff_t n, int32_t* first, float* best, int32_t* second,
                   float* runner);
 
+/* Single points in few dimensions (d <= NEAR_DIMENSIONS), skipping tiles that cannot hold a winner.
+ *
+ * The sites should stand in an order in which those of a tile, and of NEAR tiles in a row, lie close
+ * together. boxes IN, for each row of NEAR tiles: d lower and d upper ends of the tiles' bounding
+ * boxes and the largest weights 2 h + |y|^2 in them, NEAR floats each; rows IN, for all rows: the
+ * same, n_rows floats each, n_rows a multiple of NEAR. slack: what rounding may add to a bound.
+ * Of equal scores the one met first wins. Otherwise as argmax_points.
+ */
+enum { NEAR = 16, NEAR_DIMENSIONS = 8 };
+int argmax_near(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
+                const float* heights, ptrdiff_t n, const float* boxes, const float* rows,
+                ptrdiff_t n_rows, float slack, int32_t* first, float* best, int32_t* second,
+                float* runner);
+
 /* Product groups: all pairs of SIDE left halves with SIDE right halves of points.
  *
  * left (groups, SIDE, dl), right (groups, SIDE, dr) IN, tiles of either half IN, heights IN,

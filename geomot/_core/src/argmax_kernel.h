@@ -5,6 +5,7 @@
  * NAME(x)      x with a suffix
  * LARGER(a,b)  lane-wise maximum of two vectors
  * EQUAL(a,s)   bit mask of the lanes of a that equal the scalar s
+ * ATLEAST(a,s) bit mask of the lanes of a that are not below the scalar s
  * PEAK(a)      largest lane
  */
 
@@ -133,6 +134,17 @@ TARGET static inline ptrdiff_t NAME(find)(const float* scores, ptrdiff_t count, 
     return at;
 }
 
+/* First of a row of values, whole vectors of them, that equals a value. */
+TARGET static inline ptrdiff_t NAME(find_first)(const float* row, ptrdiff_t count, float value)
+{
+    for (ptrdiff_t v = 0; v < count; v += LANES) {
+        const unsigned lanes = EQUAL(LOAD(row + v), value);
+        if (lanes)
+            return v + __builtin_ctz(lanes);
+    }
+    return 0;
+}
+
 /* Lane-wise maxima of `count` scores. */
 TARGET static inline void NAME(fold)(const float* scores, ptrdiff_t count, float* maxima)
 {
@@ -229,6 +241,95 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
     }
     free(x);
     free(maxima);
+    return 0;
+}
+
+/* Bounds on 2 <x, y> + 2 h - |x|^2 = w - |x - y|^2 over boxes: w less the squared distance. */
+TARGET static inline VEC NAME(bounds)(const float* x, ptrdiff_t d, const float* boxes,
+                                      ptrdiff_t stride)
+{
+    const VEC zero = {0};
+    VEC bound = LOAD(boxes + 2 * d * stride);
+    for (ptrdiff_t k = 0; k < d; k++) {
+        const VEC below = LOAD(boxes + k * stride) - x[k * ROWS];
+        const VEC above = x[k * ROWS] - LOAD(boxes + (d + k) * stride);
+        const VEC gap = LARGER(LARGER(below, above), zero);
+        bound -= gap * gap;
+    }
+    return bound;
+}
+
+TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
+                             const float* heights, ptrdiff_t n, const float* boxes,
+                             const float* rows, ptrdiff_t n_rows, float slack, int32_t* out_first,
+                             float* out_best, int32_t* out_second, float* out_runner)
+{
+    float* row_bounds = scratch(n_rows);
+    float x[NEAR_DIMENSIONS * ROWS], scores[TILE], top[LANES], here[NEAR];
+    (void)n;
+    if (row_bounds == NULL)
+        return -1;
+    clear(m, out_first, out_best, out_second, out_runner);
+    for (ptrdiff_t q = 0; q < m; q++) {
+        int32_t* first = out_first + q;
+        float* best = out_best + q;
+        int32_t* second = out_second == NULL ? NULL : out_second + q;
+        float* runner = out_runner == NULL ? NULL : out_runner + q;
+        float square = 0.0f;
+        for (ptrdiff_t k = 0; k < d; k++) {
+            x[k * ROWS] = points[q * d + k];
+            square += x[k * ROWS] * x[k * ROWS];
+        }
+        VEC peak = {0};
+        for (ptrdiff_t r = 0; r < n_rows; r += LANES) {
+            const VEC bound = NAME(bounds)(x, d, rows + r, n_rows);
+            STORE(row_bounds + r, bound);
+            peak = r == 0 ? bound : LARGER(peak, bound);
+        }
+        /* the most promising row first: what it holds rules out most of the others */
+        const ptrdiff_t start = NAME(find_first)(row_bounds, n_rows, PEAK(peak));
+        float least = -INFINITY;
+        for (ptrdiff_t turn = -1; turn < n_rows; turn += turn < 0 ? 1 : LANES) {
+            unsigned wanted = 1;
+            const ptrdiff_t r0 = turn < 0 ? start : turn;
+            if (turn >= 0)
+                wanted = ATLEAST(LOAD(row_bounds + turn), least);
+            for (; wanted; wanted &= wanted - 1) {
+                const ptrdiff_t r = r0 + __builtin_ctz(wanted);
+                /* rows and tiles without sites have bounds of -inf */
+                if ((turn >= 0 && r == start) || row_bounds[r] < least
+                    || row_bounds[r] == -INFINITY)
+                    continue;
+                const float* own = boxes + r * NEAR * (2 * d + 1);
+                uint64_t open = 0;
+                for (int v = 0; v < NEAR; v += LANES) {
+                    const VEC bound = NAME(bounds)(x, d, own + v, NEAR);
+                    STORE(here + v, bound);
+                    open |= (uint64_t)ATLEAST(bound, least) << v;
+                }
+                while (open) {
+                    ptrdiff_t t = __builtin_ctzll(open);
+                    if (turn < 0 && *best == -INFINITY) {
+                        for (int k = 1; k < NEAR; k++)
+                            t = here[k] > here[t] ? k : t;
+                    }
+                    open &= ~((uint64_t)1 << t);
+                    if (here[t] < least || here[t] == -INFINITY)
+                        continue;
+                    const ptrdiff_t tile = r * NEAR + t;
+                    NAME(point_scores)(x, d, tiles + tile * d * TILE, heights + tile * TILE,
+                                       scores);
+                    NAME(fold)(scores, TILE, top);
+#define SCORE(where, out)                                                                   \
+    NAME(point_scores)(x, d, tiles + tile * d * TILE, heights + tile * TILE, out)
+                    MERGE(PEAK(LOAD(top)), top, 1, TILE, tile * TILE, SCORE);
+#undef SCORE
+                    least = 2.0f * (runner == NULL ? *best : *runner) - square - slack;
+                }
+            }
+        }
+    }
+    free(row_bounds);
     return 0;
 }
 
