@@ -107,7 +107,8 @@ NEAR_SITES = 600
 # Rows of a scrambled Sobol sequence before the next scrambling: a power of two.
 SOBOL_ROWS = 2**14
 
-# Samples of a step: half the number of sites, within these bounds.
+# Samples of a step: half the number of sites, or a share of the samples so far, within bounds.
+SAMPLES_PER_BATCH = 256
 LEAST_BATCH = 2048
 LARGEST_BATCH = 8192
 
@@ -116,7 +117,7 @@ SITES_PER_SAMPLE = 32
 
 # Steps shrink as (1 + samples / (STEP_SAMPLES * n))^-STEP_DECAY. A slower decay makes heights so
 # noisy that their average is biased, a faster one forgets the start too late.
-STEP_SAMPLES = 4.0
+STEP_SAMPLES = 2.0
 STEP_DECAY = 0.6
 
 # Share of the logarithm of unequal masses, in units of heights, by which the start anticipates
@@ -170,13 +171,13 @@ LOOK_GROWTH = (1.15, 1.8)
 
 # Samples of a look, as a share of those fitted so far; it goes on only if chi^2 is not above its
 # tolerance by this many standard errors.
-TEST_SHARE = 0.04
+TEST_SHARE = 0.03
 LOOK_QUANTILE = 2.0
 
 # What a fit and a test are planned with: chi^2 after m fitted samples is FIT_NOISE n / m, give or
 # take a share of FIT_NOISE_SPREAD, and a verdict needs so many of its standard errors.
-FIT_NOISE = 0.95
-FIT_NOISE_SPREAD = 0.3
+FIT_NOISE = 1.0
+FIT_NOISE_SPREAD = 0.2
 TEST_QUANTILE = 3.0
 
 # A fit gives up after this many times the samples that independent ones would need, and after so

@@ -185,7 +185,7 @@ class PairDesign(Design):
     """Product groups; see `Design`. The source must be an affine image of a product measure."""
 
     group = GROUP
-    test_noise = 3.0
+    test_noise = 2.6
 
     def __init__(
         self,

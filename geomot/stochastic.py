@@ -41,6 +41,7 @@ from geomot._constants import (
     LOOK_QUANTILE,
     RARE_AVERAGING,
     RARE_HITS,
+    SAMPLES_PER_BATCH,
     SITES_PER_SAMPLE,
     STEP_DECAY,
     STEP_SAMPLES,
@@ -97,11 +98,16 @@ class Fit:
         self.samples = samples
         self.drawn = 0
         self.n_iter = 0
-        n = len(masses)
-        size = int(np.clip(n // 2, LEAST_BATCH, max(LARGEST_BATCH, n // SITES_PER_SAMPLE)))
-        self.batch_groups = max(size // design.group, 1)
-        self.averaged = samples / self.batch_size
+        self.averaged = samples
         self.hessian = _Hessian(design, rng)
+
+    @property
+    def batch_groups(self) -> int:
+        """Groups of a step: more as steps become smaller, since each has its price."""
+        n = len(self.masses)
+        size = max(n // 2, self.samples // SAMPLES_PER_BATCH)
+        size = min(max(size, LEAST_BATCH), max(LARGEST_BATCH, n // SITES_PER_SAMPLE))
+        return max(size // self.design.group, 1)
 
     @property
     def batch_size(self) -> int:
@@ -143,23 +149,23 @@ class Fit:
     def step(self) -> None:
         """Assign a batch, and move heights and their average."""
         gaps = self.n_iter < FIRST_GAPS or self.n_iter % GAPS_EVERY == 0
+        size = self.batch_size
         batch = self.draw(self.batch_groups)
         winners = self.design.winners(batch, self.latest, runner=gaps)
         if gaps:
             self.hessian.update(winners)
-        shares = np.bincount(winners.first, minlength=len(self.masses)) / self.batch_size
+        shares = np.bincount(winners.first, minlength=len(self.masses)) / size
         # what the diagonal is raised by matters less the more samples it has been estimated from
         floor = DIAGONAL_FLOOR / np.sqrt(1.0 + self.samples * self.masses / DIAGONAL_HITS)
         fine, coarse = self.hessian.newton_step(shares - self.masses, floor * self.masses)
         factors = self._factors(self.masses, self.hessian.masses(self.masses))
         self.latest -= factors * fine + self.step_factor * coarse
         self.latest -= self.latest.mean()
-        self.samples += self.batch_size
-        self.drawn += self.batch_size
+        self.samples += size
+        self.drawn += size
         self.n_iter += 1
-        self.averaged += 1.0
-        exponent = AVERAGING + self._rarity()
-        weight = np.maximum(1.0 / self.averaged, exponent / (self.averaged + exponent))
+        self.averaged += size
+        weight = np.minimum(1.0, (AVERAGING + self._rarity()) * (size / self.averaged))
         self.average += weight * (self.latest - self.average)
 
     def _rarity(self) -> FloatArray:

@@ -37,7 +37,7 @@ cdef extern from "src/argmax.h" nogil:
 
 cdef enum:
     POINTS_CHUNK = 512      # samples a thread takes at once; never depends on the thread count
-    GROUPS_CHUNK = 2
+    GROUPS_CHUNK = 4
 
 GROUP_SIDE = SIDE
 

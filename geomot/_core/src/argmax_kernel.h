@@ -333,16 +333,14 @@ TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, cons
     return 0;
 }
 
-/* Rows [block][SIDE][BLOCK] of one half's scores over a panel. */
+/* Rows [SIDE][BLOCK] of one half's scores with a block of sites. */
 TARGET static void NAME(half_scores)(const float* x, ptrdiff_t d, const float* tiles,
-                                     const float* heights, ptrdiff_t blocks, float* rows)
+                                     const float* heights, float* rows)
 {
-    for (ptrdiff_t c = 0; c < blocks; c++)
-        for (ptrdiff_t t = 0; t < BLOCK / TILE; t++)
-            for (ptrdiff_t p = 0; p < SIDE; p += ROWS)
-                NAME(tile_scores)(x + p * d, d, tiles + (c * (BLOCK / TILE) + t) * d * TILE,
-                                  heights + (heights == no_heights ? 0 : c * BLOCK + t * TILE),
-                                  rows + (c * SIDE + p) * BLOCK + t * TILE, BLOCK);
+    for (ptrdiff_t t = 0; t < BLOCK / TILE; t++)
+        for (ptrdiff_t p = 0; p < SIDE; p += ROWS)
+            NAME(tile_scores)(x + p * d, d, tiles + t * d * TILE, heights + t * TILE,
+                              rows + p * BLOCK + t * TILE, BLOCK);
 }
 
 TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t groups,
@@ -368,16 +366,20 @@ TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t g
     for (ptrdiff_t c0 = 0; c0 < n_blocks; c0 += panel) {
         const ptrdiff_t count = n_blocks - c0 < panel ? n_blocks - c0 : panel;
         for (ptrdiff_t g = 0; g < groups; g++) {
-            NAME(half_scores)(xl + g * SIDE * dl, dl, left_tiles + c0 * BLOCK * dl,
-                              heights + c0 * BLOCK, count, a);
-            NAME(half_scores)(xr + g * SIDE * dr, dr, right_tiles + c0 * BLOCK * dr, no_heights,
-                              count, b);
-            for (ptrdiff_t c = 0; c < count; c++)
+            /* block by block: both halves' rows of one are in the first-level cache */
+            for (ptrdiff_t c = 0; c < count; c++) {
+                float* ac = a + c * SIDE * BLOCK;
+                float* bc = b + c * SIDE * BLOCK;
+                NAME(half_scores)(xl + g * SIDE * dl, dl, left_tiles + (c0 + c) * BLOCK * dl,
+                                  heights + (c0 + c) * BLOCK, ac);
+                NAME(half_scores)(xr + g * SIDE * dr, dr, right_tiles + (c0 + c) * BLOCK * dr,
+                                  no_heights, bc);
                 for (int i = 0; i < SIDE; i += 4)
                     for (int j = 0; j < SIDE; j += 4)
-                        NAME(pair_maxima)(a + (c * SIDE + i) * BLOCK, b + (c * SIDE + j) * BLOCK,
+                        NAME(pair_maxima)(ac + i * BLOCK, bc + j * BLOCK,
                                           maxima + ((i * SIDE + j) * count + c) * LANES,
                                           SIDE * count * LANES, count * LANES);
+            }
             for (int q = 0; q < SIDE * SIDE; q++)
                 peaks[q] = NAME(peak)(maxima + q * count * LANES, count);
             for (int q = 0; q < SIDE * SIDE; q++) {
