@@ -161,9 +161,6 @@ TEST_STREAMS = 32
 TEST_LEVEL = 0.05
 CONFIDENCE = 0.95
 
-# Total variation of masses with independent Gaussian relative errors: sqrt(1 / (2 pi)) sqrt(chi^2).
-TV_FACTOR = 0.3989422804014327
-
 # First look after this many samples per site; the next when chi^2 ~ 1 / samples is expected to
 # allow a verdict, but never earlier or later than these factors say.
 FIRST_LOOK = 5.0
@@ -179,6 +176,9 @@ LOOK_QUANTILE = 2.0
 FIT_NOISE = 1.0
 FIT_NOISE_SPREAD = 0.2
 TEST_QUANTILE = 3.0
+
+# Total variation from which on given weights are no start: cells that they bury come back slowly.
+BURIED = 0.9
 
 # A fit gives up after this many times the samples that independent ones would need, and after so
 # many steps at least: few sites are short of steps, not of samples.

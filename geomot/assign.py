@@ -20,6 +20,9 @@ IntArray = NDArray[np.int64]
 _SCORES = 2**24
 _POINTS = 2**16
 
+# Products of float32 numbers below this lose digits, or all.
+_UNDERFLOW = 1e-35
+
 # Points farther out than this many times the sites' extent are left to float64.
 _FAR = 2.0**60
 
@@ -72,9 +75,14 @@ class Assigner:
         # -2 size can win, and the others' terms are at most that large.
         size = length * self.reach
         bound = 2.0 * self.rounding * (size + np.minimum(-self.heights.min(), 2.0 * size))
+        bound += _UNDERFLOW
         unsure = np.flatnonzero(far | ~(gap > bound))
         step = max(_SCORES // len(self.sites), 1)
         for start in range(0, len(unsure), step):
             rows = unsure[start : start + step]
-            labels[rows] = np.argmax(x[rows] @ self.sites.T + self.heights, axis=1)
+            # column by column: a product of matrices would round by the shape of the call
+            scores = np.repeat(self.heights[None], len(rows), axis=0)
+            for k in range(x.shape[1]):
+                scores += x[rows, k, None] * self.sites[:, k]
+            labels[rows] = np.argmax(scores, axis=1)
         return labels

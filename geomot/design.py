@@ -32,7 +32,7 @@ from scipy.special import ndtri
 from geomot._constants import NEAR_DIMENSIONS, NEAR_SITES, PAIR_DIMENSIONS, PAIR_SITES, SOBOL_ROWS
 from geomot._core.montecarlo import GROUP_SIDE
 from geomot.backend import Backend, WinnersLike
-from geomot.sources import Product, Source
+from geomot.sources import Product, Source, WrappedSource
 
 __all__ = ["Batch", "Design", "PairDesign", "PointDesign", "make_design"]
 
@@ -40,6 +40,9 @@ FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
 GROUP = GROUP_SIDE * GROUP_SIDE
+
+# Largest coordinate of a sample in the frame.
+_FAR = 2.0**40
 
 # Bits of a Sobol coordinate, and rows that are transformed at once.
 _BITS = 30
@@ -85,6 +88,7 @@ class Design(ABC):
         self.threads = threads
         self.mean = source.mean
         # squared distances of the sites from the source's mean: they turn heights into weights
+        self.offset = sites.mean(axis=0) - self.mean
         self.squares = np.einsum("nk,nk->n", sites - self.mean, sites - self.mean)
 
     def __len__(self) -> int:
@@ -121,6 +125,13 @@ class Design(ABC):
     def to_source(self, points: FloatArray) -> FloatArray:
         """Points of the frame in the source's coordinates."""
 
+    def drift(self, batch: Batch) -> float:
+        """Sum of <x - m, mean site - m> over a batch, where m is not the mean but an estimate."""
+        if not isinstance(self.source, WrappedSource):
+            return 0.0
+        moved = self.to_source(self.points(batch).mean(axis=0, dtype=np.float64)[None])[0]
+        return float((moved - self.mean) @ self.offset) * len(batch) * self.group
+
     @abstractmethod
     def square_lengths(self, batch: Batch) -> FloatArray:
         """Mean of |x - m|^2 over each group, in the source's units."""
@@ -143,14 +154,19 @@ class PointDesign(Design):
         super().__init__(sites, source, threads)
         self.scale = _unit(np.sqrt(np.trace(source.covariance) / source.dim))
         centred = sites - sites.mean(axis=0)
-        size = _unit(np.sqrt(np.mean(centred**2)))
+        size = _unit(_root_mean_square(centred))
         self.unit = self.scale * size
         self.frame_sites = centred / size
         self.scores = backend.points(self.frame_sites)
         self.net = None if source.n_uniforms is None else _Net(source.n_uniforms, rng)
 
     def _frame(self, x: FloatArray) -> Float32Array:
-        return ((x - self.mean) / self.scale).astype(np.float32)
+        z = (x - self.mean) / self.scale
+        # so far out the direction alone decides, and float32 products would overflow
+        far = np.abs(z).max(axis=1, initial=0.0) > _FAR
+        if far.any():
+            z[far] *= (_FAR / np.abs(z[far]).max(axis=1))[:, None]
+        return z.astype(np.float32)
 
     def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
         """Start a stream of samples, of low discrepancy where the source allows it."""
@@ -203,7 +219,7 @@ class PairDesign(Design):
         self.linear = product.linear
         # <x - m, y> = <z, L'y> with x = m + L z: the sites move, the samples stay standard
         pulled = (sites - sites.mean(axis=0)) @ self._matrix()
-        size = _unit(np.sqrt(np.mean(pulled**2)))
+        size = _unit(_root_mean_square(pulled))
         self.unit = size
         # Coordinates are dealt to the halves in turn, by the spread of the sites along them: the
         # more evenly a sample's variation is shared, the less do samples of a group have in common.
@@ -374,6 +390,12 @@ def make_design(
     shared = d < PAIR_DIMENSIONS or n < PAIR_SITES
     paired = source.product is not None and not (shared or skipping)
     return (PairDesign if paired else PointDesign)(sites, source, rng, threads, backend)
+
+
+def _root_mean_square(values: FloatArray) -> float:
+    """Return it without underflow or overflow of the squares."""
+    largest = float(np.abs(values).max())
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest > 0.0 else 0.0
 
 
 def _unit(size: float) -> float:

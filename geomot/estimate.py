@@ -12,10 +12,11 @@ samples, products of different streams estimate g_i^2 without bias,
 while the square of the plain share would add about n / samples to chi^2 even for exact heights. The
 standard error is that of the jackknife over the streams.
 
-The total variation is estimated as sqrt(D(o) / (2 pi)) with o_i in proportion to sqrt(nu_i), of
-sum 1. Errors that come from sampling have standard deviations in that proportion, and then this is
-their total variation if they are Gaussian; whatever they are, it is at most sqrt(D(o)) / 2. For
-equal targets D(o) is chi^2. Cells that earlier looks have found far too large get larger scales.
+The total variation is estimated as sqrt(D(o) / (2 pi)), with a little more for few sites, and o_i
+in proportion to sqrt(nu_i), of sum 1. Errors that come from sampling have standard deviations in
+that proportion, and then this is their total variation if they are Gaussian; whatever they are, it
+is at most sqrt(D(o)) / 2. For equal targets D(o) is chi^2. Cells that earlier looks have found far
+too large get larger scales.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, ndtri, stdtrit
+from scipy.special import betaincinv, gammaln, ndtri, stdtrit
 
-from geomot._constants import CONFIDENCE, FAR_TOO_LARGE, TEST_STREAMS, TV_FACTOR
+from geomot._constants import CONFIDENCE, FAR_TOO_LARGE, TEST_STREAMS
 from geomot._core.montecarlo import add_points
 from geomot._frozen import Frozen, read_only
 from geomot.design import Design
 
-__all__ = ["MassEstimate", "Tally", "sampling_scales", "total_variation"]
+__all__ = ["MassEstimate", "Tally", "sampling_scales", "total_variation", "variation_factor"]
 
 FloatArray = NDArray[np.float64]
 
@@ -41,9 +42,20 @@ FloatArray = NDArray[np.float64]
 FEW = 50
 
 
-def total_variation(distance: float) -> float:
-    """Total variation of Gaussian errors at this squared distance; 0 for negative estimates."""
-    return TV_FACTOR * max(distance, 0.0) ** 0.5
+def variation_factor(masses: FloatArray) -> float:
+    """Mean total variation of Gaussian errors at distance 1.
+
+    Errors of n equal masses sum to 0: the mean of |e_1| + ... + |e_n| on the unit sphere of such
+    vectors gives 1/2 for 2 sites, and soon 1 / sqrt(2 pi).
+    """
+    n = max(float(np.sum(np.sqrt(masses)) ** 2 / np.sum(masses)), 2.0)
+    ratio = np.exp(gammaln(0.5 * (n - 1.0)) - gammaln(0.5 * n))
+    return 0.5 * float(np.sqrt((n - 1.0) / np.pi) * ratio)
+
+
+def total_variation(distance: float, factor: float) -> float:
+    """Total variation at a squared distance, by `variation_factor`; at most 1, as it always is."""
+    return min(factor * max(distance, 0.0) ** 0.5, 1.0)
 
 
 def sampling_scales(masses: FloatArray, excess: FloatArray | float = 0.0) -> FloatArray:
@@ -201,6 +213,8 @@ class Tally:
         self.sizes = np.zeros(TEST_STREAMS)
         self.lengths = np.zeros(TEST_STREAMS)
         self.scores = np.zeros(TEST_STREAMS)
+        # where the mean m is an estimate, also <x - m, mean site - m>
+        self.drifts = np.zeros(TEST_STREAMS)
 
     @property
     def samples(self) -> int:
@@ -216,6 +230,7 @@ class Tally:
             add_points(self.design.points(batch), winners.first, self.sums)
             self.sizes[b] += len(winners.first)
             self.scores[b] += winners.best.sum(dtype=np.float64)
+            self.drifts[b] += self.design.drift(batch)
             self.lengths[b] += self.design.square_lengths(batch).sum() * self.design.group
 
     def distance(self, scales: FloatArray) -> tuple[float, float]:
@@ -262,8 +277,8 @@ class Tally:
 
         The weights must be those of the heights that the samples were assigned with.
         """
-        # phi(x) = |x - m|^2 - 2 s (best score), but for a term linear in x - m, of mean 0
-        phi = self.lengths - 2.0 * self.design.unit * self.scores
+        # phi(x) = |x - m|^2 - 2 s (best score) - 2 <x - m, mean site - m>, the last of mean 0
+        phi = self.lengths - 2.0 * (self.design.unit * self.scores + self.drifts)
         # where the dual value has the targets' weights, the cost of the map has the measured ones
         gained = self.counts @ weights
         dual, dual_error = _jackknife_mean(phi, self.sizes)
@@ -288,6 +303,7 @@ class Tally:
         chi2, chi2_error = self.distance(self.masses)
         distance, error = self.distance(scales)
         width = float(stdtrit(TEST_STREAMS - 1, 0.5 + 0.5 * CONFIDENCE)) * error
+        factor = variation_factor(self.masses)
         shares, errors = self.measured(), self.standard_errors()
         worst = int(np.argmax(np.abs(shares - self.masses) / self.masses))
         _, dual_error, map_cost, map_error = self.costs(weights)
@@ -296,9 +312,12 @@ class Tally:
             n_fit_samples=n_fit_samples,
             chi2=chi2,
             chi2_standard_error=chi2_error,
-            tv=total_variation(distance),
-            tv_interval=(total_variation(distance - width), total_variation(distance + width)),
-            tv_floor=TV_FACTOR * float(np.sum(np.sqrt(self.masses / self.samples))),
+            tv=total_variation(distance, factor),
+            tv_interval=(
+                total_variation(distance - width, factor),
+                total_variation(distance + width, factor),
+            ),
+            tv_floor=factor * float(np.sum(np.sqrt(self.masses / self.samples))),
             confidence=CONFIDENCE,
             design_effect=self.design_effect(),
             mass_standard_errors=errors,

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from geomot._constants import FIT_CAP, IDLE_REACH, LEAST_LIMIT, TEST_STREAMS
+from geomot._constants import BURIED, FIT_CAP, IDLE_REACH, LEAST_LIMIT, TEST_STREAMS
 from geomot.assign import Assigner
 from geomot.backend import Backend, CoreBackend
 from geomot.certificate import largest_price
 from geomot.design import Design, make_design
-from geomot.estimate import MassEstimate, total_variation
+from geomot.estimate import MassEstimate
 from geomot.merged import Merged
 from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
 from geomot.sources import Source
@@ -68,14 +68,16 @@ def solve_montecarlo(
     Solution
     """
     problem = Merged(sites, masses)
-    design_rng, fit_rng, test_rng = rng.spawn(3)
+    # not every generator can spawn others, but all draw integers
+    seeds = rng.integers(2**63, size=4)
+    design_rng, fit_rng, test_rng = np.random.default_rng(seeds).spawn(3)
     design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
     examiner = Examiner(design, problem.masses, tol, test_rng)
     fit, look = _start(design, examiner, problem, initial, fit_rng)
     limit = int(FIT_CAP * examiner.usual / examiner.most / fit.batch_size)
     limit = max(limit, LEAST_LIMIT) if max_iter is None else max_iter
 
-    recorder = _Recorder(problem, fit, source, tol, monitor)
+    recorder = _Recorder(problem, fit, examiner, source, tol, monitor)
     following = examiner.first_look()
     while True:
         if look is None:
@@ -108,8 +110,9 @@ def _start(
         fit.foresee_masses()
         return fit, None
     look = examiner.assess(design.heights(initial[problem.members]))
-    worth = examiner.worth(look)
-    return Fit(design, problem.masses, look.heights, rng, worth), look
+    if examiner.total_variation(look) >= BURIED:
+        return _start(design, examiner, problem, None, rng)
+    return Fit(design, problem.masses, look.heights, rng, examiner.worth(look)), look
 
 
 def _all_weights(merged: Merged, weights: FloatArray, source: Source) -> FloatArray:
@@ -139,10 +142,17 @@ class _Recorder:
     """Keeps the history, and turns looks into states and solutions."""
 
     def __init__(
-        self, problem: Merged, fit: Fit, source: Source, tol: float, monitor: Monitor
+        self,
+        problem: Merged,
+        fit: Fit,
+        examiner: Examiner,
+        source: Source,
+        tol: float,
+        monitor: Monitor,
     ) -> None:
         self.problem = problem
         self.fit = fit
+        self.examiner = examiner
         self.source = source
         self.tol = tol
         self.monitor = monitor
@@ -152,7 +162,7 @@ class _Recorder:
         """Add a look to the history and show it; whether the monitor wants to stop."""
         dual = look.tally.costs(self.fit.design.weights(look.heights))[0]
         masses = look.tally.measured()
-        tv, least = total_variation(look.distance), float(masses.min())
+        tv, least = self.examiner.total_variation(look), float(masses.min())
         self.rows.append((dual, tv, self.fit.step_factor, least, float(self.fit.drawn)))
         return self.monitor.show(
             lambda: SolverState(

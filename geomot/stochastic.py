@@ -49,12 +49,11 @@ from geomot._constants import (
     TEST_QUANTILE,
     TEST_SHARE,
     TEST_STREAMS,
-    TV_FACTOR,
 )
 from geomot._core.montecarlo import PointScores
 from geomot.backend import WinnersLike
 from geomot.design import Design
-from geomot.estimate import Tally, sampling_scales
+from geomot.estimate import Tally, sampling_scales, total_variation, variation_factor
 
 __all__ = ["Fit", "Look", "gaussian_start"]
 
@@ -63,6 +62,9 @@ IntArray = NDArray[np.int64]
 
 # Gaps are differences of float32 scores of about 1: below this they are rounding.
 _LEAST_GAP = 1e-7
+
+# Far more than a cell needs to take all, and no overflow in float32.
+_LARGEST_HEIGHT = 1e30
 
 
 class Fit:
@@ -308,7 +310,8 @@ class Examiner:
     ) -> None:
         self.design = design
         self.masses = masses
-        self.most = (tol / TV_FACTOR) ** 2  # tolerated squared distance
+        self.factor = variation_factor(masses)
+        self.most = (tol / self.factor) ** 2  # tolerated squared distance
         self.rng = rng
         self.verdicts = 0
         self.excess: FloatArray | float = 0.0
@@ -325,8 +328,7 @@ class Examiner:
 
     def look(self, heights: FloatArray, fitted: int) -> Look:
         """Test heights: briefly, and then for a verdict if one can be expected."""
-        # the very numbers that scores are computed with, so that weights made of them are exact
-        heights = heights.astype(np.float32).astype(np.float64)
+        heights = _rounded(heights)
         tally = Tally(self.design, self.masses, self.rng)
         scales = sampling_scales(self.masses, self.excess)
         self._extend(tally, heights, min(int(TEST_SHARE * fitted), self.needed))
@@ -343,15 +345,16 @@ class Examiner:
         return Look(tally, heights, scales, distance, error, converged)
 
     def assess(self, heights: FloatArray) -> Look:
-        """Test heights of unknown quality, until their distance is known to a quarter."""
-        heights = heights.astype(np.float32).astype(np.float64)
+        """Test heights of unknown quality: for a verdict, or until they are surely wrong."""
+        heights = _rounded(heights)
         tally = Tally(self.design, self.masses, self.rng)
         scales = sampling_scales(self.masses)
         goal = LARGEST_BATCH
         while True:
             self._extend(tally, heights, goal)
             distance, error = tally.distance(scales)
-            if error <= 0.25 * distance or tally.samples >= self.needed:
+            wrong = distance - LOOK_QUANTILE * error > self.most
+            if (wrong and error <= 0.25 * distance) or tally.samples >= self.needed:
                 break
             goal = min(2 * tally.samples, max(self.needed, tally.samples + 1))
         converged = self._significant(distance, error)
@@ -370,8 +373,6 @@ class Examiner:
 
     def _significant(self, distance: float, error: float) -> bool:
         """Whether the distance is below the tolerance; counts as a verdict that may be wrong."""
-        if distance > self.most:
-            return False
         self.verdicts += 1
         # 1/2 + 1/6 + 1/12 + ... = 1
         level = TEST_LEVEL / (self.verdicts * (self.verdicts + 1))
@@ -396,6 +397,10 @@ class Examiner:
         """Expected distance after so many fitted samples."""
         return self.product / max(fitted, 1)
 
+    def total_variation(self, look: Look) -> float:
+        """Estimate of the total variation that a look found."""
+        return total_variation(look.distance, self.factor)
+
     def worth(self, look: Look) -> int:
         """Fitted samples that would bring heights as near as a look found them."""
         return int(self.usual / max(look.distance, look.standard_error))
@@ -409,3 +414,9 @@ class Examiner:
     def first_look(self) -> int:
         """Fitted samples at the first look."""
         return int(FIRST_LOOK * len(self.masses))
+
+
+def _rounded(heights: FloatArray) -> FloatArray:
+    """The very numbers that scores are computed with, so that weights made of them are exact."""
+    centred = np.clip(heights - heights.mean(), -_LARGEST_HEIGHT, _LARGEST_HEIGHT)
+    return centred.astype(np.float32).astype(np.float64)
