@@ -59,8 +59,8 @@ class Known:
         errors = np.random.default_rng(seed).standard_normal(len(self.masses))
         errors = errors * np.sqrt(self.masses)
         errors -= self.masses * errors.sum()
-        low, high = 0.0, 10.0
-        for _ in range(60):
+        low, high = 0.0, 1e4
+        for _ in range(70):
             middle = 0.5 * (low + high)
             nu = np.maximum(self.masses + middle * errors, 0.05 * self.masses)
             nu /= nu.sum()

@@ -1,0 +1,233 @@
+/* See argmax.h: helpers, and the choice of an instruction set at run time. */
+#include "argmax.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#define X86 1
+#endif
+
+/* A panel of sites takes half of a second-level cache of 1 MB. */
+static ptrdiff_t panel_tiles(ptrdiff_t d)
+{
+    const ptrdiff_t tiles = (512 * 1024) / (4 * TILE * (d + 1));
+    return tiles < 4 ? 4 : tiles > 64 ? 64 : tiles;
+}
+
+/* Blocks in a panel of the product kernel: both halves' rows and the maxima stay below 1 MB. */
+enum { PAIR_PANEL = 16 };
+
+static const float no_heights[BLOCK];
+
+static float* scratch(ptrdiff_t count)
+{
+    void* memory = NULL;
+    if (posix_memalign(&memory, 64, (size_t)count * sizeof(float)) != 0)
+        return NULL;
+    return memory;
+}
+
+static void clear(ptrdiff_t m, int32_t* first, float* best, int32_t* second, float* runner)
+{
+    for (ptrdiff_t q = 0; q < m; q++) {
+        first[q] = -1;
+        best[q] = -INFINITY;
+        if (runner != NULL) {
+            second[q] = -1;
+            runner[q] = -INFINITY;
+        }
+    }
+}
+
+/* Points (m, d) as [group][d][rows]; the last group is filled with copies of the last point. */
+static void interleave(const float* points, ptrdiff_t m, ptrdiff_t d, int rows, float* out)
+{
+    for (ptrdiff_t g = 0; g < m; g += rows)
+        for (int p = 0; p < rows; p++) {
+            const float* from = points + (g + p < m ? g + p : m - 1) * d;
+            for (ptrdiff_t k = 0; k < d; k++)
+                out[g * d + k * rows + p] = from[k];
+        }
+}
+
+#ifdef X86
+
+#define LANES 16
+#define ROWS 8
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma")))
+#define NAME(x) x##_avx512
+#define LARGER(a, b) ((VEC)_mm512_max_ps((__m512)(a), (__m512)(b)))
+#define EQUAL(a, s) ((unsigned)_mm512_cmp_ps_mask((__m512)(a), _mm512_set1_ps(s), _CMP_EQ_OQ))
+#define ATLEAST(a, s) ((unsigned)_mm512_cmp_ps_mask((__m512)(a), _mm512_set1_ps(s), _CMP_GE_OQ))
+#define PEAK(a) _mm512_reduce_max_ps((__m512)(a))
+#include "argmax_kernel.h"
+#undef LANES
+#undef ROWS
+#undef TARGET
+#undef NAME
+#undef LARGER
+#undef EQUAL
+#undef ATLEAST
+#undef PEAK
+
+__attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
+{
+    __m128 v = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    v = _mm_max_ps(v, _mm_movehl_ps(v, v));
+    return _mm_cvtss_f32(_mm_max_ss(v, _mm_shuffle_ps(v, v, 1)));
+}
+
+#define LANES 8
+#define ROWS 4
+#define TARGET __attribute__((target("avx2,fma")))
+#define NAME(x) x##_avx2
+#define LARGER(a, b) ((VEC)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define EQUAL(a, s) \
+    ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(a), _mm256_set1_ps(s), _CMP_EQ_OQ)))
+#define ATLEAST(a, s) \
+    ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(a), _mm256_set1_ps(s), _CMP_GE_OQ)))
+#define PEAK(a) largest_lane_avx2((__m256)(a))
+#include "argmax_kernel.h"
+#undef LANES
+#undef ROWS
+#undef TARGET
+#undef NAME
+#undef LARGER
+#undef EQUAL
+#undef ATLEAST
+#undef PEAK
+
+#endif
+
+/* Four lanes with nothing but vector arithmetic: SSE2, NEON and others. */
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t quad_mask __attribute__((vector_size(16), aligned(4), may_alias));
+
+static inline quad larger_quad(quad a, quad b)
+{
+    const quad_mask take = (quad_mask)(a > b);
+    return (quad)((take & (quad_mask)a) | (~take & (quad_mask)b));
+}
+
+static inline unsigned equal_quad(quad a, float s)
+{
+    return (a[0] == s) | (a[1] == s) << 1 | (a[2] == s) << 2 | (a[3] == s) << 3;
+}
+
+static inline unsigned at_least_quad(quad a, float s)
+{
+    return (a[0] >= s) | (a[1] >= s) << 1 | (a[2] >= s) << 2 | (a[3] >= s) << 3;
+}
+
+static inline float largest_lane_quad(quad a)
+{
+    const float u = a[0] > a[1] ? a[0] : a[1], v = a[2] > a[3] ? a[2] : a[3];
+    return u > v ? u : v;
+}
+
+#define LANES 4
+#define ROWS 4
+#define TARGET
+#define NAME(x) x##_plain
+#define LARGER(a, b) ((VEC)larger_quad((quad)(a), (quad)(b)))
+#define EQUAL(a, s) equal_quad((quad)(a), s)
+#define ATLEAST(a, s) at_least_quad((quad)(a), s)
+#define PEAK(a) largest_lane_quad((quad)(a))
+#include "argmax_kernel.h"
+
+typedef struct {
+    const char* name;
+    int (*points)(const float*, ptrdiff_t, ptrdiff_t, const float*, const float*, ptrdiff_t,
+                  int32_t*, float*, int32_t*, float*);
+    int (*near)(const float*, ptrdiff_t, ptrdiff_t, const float*, const float*, ptrdiff_t,
+                const float*, const float*, ptrdiff_t, float, int32_t*, float*, int32_t*, float*);
+    int (*pairs)(const float*, const float*, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float*,
+                 const float*, const float*, ptrdiff_t, int32_t*, float*, int32_t*, float*);
+} Kernels;
+
+static const Kernels available[] = {
+#ifdef X86
+    {"avx512", points_avx512, near_avx512, pairs_avx512},
+    {"avx2", points_avx2, near_avx2, pairs_avx2},
+#endif
+    {"plain", points_plain, near_plain, pairs_plain},
+};
+
+static int supported(const Kernels* kernels)
+{
+#ifdef X86
+    if (strcmp(kernels->name, "avx512") == 0)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+               && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+               && __builtin_cpu_supports("fma");
+    if (strcmp(kernels->name, "avx2") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return strcmp(kernels->name, "plain") == 0;
+}
+
+static const Kernels* chosen;
+
+static const Kernels* kernels(void)
+{
+    if (chosen == NULL) {
+        size_t k = 0;
+        while (!supported(&available[k]))
+            k++;
+        chosen = &available[k];
+    }
+    return chosen;
+}
+
+const char* argmax_instructions(void)
+{
+    return kernels()->name;
+}
+
+int argmax_use(const char* instructions)
+{
+    for (size_t k = 0; k < sizeof available / sizeof *available; k++)
+        if (strcmp(available[k].name, instructions) == 0 && supported(&available[k])) {
+            chosen = &available[k];
+            return 1;
+        }
+    return 0;
+}
+
+void argmax_pack(const float* sites, ptrdiff_t n, ptrdiff_t d, ptrdiff_t begin, ptrdiff_t end,
+                 float* tiles)
+{
+    const ptrdiff_t padded = (n + BLOCK - 1) / BLOCK * BLOCK;
+    for (ptrdiff_t t = 0; t < padded; t += TILE)
+        for (ptrdiff_t k = begin; k < end; k++)
+            for (ptrdiff_t i = 0; i < TILE; i++)
+                *tiles++ = t + i < n ? sites[(t + i) * d + k] : 0.0f;
+}
+
+int argmax_points(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
+                  const float* heights, ptrdiff_t n, int32_t* first, float* best, int32_t* second,
+                  float* runner)
+{
+    return kernels()->points(points, m, d, tiles, heights, n, first, best, second, runner);
+}
+
+int argmax_near(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
+                const float* heights, ptrdiff_t n, const float* boxes, const float* rows,
+                ptrdiff_t n_rows, float slack, int32_t* first, float* best, int32_t* second,
+                float* runner)
+{
+    return kernels()->near(points, m, d, tiles, heights, n, boxes, rows, n_rows, slack, first, best,
+                           second, runner);
+}
+
+int argmax_pairs(const float* left, const float* right, ptrdiff_t groups, ptrdiff_t dl,
+                 ptrdiff_t dr, const float* left_tiles, const float* right_tiles,
+                 const float* heights, ptrdiff_t n, int32_t* first, float* best, int32_t* second,
+                 float* runner)
+{
+    return kernels()->pairs(left, right, groups, dl, dr, left_tiles, right_tiles, heights, n, first,
+                            best, second, runner);
+}
