@@ -29,6 +29,7 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
+    "NPROC": "1",  # what XLA heeds: its flags alone leave a second thread at work
 }
 
 
@@ -332,8 +333,8 @@ POT_DEFAULT = {
 # Tried: step 0.02 to 1, batch 32 to 512, temperature 0, 0.1, 1, 3 (alike after the first seconds),
 # exponent 0.6, 0.8 and 1, Adam at 0.003 and 0.01 scores (no better). What decides is the window of
 # its average, too long for a short run, too short for a long one: 60 000, 400 000 and a million
-# samples give 0.026, 0.011 to 0.013 and 0.009 after 20 s, but 0.030, 0.19 and 0.53 after 1.8 s.
-# The tutorial's settings give 0.15.
+# samples give 0.022, 0.012 and 0.008 after 20 s, but 0.032, 0.13 and 0.40 after 1.8 s.
+# The tutorial's settings give 0.14.
 OTT = {
     "lr": 0.03,
     "batch": 128,

@@ -24,8 +24,8 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from geomot import potentials
-from geomot._constants import TV_FACTOR
 from geomot._validation import as_count, as_points, as_real_array, as_vector
+from geomot.estimate import variation_factor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -700,7 +700,8 @@ def _sampled_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
         bar = [low or least, high]
         ax.plot(samples[[-1, -1]], bar, color=colour, alpha=0.4, linewidth=4, label=label)
     ends = np.array([samples[0], max(samples[-1], 1.5 * samples[0])])
-    guide = TV_FACTOR * np.sqrt(solution.target_masses).sum() / np.sqrt(ends)
+    roots = np.sqrt(solution.target_masses).sum()
+    guide = variation_factor(solution.target_masses) * roots / np.sqrt(ends)
     ax.plot(ends, guide, ":", color="#777777", linewidth=1.2, label="noise of as many samples")
     ax.axhline(
         solution.tol,
