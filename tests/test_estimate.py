@@ -454,23 +454,52 @@ def test_total_variation_is_at_most_one():
     assert estimate.tv_interval[1] <= 1.0
 
 
+class Normal:
+    """A standard normal source, known by its samples only."""
+
+    dim = 6
+
+    def sample(self, n, rng):
+        return rng.standard_normal((n, 6))
+
+
+class Own(geomot.sources.Source):
+    """The same as a kind of source of a user's own, without formulas for its moments."""
+
+    dim = 6
+    bounds = np.repeat([[-np.inf], [np.inf]], 6, axis=1)
+
+    def sample(self, n, random_state=None):
+        return np.random.default_rng(random_state).standard_normal((n, 6))
+
+    def to_dict(self):
+        return {"type": "Own"}
+
+
 @pytest.mark.parametrize("shift", [10.0, -10.0])
-def test_costs_of_a_source_whose_mean_is_estimated(shift):
-    class Normal:
-        dim = 6
-
-        def sample(self, n, rng):
-            return rng.standard_normal((n, 6))
-
+@pytest.mark.parametrize(
+    "source",
+    [
+        geomot.sources.WrappedSource(Normal()),
+        pytest.param(
+            Own(),
+            marks=pytest.mark.xfail(
+                strict=True, reason="design.py: only wrapped sources count as without a mean"
+            ),
+        ),
+    ],
+    ids=["wrapped", "own"],
+)
+def test_costs_of_a_source_whose_mean_is_estimated(source, shift):
     r = np.random.default_rng(0)
     sites = r.standard_normal((40, 6)) + shift
     nu = np.full(40, 1 / 40)
+    # cells of <x, y - mean of y> - |y - mean of y|^2 / 2
+    weights = (sites**2).sum(axis=1) - ((sites - sites.mean(axis=0)) ** 2).sum(axis=1)
     found = []
-    for source in (Gaussian(np.zeros(6), 1.0), geomot.sources.WrappedSource(Normal())):
-        design = design_of(PointDesign, sites, source)
+    for measure in (Gaussian(np.zeros(6), 1.0), source):
+        design = design_of(PointDesign, sites, measure)
         tally = Tally(design, nu, np.random.default_rng(1))
-        # cells of <x, y - mean of y> - |y - mean of y|^2 / 2
-        weights = (sites**2).sum(axis=1) - ((sites - sites.mean(axis=0)) ** 2).sum(axis=1)
         tally.extend(design.heights(weights), 400)
         found.append(tally.costs(weights))
     (dual, error, cost, cost_error), (other, its_error, its_cost, its_cost_error) = found

@@ -280,6 +280,23 @@ def test_claims_over_many_seeds(n, d, tol):
     assert counts["masses"] / cells >= 0.93, counts
 
 
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True, reason="montecarlo.py: the test that ended the fit by a low estimate is reported"
+)
+def test_the_upper_end_of_the_interval_after_a_fit():
+    seeds, below = 100, 0
+    for seed in range(seeds):
+        flat = Flat(np.random.default_rng(seed + 10**6).random((100, 2)), 6)
+        s = flat.solve(tol=0.05, random_state=seed)
+        assert s.converged
+        errors = flat.diagram(s).masses - s.target_masses
+        distance = float(np.sum(errors**2 / sampling_scales(s.target_masses)))
+        true = variation_factor(s.target_masses) * np.sqrt(distance)
+        below += true <= s.estimate.tv_interval[1]
+    assert credible(below, seeds, 0.975), below
+
+
 def examined(n, cls, tol, factor, seed=11):
     """Design, masses and heights at `factor` times the largest squared distance that passes."""
     r = np.random.default_rng(seed)
@@ -327,7 +344,21 @@ def test_looks_at_heights_that_are_hardly_wrong():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "cls"), [(12, PointDesign), (50, PointDesign), (100, PairDesign)])
+@pytest.mark.parametrize(
+    ("n", "cls"),
+    [
+        pytest.param(
+            3,
+            PointDesign,
+            marks=pytest.mark.xfail(
+                strict=True, reason="estimate.py: of few sites, distance and error err together"
+            ),
+        ),
+        (12, PointDesign),
+        (50, PointDesign),
+        (100, PairDesign),
+    ],
+)
 def test_looks_at_heights_that_are_hardly_wrong_at_length(n, cls):
     trials = 300
     wrong, _ = wrong_verdicts(n, cls, 0.05, 1.02, trials)
