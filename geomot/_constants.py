@@ -156,9 +156,7 @@ LLOYD_STEPS = 5
 # Student's distribution with one degree of freedom less its quantiles.
 TEST_STREAMS = 32
 
-# Level at which "converged" may be wrong, all looks of a solve together; and that of the intervals
-# that are reported.
-TEST_LEVEL = 0.05
+# Level of the two-sided intervals that are reported, at whichever look the solve ended.
 CONFIDENCE = 0.95
 
 # First look after this many samples per site; the next when chi^2 ~ 1 / samples is expected to
@@ -176,6 +174,12 @@ LOOK_QUANTILE = 2.0
 FIT_NOISE = 1.0
 FIT_NOISE_SPREAD = 0.2
 TEST_QUANTILE = 3.0
+
+# Share of the tolerated total variation that may be lost to float32: of so many samples, those that
+# find another site than in float64. Beyond, masses are measured in float64, by so many scores.
+RESOLUTION = 0.25
+RESOLUTION_SAMPLES = 4096
+DOUBLE_SCORES = 2**29
 
 # Total variation from which on given weights are no start: cells that they bury come back slowly.
 BURIED = 0.9

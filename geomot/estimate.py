@@ -9,8 +9,10 @@ samples, products of different streams estimate g_i^2 without bias,
 
     ((sum_b c_bi)^2 - sum_b c_bi^2) / ((sum_b m_b)^2 - sum_b m_b^2),
 
-while the square of the plain share would add about n / samples to chi^2 even for exact heights. The
-standard error is that of the jackknife over the streams.
+while the square of the plain share would add about n / samples to chi^2 even for exact heights. Its
+variance has a part that is linear in the errors g - nu, and one that stays when they are 0. The
+jackknife over the streams counts the latter twice (Efron, Stein 1981), so that it is measured by
+itself, from the products of residuals of different streams, and taken off once.
 
 The total variation is estimated as sqrt(D(o) / (2 pi)), with a little more for few sites, and o_i
 in proportion to sqrt(nu_i), of sum 1. Errors that come from sampling have standard deviations in
@@ -34,7 +36,14 @@ from geomot._core.montecarlo import add_points
 from geomot._frozen import Frozen, read_only
 from geomot.design import Design
 
-__all__ = ["MassEstimate", "Tally", "sampling_scales", "total_variation", "variation_factor"]
+__all__ = [
+    "Distance",
+    "MassEstimate",
+    "Tally",
+    "sampling_scales",
+    "total_variation",
+    "variation_factor",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -56,6 +65,12 @@ def variation_factor(masses: FloatArray) -> float:
 def total_variation(distance: float, factor: float) -> float:
     """Total variation at a squared distance, by `variation_factor`; at most 1, as it always is."""
     return min(factor * max(distance, 0.0) ** 0.5, 1.0)
+
+
+def sampling_floor(masses: FloatArray, samples: FloatArray | float) -> FloatArray:
+    """Mean total variation between masses and the shares that so many samples have in them."""
+    deviations = np.sum(np.sqrt(masses * (1.0 - masses)))
+    return deviations / np.sqrt(2.0 * np.pi * np.asarray(samples, dtype=np.float64))
 
 
 def sampling_scales(masses: FloatArray, excess: FloatArray | float = 0.0) -> FloatArray:
@@ -95,7 +110,7 @@ class MassEstimate(Frozen):
         Gaussian; for equal targets it is sqrt(chi2 / (2 pi)). Whatever they are, the true one is at
         most 1.26 times as large.
     tv_interval : tuple of float
-        Two-sided interval for `tv`.
+        Two-sided interval for `tv`, which holds although the solve chose when to end.
     tv_floor : float
         What 1/2 sum_i |share of samples_i - nu_i| would be for exact masses: sampling noise alone.
     confidence : float
@@ -189,6 +204,48 @@ class MassEstimate(Frozen):
         return cls(**data)
 
 
+def verdict_quantile(verdict: int) -> float:
+    """Quantile of Student's distribution for the bounds of a verdict, of which this is the k-th.
+
+    Bounds of all verdicts together hold at level CONFIDENCE, so that they still do at the one where
+    the solve ended, because they were good.
+    """
+    # 1/2 + 1/6 + 1/12 + ... = 1
+    tail = 0.5 * (1.0 - CONFIDENCE) / (verdict * (verdict + 1))
+    return float(stdtrit(TEST_STREAMS - 1, 1.0 - tail))
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Unbiased estimate of a squared distance D.
+
+    Attributes
+    ----------
+    value : float
+        The estimate, possibly negative.
+    standard_error : float
+        Its standard error.
+    gain : float
+        How fast its variance grows with D.
+    """
+
+    value: float
+    standard_error: float
+    gain: float
+
+    def bound(self, quantile: float) -> float:
+        """Upper bound on D at a quantile of Student's distribution; a lower one if it is negative.
+
+        An estimate that is low by chance comes with a standard error that is low as well. That is
+        allowed for: samples times D plus degrees of freedom are distributed as a noncentral
+        chi^2, whose bounds these are exactly for one degree of freedom, and nearly for more.
+        """
+        spread = np.sqrt(self.standard_error**2 + 0.125 * self.gain**2)
+        if spread < -0.5 * self.gain * quantile:
+            return min(self.value, 0.0)
+        return float(self.value + 0.25 * self.gain * (quantile**2 + 1.0) + quantile * spread)
+
+
 class Tally:
     """Counts of samples over sites, stream by stream.
 
@@ -233,24 +290,44 @@ class Tally:
             self.drifts[b] += self.design.drift(batch)
             self.lengths[b] += self.design.square_lengths(batch).sum() * self.design.group
 
-    def distance(self, scales: FloatArray) -> tuple[float, float]:
-        """Unbiased estimate of sum_i (g_i - nu_i)^2 / scales_i, and its standard error."""
-        total = self.counts.sum(axis=0, dtype=np.float64)
+    def distance(self, scales: FloatArray) -> Distance:
+        """Unbiased estimate of sum_i (g_i - nu_i)^2 / scales_i."""
+        counts = self.counts.astype(np.float64)
+        total = counts.sum(axis=0)
         # sums over sites of products of two streams' counts, and of counts with the targets
-        whole = float(total @ (total / scales))
-        crossed = np.array([float(c @ (total / scales)) for c in self.counts])
-        own = np.array([float(c @ (c / scales)) for c in self.counts])
+        products = (counts / scales) @ counts.T
+        own, crossed = products.diagonal(), products.sum(axis=1)
+        whole = float(crossed.sum())
         target = self.masses / scales
-        linear = self.counts @ target
+        linear = counts @ target
         size, samples = self.sizes, self.sizes.sum()
         pairs = samples**2 - np.sum(size**2)
         constant = float(self.masses @ target)
-        estimate = (whole - own.sum()) / pairs - 2.0 * linear.sum() / samples + constant
+        value = (whole - own.sum()) / pairs - 2.0 * linear.sum() / samples + constant
         # without stream b: without the pairs that it takes part in, in either place
         left = whole - own.sum() - 2.0 * (crossed - own)
         left /= pairs - 2.0 * size * (samples - size)
         without = left - 2.0 * (linear.sum() - linear) / (samples - size) + constant
-        return float(estimate), _jackknife_error(without)
+        variance = _jackknife_error(without) ** 2
+        # what of it is there at distance 0, from products of residuals count - size * share
+        share = total / samples
+        along = counts @ (share / scales)
+        residual = products - np.outer(along, size) - np.outer(size, along)
+        np.fill_diagonal(residual, 0.0)
+        # residuals from a mean of all streams have products of a common mean other than 0
+        both = np.outer(size, size)
+        np.fill_diagonal(both, 0.0)
+        residual -= both * (residual.sum() / both.sum())
+        streams = len(size) / (len(size) - 1.0)
+        still = 2.0 * float(np.sum(residual**2)) * streams**2 / pairs**2
+        variance = max(variance - still, still)
+        # of independent samples, variances of the shares are spread like this
+        spread = share * (1.0 - share) / scales
+        together = (
+            np.sum((share / scales) ** 2 * (1.0 - 2.0 * share)) + np.sum(share**2 / scales) ** 2
+        )
+        gain = 4.0 * float(together / np.sum(spread)) / samples if np.any(spread > 0.0) else 0.0
+        return Distance(float(value), float(np.sqrt(variance)), gain * self.design_effect())
 
     def measured(self) -> FloatArray:
         """Share of the samples that each site got."""
@@ -298,11 +375,15 @@ class Tally:
         certain = (counts >= 5) & (share > FAR_TOO_LARGE * self.masses)
         return np.where(certain, share - self.masses, 0.0)
 
-    def estimate(self, n_fit_samples: int, weights: FloatArray, scales: FloatArray) -> MassEstimate:
-        """Everything at once, for the weights that the samples were assigned with."""
-        chi2, chi2_error = self.distance(self.masses)
-        distance, error = self.distance(scales)
-        width = float(stdtrit(TEST_STREAMS - 1, 0.5 + 0.5 * CONFIDENCE)) * error
+    def estimate(
+        self, n_fit_samples: int, weights: FloatArray, scales: FloatArray, verdict: int = 1
+    ) -> MassEstimate:
+        """Everything at once, for the weights that the samples were assigned with.
+
+        The interval of the total variation is that of the k-th verdict of a solve.
+        """
+        chi2, distance = self.distance(self.masses), self.distance(scales)
+        quantile = verdict_quantile(verdict)
         factor = variation_factor(self.masses)
         shares, errors = self.measured(), self.standard_errors()
         worst = int(np.argmax(np.abs(shares - self.masses) / self.masses))
@@ -310,14 +391,14 @@ class Tally:
         return MassEstimate(
             n_samples=self.samples,
             n_fit_samples=n_fit_samples,
-            chi2=chi2,
-            chi2_standard_error=chi2_error,
-            tv=total_variation(distance, factor),
+            chi2=chi2.value,
+            chi2_standard_error=chi2.standard_error,
+            tv=total_variation(distance.value, factor),
             tv_interval=(
-                total_variation(distance - width, factor),
-                total_variation(distance + width, factor),
+                total_variation(distance.bound(-quantile), factor),
+                total_variation(distance.bound(quantile), factor),
             ),
-            tv_floor=factor * float(np.sum(np.sqrt(self.masses / self.samples))),
+            tv_floor=float(sampling_floor(self.masses, self.samples)),
             confidence=CONFIDENCE,
             design_effect=self.design_effect(),
             mass_standard_errors=errors,

@@ -8,12 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from geomot._constants import BURIED, FIT_CAP, IDLE_REACH, LEAST_LIMIT, TEST_STREAMS
+from geomot._constants import (
+    BURIED,
+    DOUBLE_SCORES,
+    FIT_CAP,
+    IDLE_REACH,
+    LEAST_LIMIT,
+    RESOLUTION,
+    RESOLUTION_SAMPLES,
+    TEST_STREAMS,
+)
 from geomot.assign import Assigner
-from geomot.backend import Backend, CoreBackend
+from geomot.backend import Backend, CoreBackend, DoubleBackend
 from geomot.certificate import largest_price
-from geomot.design import Design, make_design
-from geomot.estimate import MassEstimate
+from geomot.design import Design, PointDesign, make_design
+from geomot.estimate import MassEstimate, Tally
 from geomot.merged import Merged
 from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
 from geomot.sources import Source
@@ -78,6 +87,7 @@ def solve_montecarlo(
     limit = max(limit, LEAST_LIMIT) if max_iter is None else max_iter
 
     recorder = _Recorder(problem, fit, examiner, source, tol, monitor)
+    resolution = _Resolution(problem, design, tol, threads, seeds)
     following = examiner.first_look()
     while True:
         if look is None:
@@ -86,12 +96,13 @@ def solve_montecarlo(
                 monitor.tick(fit.drawn)
             look = examiner.look(fit.average, fit.samples)
         stopped = recorder.record(look)
-        if look.converged:
-            return recorder.solution(look, "converged")
-        if stopped:
-            return recorder.solution(look, "stopped")
-        if fit.n_iter >= limit:
-            return recorder.solution(look, "max_iter")
+        if look.converged or stopped or fit.n_iter >= limit:
+            if not resolution.suffices(look.heights):
+                look = resolution.remeasured(look)
+                recorder.record(look)
+                return recorder.solution(look, "precision")
+            status = "converged" if look.converged else "stopped" if stopped else "max_iter"
+            return recorder.solution(look, status)
         following, look = examiner.next_look(fit.samples), None
 
 
@@ -138,6 +149,49 @@ def _radius(source: Source) -> float:
     return IDLE_REACH * float(np.sqrt(np.trace(source.covariance)))
 
 
+class _Resolution:
+    """Whether float32, in which samples find their sites, tells the sites apart.
+
+    Clusters that are small beside the distance between them may be too much for it. What was
+    measured then are the masses of other cells than those of the weights.
+    """
+
+    def __init__(
+        self,
+        problem: Merged,
+        design: Design,
+        tol: float,
+        threads: int,
+        seeds: NDArray[np.int64],
+    ) -> None:
+        self.problem = problem
+        self.design = design
+        self.tol = tol
+        self.threads = threads
+        self.seeds = seeds
+
+    def suffices(self, heights: FloatArray) -> bool:
+        """Whether few enough samples go to another site than in float64."""
+        stream = self.design.plain_stream(np.random.default_rng(self.seeds))
+        batch = stream(-(-RESOLUTION_SAMPLES // self.design.group))
+        found = self.design.winners(batch, heights).first
+        exact = Assigner(self.problem.sites, self.design.weights(heights))
+        points = self.design.to_source(self.design.points(batch).astype(np.float64))
+        return bool(np.mean(exact(points, self.threads) != found) <= RESOLUTION * self.tol)
+
+    def remeasured(self, look: Look) -> Look:
+        """The same heights, measured on other samples in float64."""
+        rng = np.random.default_rng(self.seeds)
+        source, masses = self.design.source, self.problem.masses
+        double = PointDesign(self.problem.sites, source, rng, self.threads, DoubleBackend())
+        heights = double.heights(self.design.weights(look.heights))
+        tally = Tally(double, masses, rng)
+        most = max(DOUBLE_SCORES // len(masses), 1)
+        tally.extend(heights, -(-min(look.tally.samples, most) // TEST_STREAMS))
+        distance = tally.distance(look.scales)
+        return replace(look, tally=tally, heights=heights, distance=distance)
+
+
 class _Recorder:
     """Keeps the history, and turns looks into states and solutions."""
 
@@ -179,15 +233,15 @@ class _Recorder:
         )
 
     def _weights(self, look: Look) -> FloatArray:
-        return _all_weights(self.problem, self.fit.design.weights(look.heights), self.source)
+        return _all_weights(self.problem, look.tally.design.weights(look.heights), self.source)
 
     def solution(self, look: Look, status: str) -> Solution:
         """Return what this look measured."""
         problem, tally = self.problem, look.tally
-        own = self.fit.design.weights(look.heights)
+        own = tally.design.weights(look.heights)
         masses = tally.measured()
         dual = tally.costs(own)[0]
-        estimate = tally.estimate(self.fit.drawn, own, look.scales)
+        estimate = tally.estimate(self.fit.drawn, own, look.scales, max(look.verdict, 1))
         bounds = _bracket(problem.sites, dual, estimate)
         return Solution(
             sites=problem.all_sites,

@@ -25,7 +25,7 @@ from matplotlib.ticker import MaxNLocator
 
 from geomot import potentials
 from geomot._validation import as_count, as_points, as_real_array, as_vector
-from geomot.estimate import variation_factor
+from geomot.estimate import sampling_floor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -700,8 +700,7 @@ def _sampled_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
         bar = [low or least, high]
         ax.plot(samples[[-1, -1]], bar, color=colour, alpha=0.4, linewidth=4, label=label)
     ends = np.array([samples[0], max(samples[-1], 1.5 * samples[0])])
-    roots = np.sqrt(solution.target_masses).sum()
-    guide = variation_factor(solution.target_masses) * roots / np.sqrt(ends)
+    guide = sampling_floor(solution.target_masses, ends)
     ax.plot(ends, guide, ":", color="#777777", linewidth=1.2, label="noise of as many samples")
     ax.axhline(
         solution.tol,

@@ -90,9 +90,9 @@ class Solution(Frozen):
     status : str
         "converged": `mass_error` <= `tol`, and in Monte Carlo the total variation, as a test on
         fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision":
-        arithmetic allows no further progress; "stalled": no step was acceptable, for another
-        reason; "stopped": by the callback; "atoms": points of a source on the line hold too much
-        mass to be divided as wanted.
+        arithmetic allows no further progress, and in Monte Carlo float32 does not tell the sites
+        apart; "stalled": no step was acceptable, for another reason; "stopped": by the
+        callback; "atoms": points of a source on the line hold too much mass to be divided.
     n_iter : int
         Number of steps taken.
     cost : float

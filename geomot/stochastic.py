@@ -8,7 +8,7 @@ Juditsky 1992), later ones weighing more; the average is the result.
 
 It is looked at from time to time on independent fresh samples. The fit ends when the distance of
 the masses from their targets (`geomot.estimate`) is below its tolerance by as many standard errors
-as Student's distribution asks for, all looks together being wrong with probability TEST_LEVEL.
+as Student's distribution asks for, all looks together at one level (`verdict_quantile`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from geomot._constants import (
     AVERAGING,
@@ -45,7 +44,6 @@ from geomot._constants import (
     SITES_PER_SAMPLE,
     STEP_DECAY,
     STEP_SAMPLES,
-    TEST_LEVEL,
     TEST_QUANTILE,
     TEST_SHARE,
     TEST_STREAMS,
@@ -53,7 +51,14 @@ from geomot._constants import (
 from geomot._core.montecarlo import PointScores
 from geomot.backend import WinnersLike
 from geomot.design import Design
-from geomot.estimate import Tally, sampling_scales, total_variation, variation_factor
+from geomot.estimate import (
+    Distance,
+    Tally,
+    sampling_scales,
+    total_variation,
+    variation_factor,
+    verdict_quantile,
+)
 
 __all__ = ["Fit", "Look", "gaussian_start"]
 
@@ -282,8 +287,8 @@ class Look:
     tally: Tally
     heights: FloatArray
     scales: FloatArray
-    distance: float
-    standard_error: float
+    distance: Distance
+    verdict: int  # the number of verdicts so far
     converged: bool
 
 
@@ -291,7 +296,7 @@ class Examiner:
     """Looks at heights on fresh samples, and says when their masses are right.
 
     A verdict is sought on many samples only where the looks before promise one; all verdicts
-    together are wrong with probability TEST_LEVEL.
+    together are right at level CONFIDENCE.
 
     Parameters
     ----------
@@ -332,17 +337,18 @@ class Examiner:
         tally = Tally(self.design, self.masses, self.rng)
         scales = sampling_scales(self.masses, self.excess)
         self._extend(tally, heights, min(int(TEST_SHARE * fitted), self.needed))
-        distance, error = tally.distance(scales)
-        self._learn(distance, error, fitted)
+        distance = tally.distance(scales)
+        self._learn(distance, fitted)
         converged = False
-        if distance - LOOK_QUANTILE * error <= self.most and self._expected(fitted) <= self.aim:
+        promising = distance.bound(-LOOK_QUANTILE) <= self.most
+        if promising and self._expected(fitted) <= self.aim:
             self._extend(tally, heights, self.needed)
-            distance, error = tally.distance(scales)
-            self._learn(distance, error, fitted)
-            converged = self._significant(distance, error)
-            self._plan(error)
+            distance = tally.distance(scales)
+            self._learn(distance, fitted)
+            converged = self._significant(distance)
+            self._plan(distance.standard_error)
         self.excess = tally.excess()
-        return Look(tally, heights, scales, distance, error, converged)
+        return Look(tally, heights, scales, distance, self.verdicts, converged)
 
     def assess(self, heights: FloatArray) -> Look:
         """Test heights of unknown quality: for a verdict, or until they are surely wrong."""
@@ -352,14 +358,15 @@ class Examiner:
         goal = LARGEST_BATCH
         while True:
             self._extend(tally, heights, goal)
-            distance, error = tally.distance(scales)
-            wrong = distance - LOOK_QUANTILE * error > self.most
-            if (wrong and error <= 0.25 * distance) or tally.samples >= self.needed:
+            distance = tally.distance(scales)
+            wrong = distance.bound(-LOOK_QUANTILE) > self.most
+            known = distance.standard_error <= 0.25 * distance.value
+            if (wrong and known) or tally.samples >= self.needed:
                 break
             goal = min(2 * tally.samples, max(self.needed, tally.samples + 1))
-        converged = self._significant(distance, error)
+        converged = self._significant(distance)
         self.excess = tally.excess()
-        return Look(tally, heights, scales, distance, error, converged)
+        return Look(tally, heights, scales, distance, self.verdicts, converged)
 
     def _extend(self, tally: Tally, heights: FloatArray, goal: int) -> None:
         """Bring the number of samples to the goal, in parts that an interrupt need not wait for."""
@@ -371,26 +378,23 @@ class Examiner:
             tally.extend(heights, groups)
             missing -= groups
 
-    def _significant(self, distance: float, error: float) -> bool:
+    def _significant(self, distance: Distance) -> bool:
         """Whether the distance is below the tolerance; counts as a verdict that may be wrong."""
         self.verdicts += 1
-        # 1/2 + 1/6 + 1/12 + ... = 1
-        level = TEST_LEVEL / (self.verdicts * (self.verdicts + 1))
-        quantile = stdtrit(TEST_STREAMS - 1, 1.0 - level)
-        return bool(distance + quantile * error <= self.most)
+        return distance.bound(verdict_quantile(self.verdicts)) <= self.most
 
     def _plan(self, error: float) -> None:
         """Ask for more samples of a verdict if their noise is larger than planned."""
         surplus = TEST_QUANTILE * error / (self.most - self.aim)
         self.needed = int(self.needed * min(max(surplus, 1.0), 4.0))
 
-    def _learn(self, distance: float, error: float, fitted: int) -> None:
+    def _learn(self, distance: Distance, fitted: int) -> None:
         """Expect the product that this look and experience together suggest."""
         if fitted == 0:
             return
         usual = self.usual
-        doubt, own = (FIT_NOISE_SPREAD * usual) ** 2, (error * fitted) ** 2
-        learnt = usual + doubt / (doubt + own) * (distance * fitted - usual)
+        doubt, own = (FIT_NOISE_SPREAD * usual) ** 2, (distance.standard_error * fitted) ** 2
+        learnt = usual + doubt / (doubt + own) * (distance.value * fitted - usual)
         self.product = max(learnt, 0.5 * usual)
 
     def _expected(self, fitted: int) -> float:
@@ -399,11 +403,11 @@ class Examiner:
 
     def total_variation(self, look: Look) -> float:
         """Estimate of the total variation that a look found."""
-        return total_variation(look.distance, self.factor)
+        return total_variation(look.distance.value, self.factor)
 
     def worth(self, look: Look) -> int:
         """Fitted samples that would bring heights as near as a look found them."""
-        return int(self.usual / max(look.distance, look.standard_error))
+        return int(self.usual / max(look.distance.value, look.distance.standard_error))
 
     def next_look(self, fitted: int) -> int:
         """Fitted samples at which a verdict is expected, as far as one can look ahead."""

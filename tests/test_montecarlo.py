@@ -20,7 +20,7 @@ from scipy import stats
 
 import geomot
 from geomot import Gaussian, GridDensity, PowerDiagram, Samples, UniformBall, UniformBox
-from geomot._constants import TEST_LEVEL
+from geomot._constants import CONFIDENCE
 from geomot._core.montecarlo import PointScores
 from geomot.backend import CoreBackend
 from geomot.design import PairDesign, PointDesign
@@ -144,14 +144,18 @@ def test_masses_are_those_of_the_exact_cells(n, d, equal):
     flat = Flat(r.random((n, 2)), d, masses)
     s = flat.solve(tol=0.05)
     assert s.converged
-    true = flat.diagram(s).masses
+    diagram = flat.diagram(s)
+    true = diagram.masses
     assert np.abs(z_scores(s, true)).max(initial=0) <= 5
     low, high = s.estimate.mass_intervals(s.masses).T
-    assert np.mean((low <= true) & (true <= high)) >= 0.85
+    if n > 2:  # the intervals of two cells err together
+        assert np.mean((low <= true) & (true <= high)) >= 0.85
     hit = s.masses * s.estimate.n_samples >= 200
-    spread = 0.5 / np.sqrt(n) / np.sqrt(s.masses[hit] * s.estimate.n_samples)
-    apart = np.abs(s.centroids[hit, :2] - flat.diagram(s).centroids[hit])
-    assert (apart.max(axis=1) <= 8 * spread).all()
+    away = np.sum((diagram.centroids - flat.plane) ** 2, axis=1)
+    deviation = np.sqrt(diagram.costs[hit] / true[hit] - away[hit])
+    error = deviation / np.sqrt(s.masses[hit] * s.estimate.n_samples / s.estimate.design_effect)
+    apart = np.linalg.norm(s.centroids[hit, :2] - diagram.centroids[hit], axis=1)
+    assert (apart <= 5 * error).all()
 
 
 def test_heights_approach_the_exact_ones():
@@ -281,9 +285,6 @@ def test_claims_over_many_seeds(n, d, tol):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="montecarlo.py: the test that ended the fit by a low estimate is reported"
-)
 def test_the_upper_end_of_the_interval_after_a_fit():
     seeds, below = 100, 0
     for seed in range(seeds):
@@ -333,27 +334,21 @@ def wrong_verdicts(n, cls, tol, factor, trials, looks=13):
 def test_looks_at_heights_that_are_clearly_wrong(n, cls):
     wrong, true = wrong_verdicts(n, cls, 0.1, 1.6, 30)
     assert true > 0.1
-    assert credible(30 - wrong, 30, 1 - TEST_LEVEL)
+    assert credible(30 - wrong, 30, CONFIDENCE)
 
 
 def test_looks_at_heights_that_are_hardly_wrong():
     """All looks together: a fit that gets stuck must not pass by being looked at often."""
     trials = 50
     wrong, _ = wrong_verdicts(3, PointDesign, 0.05, 1.02, trials)
-    assert credible(trials - wrong, trials, 1 - TEST_LEVEL), wrong
+    assert credible(trials - wrong, trials, CONFIDENCE), wrong
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "cls"),
     [
-        pytest.param(
-            3,
-            PointDesign,
-            marks=pytest.mark.xfail(
-                strict=True, reason="estimate.py: of few sites, distance and error err together"
-            ),
-        ),
+        (3, PointDesign),
         (12, PointDesign),
         (50, PointDesign),
         (100, PairDesign),
@@ -362,14 +357,14 @@ def test_looks_at_heights_that_are_hardly_wrong():
 def test_looks_at_heights_that_are_hardly_wrong_at_length(n, cls):
     trials = 300
     wrong, _ = wrong_verdicts(n, cls, 0.05, 1.02, trials)
-    assert credible(trials - wrong, trials, 1 - TEST_LEVEL), wrong / trials
+    assert credible(trials - wrong, trials, CONFIDENCE), wrong / trials
 
 
 def test_looks_at_two_sites_whose_total_variation_is_too_large():
     """With two sites the estimate is the total variation itself: no error cancels another."""
     wrong, true = wrong_verdicts(2, PointDesign, 0.05, 1.15**2, 20)
     assert true == pytest.approx(1.15 * 0.05, rel=1e-6)
-    assert credible(20 - wrong, 20, 1 - TEST_LEVEL), wrong
+    assert credible(20 - wrong, 20, CONFIDENCE), wrong
 
 
 # ---- masses ----
@@ -607,12 +602,7 @@ def test_many_sites_on_the_line():
     [
         1e-2,
         1e-3,
-        pytest.param(
-            1e-6,
-            marks=pytest.mark.xfail(
-                strict=True, reason="design.py: sites are rounded to float32, and nothing checks it"
-            ),
-        ),
+        1e-6,
     ],
 )
 def test_two_small_clusters_far_apart(size):

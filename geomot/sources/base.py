@@ -103,6 +103,11 @@ class Source(Frozen, ABC):
         deviations = self._estimation_points - self.mean
         return symmetric(deviations.T @ deviations / (len(deviations) - 1.0))
 
+    @property
+    def mean_is_estimated(self) -> bool:
+        """Whether `mean` comes from points, for want of a formula."""
+        return type(self).mean is Source.mean
+
     @cached_property
     def _estimation_points(self) -> FloatArray:
         return self.sample(_ESTIMATION_SIZE, _ESTIMATION_SEED)

@@ -112,6 +112,11 @@ class Gaussian(Source):
         return read_only(np.ldexp(factor, exponents[:, None]))
 
     @property
+    def mean_is_estimated(self) -> bool:
+        """False: the mean is given."""
+        return False
+
+    @property
     def product(self) -> Product:
         """The measure as the image of the standard normal one."""
         return Product("normal", self.mean, self._factor)
