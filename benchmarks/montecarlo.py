@@ -21,11 +21,11 @@ import protocol
 DIMENSIONS = (2, 3, 10, 32, 64, 128, 512)
 
 
-def in_process(case, threads=1, **parameters):
+def in_process(case, **parameters):
     """Run one case of this file in a fresh interpreter and return what it measured."""
     command = [sys.executable, __file__, "--case", case, json.dumps(parameters)]
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = {**os.environ, **dict.fromkeys(names, str(threads))}
+    environment = {**os.environ, **dict.fromkeys(names, str(parameters.get("threads", 1)))}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"{case} {parameters}: {done.stderr[-2000:]}")
@@ -189,7 +189,7 @@ def table_kernel(arguments):
     wrong = []
     for d in DIMENSIONS:
         for threads in arguments.threads:
-            row = in_process("kernel", threads, n=10_000, d=d, threads=threads)
+            row = in_process("kernel", n=10_000, d=d, threads=threads)
             print(
                 f"| {d} | {threads} | {row['points']:.1f} | {row['points, runner-up']:.1f} "
                 f"| {row['numpy']:.1f} | {row['sgemm']:.0f} | {row['points'] / row['sgemm']:.2f} "

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from geomot._validation import as_generator, as_masses, as_tolerance
+from geomot.extended import ExtendedMap
 from geomot.potentials import brenier_potential, kantorovich_potential
 from geomot.solution import Solution
 from geomot.solver import solve
@@ -245,6 +246,21 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         rng = as_generator(self.random_state if random_state is None else random_state)
         return self.sites_[self._assign(self.solution_.source.sample(n, rng))]
+
+    def extended(self, **options: Any) -> ExtendedMap:
+        """Return the continuous extension of the map, for points that are not in the data.
+
+        Parameters
+        ----------
+        **options
+            `threshold` or `angle_threshold` and others of `geomot.extended.ExtendedMap`.
+
+        Returns
+        -------
+        ExtendedMap
+        """
+        check_is_fitted(self)
+        return ExtendedMap(self.solution_, **{"threads": self.threads, **options})
 
     def brenier_potential(self, X: ArrayLike) -> FloatArray:
         """Evaluate the Brenier potential u(x) = max_i (<x, y_i> + h_i), whose gradient is T.

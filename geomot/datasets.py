@@ -20,9 +20,12 @@ __all__ = [
     "clust2d",
     "digits",
     "far",
+    "gaussian_modes",
+    "lattice",
     "moons",
     "planar_problem",
     "power_law",
+    "ring",
     "two_scales",
     "u2d",
 ]
@@ -218,6 +221,80 @@ _DECADES = {"masses-1e-6": 6, "masses-1e-9": 9}
 
 PLANAR_PROBLEMS: tuple[str, ...] = (*_EQUAL_MASSES, *_DECADES)
 """Names that `planar_problem` knows."""
+
+
+def ring(modes: int = 8, radius: float = 1.0) -> np.ndarray:
+    """Centres of modes on a circle, the first at angle 0.
+
+    Parameters
+    ----------
+    modes : int, default 8
+        Number of centres.
+    radius : float, default 1.0
+        Radius of the circle.
+
+    Returns
+    -------
+    centres : ndarray of shape (modes, 2)
+    """
+    angle = 2.0 * np.pi * np.arange(modes) / modes
+    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def lattice(side: int = 5, spacing: float = 1.0) -> np.ndarray:
+    """Centres of modes on a square lattice about the origin.
+
+    Parameters
+    ----------
+    side : int, default 5
+        Centres in a row.
+    spacing : float, default 1.0
+        Distance of neighbours.
+
+    Returns
+    -------
+    centres : ndarray of shape (side**2, 2)
+    """
+    places = spacing * (np.arange(side) - 0.5 * (side - 1))
+    return np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
+
+
+def gaussian_modes(
+    n: int, centres: np.ndarray, deviation: float, random_state: Seed = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points of a mixture of equally likely round Gaussians.
+
+    The data that mode collapse and mode mixture are studied on: eight Gaussians on a `ring`, 25 on
+    a `lattice`.
+
+    Parameters
+    ----------
+    n : int
+        Number of points.
+    centres : ndarray of shape (k, d)
+        Means of the Gaussians.
+    deviation : float
+        Standard deviation of each coordinate.
+    random_state : int, numpy.random.Generator or None, default 0
+        Seed or generator: which Gaussian each point is from, then its deviation.
+
+    Returns
+    -------
+    points : ndarray of shape (n, d)
+    labels : ndarray of shape (n,), int64
+        Which Gaussian each point is from.
+
+    Examples
+    --------
+    >>> from geomot.datasets import gaussian_modes, ring
+    >>> points, labels = gaussian_modes(256, ring(8, radius=10.0), 1.0)
+    >>> points.shape, int(labels.max())
+    ((256, 2), 7)
+    """
+    centres = np.asarray(centres, dtype=np.float64)
+    rng = np.random.default_rng(random_state)
+    labels = rng.integers(len(centres), size=n)
+    return centres[labels] + deviation * rng.standard_normal((n, centres.shape[1])), labels
 
 
 def planar_problem(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
-from matplotlib.colors import LightSource, Normalize, to_rgba_array
+from matplotlib.colors import LightSource, Normalize, to_rgba, to_rgba_array
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.path import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from geomot.diagram import PowerDiagram
+    from geomot.extended import ExtendedMap
     from geomot.solution import Solution
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "image_grid",
     "mass_errors",
     "power_diagram",
+    "singular_set",
     "site_cloud",
     "transport_map",
 ]
@@ -440,6 +442,51 @@ def transport_map(
     source_ax.set_title("source")
     target_ax.set_title("target")
     return np.array([source_ax, target_ax])
+
+
+def singular_set(extended: ExtendedMap, *, resolution: int = 400, ax: Axes | None = None) -> Axes:
+    """Shade where an extended map would mix sites that lie too far apart.
+
+    Parameters
+    ----------
+    extended : ExtendedMap
+        The map, in the plane, from a bounded source.
+    resolution : int, default 400
+        Points that are looked at along the longer side of the domain.
+    ax : Axes, optional
+        Where to draw; None makes a figure.
+
+    Returns
+    -------
+    Axes
+    """
+    _check_plane(extended.solution, "extended.solution")
+    source = extended.solution.source
+    bounds = source.bounds
+    if not np.isfinite(bounds).all():
+        raise ValueError("extended must have a bounded source")
+    if ax is None:
+        ax = _new_axes()
+    extent = bounds[1] - bounds[0]
+    counts = np.maximum(as_count(resolution, "resolution", 2) * extent // extent.max(), 2)
+    axes = [
+        low + (np.arange(count) + 0.5) * size / count
+        for low, size, count in zip(bounds[0], extent, counts.astype(int), strict=True)
+    ]
+    grid = np.stack(np.meshgrid(*axes), axis=-1)
+    mask = extended.is_singular(grid.reshape(-1, 2)).reshape(grid.shape[:2])
+    colour = np.zeros((*mask.shape, 4))
+    colour[mask] = to_rgba(_OKABE_ITO[5], 0.55)
+    _frame(ax, bounds)
+    image = ax.imshow(
+        colour, origin="lower", extent=(*bounds[:, 0], *bounds[:, 1]), interpolation="nearest"
+    )
+    image.set_zorder(1.5)  # above cells, below points
+    outline = _outline(ax, source) if source.exact else None
+    if outline is not None:
+        image.set_clip_path(outline)
+    ax.set_title("singular set")
+    return ax
 
 
 def convergence(solution: Solution | np.ndarray, *, ax: Axes | None = None) -> Axes:

