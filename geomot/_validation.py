@@ -29,8 +29,10 @@ __all__ = [
     "as_count",
     "as_generator",
     "as_masses",
+    "as_path",
     "as_points",
     "as_real_array",
+    "as_samples",
     "as_threads",
     "as_tolerance",
     "as_vector",
@@ -81,11 +83,12 @@ def as_real_array(x: Any, name: str) -> FloatArray:
         return np.require(array, dtype=np.float64, requirements=["C", "A"])
 
 
-def _check_range(array: FloatArray, name: str, limit: float) -> None:
-    # Two reductions settle the usual case; NaN fails the comparisons too.
-    if array.size == 0 or (array.min() >= -limit and array.max() <= limit):
+def _check_range(array: FloatArray | NDArray[np.float32], name: str, limit: float) -> None:
+    # Two reductions settle the usual case; NaN fails the comparisons too. A limit beyond float32
+    # would become infinity beside float32 numbers, so that they are compared as float64.
+    if array.size == 0 or (float(array.min()) >= -limit and float(array.max()) <= limit):
         return
-    bad = ~(np.abs(array) <= limit)
+    bad = ~(np.abs(array, dtype=np.float64) <= limit)
     index = tuple(int(k) for k in np.argwhere(bad)[0])
     where = index[0] if len(index) == 1 else index
     value = array[index]
@@ -123,6 +126,43 @@ def as_points(
         raise ValueError(f"{name} must hold at least one point, got shape {points.shape}")
     _check_range(points, name, COORDINATE_LIMIT)
     return points
+
+
+def as_samples(
+    x: Any, name: str, shape: tuple[int, ...] | None = None
+) -> NDArray[np.float64] | NDArray[np.float32] | NDArray[np.uint8]:
+    """Return `x` as samples of one shape: vectors, or images with or without channels.
+
+    Parameters
+    ----------
+    x : array_like of shape (n, features), (n, h, w) or (n, c, h, w)
+        The samples, at least one.
+    name : str
+        The argument's name, for the message.
+    shape : tuple of int, optional
+        The required shape of one sample; any of the three kinds if None.
+
+    Returns
+    -------
+    ndarray, C-contiguous
+        Arrays of uint8 and float32 as they are, everything else as float64. Finite; possibly `x`
+        itself.
+    """
+    plain = type(x) is np.ndarray and x.dtype in (np.uint8, np.float32) and x.dtype.isnative
+    samples = np.require(x, requirements=["C", "A"]) if plain else as_real_array(x, name)
+    if shape is not None:
+        if samples.shape[1:] != shape or samples.ndim == 0:
+            expected = ", ".join(str(k) for k in ("n", *shape))
+            raise ValueError(f"{name} must have shape ({expected}), got {samples.shape}")
+    elif not 2 <= samples.ndim <= 4 or 0 in samples.shape[1:]:
+        raise ValueError(
+            f"{name} must have shape (n, features), (n, h, w) or (n, c, h, w), got {samples.shape}"
+        )
+    if len(samples) == 0:
+        raise ValueError(f"{name} must hold at least one sample, got shape {samples.shape}")
+    if samples.dtype.kind == "f":
+        _check_range(samples, name, COORDINATE_LIMIT)
+    return samples
 
 
 def as_vector(x: Any, n: int, name: str, limit: float = COORDINATE_LIMIT) -> FloatArray:
@@ -230,6 +270,13 @@ def as_threads(threads: Any, name: str = "threads") -> int:
             return min(len(os.sched_getaffinity(0)), MAX_THREADS)
         return min(os.cpu_count() or 1, MAX_THREADS)
     return min(as_count(threads, name, 1), MAX_THREADS)
+
+
+def as_path(path: Any, name: str = "path") -> str:
+    """Return a path as text, exactly as it is named."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a string or path, got {type(path).__name__}")
+    return os.fsdecode(path)
 
 
 def as_tolerance(tol: Any, name: str = "tol") -> float:
