@@ -1,0 +1,34 @@
+"""Codecs: pairs of maps between data and a latent space of few dimensions.
+
+A codec is trained alone, with no prior on the latent space; the transport map is then fitted to the
+codes. `Autoencoder` needs PyTorch (``pip install "geomot[torch]"``), which is imported when one is
+fitted, never before; `PCACodec` has the same interface and needs nothing more. `FeatureClassifier`
+(PyTorch too) gives the features and probabilities on which generated images are judged, and
+`LatentGenerator` puts codec and map together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from geomot.latent.autoencoder import Autoencoder
+from geomot.latent.classifier import FeatureClassifier
+from geomot.latent.pca import PCACodec
+
+if TYPE_CHECKING:
+    from geomot.generator import LatentGenerator
+
+__all__ = ["Autoencoder", "FeatureClassifier", "LatentGenerator", "PCACodec"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: the generator itself imports this package.
+    if name != "LatentGenerator":
+        raise AttributeError(f"module 'geomot.latent' has no attribute {name!r}")
+    from geomot.generator import LatentGenerator
+
+    return LatentGenerator
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

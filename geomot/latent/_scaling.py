@@ -1,0 +1,75 @@
+"""Data in the units in which networks see them: centred, and divided by one number.
+
+Arrays of uint8 are images in 256 steps: they are read as numbers from 0 to 1. Everything is done a
+few rows at a time, so that a big data set is never held twice in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from geomot.latent._torch import rows_at_once
+
+__all__ = ["as_float", "chunks", "mean_and_scale", "standardise"]
+
+
+def as_float(rows: np.ndarray) -> np.ndarray:
+    """Return samples as float64: uint8 divided by 255, everything else as it is."""
+    if rows.dtype == np.uint8:
+        return rows / 255.0
+    return rows.astype(np.float64, copy=False)
+
+
+def chunks(X: np.ndarray) -> Iterator[slice]:
+    """The rows of `X`, in slices that are worked on at once."""
+    step = rows_at_once(int(np.prod(X.shape[1:])))
+    for start in range(0, len(X), step):
+        yield slice(start, start + step)
+
+
+def mean_and_scale(X: np.ndarray) -> tuple[np.ndarray, float]:
+    """Mean of the samples, and their standard deviation about it over all numbers.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        The samples.
+
+    Returns
+    -------
+    mean : ndarray of shape (...), float64
+    scale : float
+        1 for constant data.
+    """
+    mean = sum(as_float(X[part]).sum(axis=0) for part in chunks(X)) / len(X)
+    total = sum(float(((as_float(X[part]) - mean) ** 2).sum()) for part in chunks(X))
+    return np.asarray(mean), float(np.sqrt(total / X.size)) or 1.0
+
+
+def standardise(torch: Any, X: np.ndarray, order: np.ndarray, mean: Any, scale: float) -> Any:
+    """Samples in a given order, centred and scaled, in float32 on the CPU.
+
+    Parameters
+    ----------
+    torch : module
+        The module torch.
+    X : ndarray of shape (n, ...)
+        The samples.
+    order : ndarray of shape (m,), int
+        Which of them, in which order.
+    mean : ndarray of shape (...)
+        What is subtracted.
+    scale : float
+        What they are then divided by.
+
+    Returns
+    -------
+    torch.Tensor of shape (m, ...)
+    """
+    data = np.empty((len(order), *X.shape[1:]), np.float32)
+    for part in chunks(data):
+        data[part] = (as_float(X[order[part]]) - mean) / scale
+    return torch.from_numpy(data)

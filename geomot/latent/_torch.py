@@ -1,0 +1,146 @@
+"""How geomot's networks use torch: imported late, with few threads, and without a trace.
+
+Everything random comes from generators of our own; the settings of torch that bear on results are
+set for the time of a call and put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from geomot._validation import as_threads
+
+__all__ = ["apply", "as_device", "import_torch", "rows_at_once", "settings"]
+
+# Rows, and numbers in their data, that pass through a network at once outside training: they bound
+# the memory and the time to an interrupt, not the result.
+_ROWS = 16384
+_NUMBERS = 2**20
+
+
+def import_torch(user: str, hint: str = "") -> ModuleType:
+    """Return the module torch.
+
+    Parameters
+    ----------
+    user : str
+        The class of `geomot.latent` that needs it, for the message.
+    hint : str
+        What else may help, at the end of the message.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            f'geomot.latent.{user} needs PyTorch: pip install "geomot[torch]"{hint}'
+        ) from error
+    return torch
+
+
+def as_device(torch: ModuleType, device: Any) -> Any:
+    """Return a device of torch, after a first tensor has been made there.
+
+    Parameters
+    ----------
+    torch : module
+        The module torch.
+    device : str or torch.device
+        The device.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    TypeError
+        If `device` is neither a string nor a device.
+    ValueError
+        If torch cannot use it here.
+    """
+    if not isinstance(device, (str, torch.device)):
+        raise TypeError(f"device must be a string such as 'cuda', got {type(device).__name__}")
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        said = str(error).strip().split("\n", 1)[0]
+        raise ValueError(
+            f"device must be one that torch can use here, got {str(device)!r}: {said}"
+        ) from error
+    return found
+
+
+@contextmanager
+def settings(torch: ModuleType, threads: Any, *, training: bool = False) -> Iterator[None]:
+    """Set for a while what bears on results: threads, gradients, precision, deterministic kernels.
+
+    Parameters
+    ----------
+    torch : module
+        The module torch.
+    threads : int or None
+        Threads that torch may use on the CPU; None for all cores that the process may use.
+    training : bool, default False
+        Whether gradients are needed.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(as_threads(threads))
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad() if training else torch.no_grad())
+            stack.enter_context(torch.autocast("cpu", enabled=False))
+            if torch.cuda.is_available():
+                stack.enter_context(torch.autocast("cuda", enabled=False))
+                stack.enter_context(
+                    torch.backends.cudnn.flags(deterministic=True, allow_tf32=False)
+                )
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def rows_at_once(size: int) -> int:
+    """How many samples of this many numbers are worked on at once."""
+    return max(1, min(_ROWS, _NUMBERS // size))
+
+
+def apply(torch: ModuleType, network: Any, inputs: np.ndarray, threads: Any) -> np.ndarray:
+    """Pass one chunk of inputs through a network.
+
+    Parameters
+    ----------
+    torch : module
+        The module torch.
+    network : torch.nn.Module
+        The network, in its mode for evaluation.
+    inputs : ndarray
+        What it takes; converted to float32.
+    threads : int or None
+        Threads that torch may use.
+
+    Returns
+    -------
+    ndarray, float64
+    """
+    device = next(network.parameters()).device
+    with settings(torch, threads):
+        # Converted by numpy first: torch warns of arrays that are read-only.
+        single = torch.from_numpy(np.array(inputs, np.float32))
+        outputs = network(single.to(device))
+        return outputs.cpu().numpy().astype(np.float64)
