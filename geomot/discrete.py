@@ -1,0 +1,564 @@
+"""Exact optimal transport between point clouds: assignments and plans, each with a certificate.
+
+Monge's problem between clouds of n points each asks for the permutation of least mean cost
+|a_i - b_j|^2, Kantorovich's between weighted clouds for the plan; both are linear programs. A plan
+comes with potentials u, v that satisfy u_i + v_j <= |a_i - b_j|^2 for all pairs: their dual value
+is a lower bound on W2^2, the plan's own cost an upper one, and the two agree to rounding.
+
+Small assignments are solved by the shortest augmenting paths of scipy (Crouse 2016, "On
+implementing 2D rectangular assignment algorithms"). Everything else by pricing, which never holds
+the matrix of costs: a linear program on a shortlist of pairs is solved exactly, by the network
+simplex of POT (Bonneel et al., "Displacement interpolation using Lagrangian mass transport", 2011)
+or, without POT, by the HiGHS solver of scipy; its potentials show which of the other pairs could
+lower the cost; these join the list, until there are none. The first list comes from potentials of a
+solution on a sixth of the points, as in Merigot, "A multiscale approach to optimal transport"
+(2011): the pairs of least reduced cost |a_i - b_j|^2 - u_i - v_j, some for each point. A staircase
+along one direction is always in it, so that there is a plan on the list.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment, linprog
+from scipy.sparse import coo_matrix, csr_array
+from scipy.spatial.distance import cdist
+
+from geomot._frozen import Frozen, read_only
+from geomot._validation import as_masses, as_points
+from geomot.errors import GeomotError
+
+__all__ = ["Assignment", "Plan", "assignment", "plan"]
+
+FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
+
+ASSIGNMENT_METHODS = ("auto", "paths", "simplex", "linear-program")
+PLAN_METHODS = ("auto", "simplex", "linear-program")
+
+# Clouds up to this size are assigned by scipy, which takes some 20 ms, potentials included.
+_FEW = 256
+
+# All pairs are listed below this number; above it, so many for each point, from potentials of this
+# share of the points.
+_ALL_PAIRS = 2**14
+_SHORTLIST = 48
+_COARSER = 6
+_SEED = 0
+
+# Pairs whose costs are in memory at once: 32 MB.
+_BLOCK = 2**22
+
+# Rounding of a reduced cost, relative to the largest cost; what is below it counts as zero.
+_ROUNDING = 2.0**-48
+
+# Sweeps that repair potentials: rounding of the network simplex is gone after a few.
+_SWEEPS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Frozen):
+    """An optimal transport plan between two clouds, and the proof that it is optimal.
+
+    Attributes
+    ----------
+    a, b : ndarray of shape (n, d), (m, d)
+        The clouds.
+    a_masses, b_masses : ndarray of shape (n,), (m,)
+        The masses of their points; each sums to 1.
+    rows, columns : ndarray of shape (k,), int64
+        The pairs that mass moves between: from a[rows] to b[columns], sorted by rows. There are at
+        most n + m - 1 of them.
+    masses : ndarray of shape (k,)
+        How much moves, > 0.
+    cost : float
+        W2^2: sum of masses times squared distances.
+    a_potential, b_potential : ndarray of shape (n,), (m,)
+        Kantorovich potentials u, v: u_i + v_j is at most |a_i - b_j|^2 for all pairs, and equal
+        where mass moves, both up to rounding.
+    bracket : tuple of float
+        Certified bounds on W2^2: below the dual value of the potentials, above the cost of the
+        plan, with room for the rounding of both.
+    method : str
+        The method that was used.
+    """
+
+    a: FloatArray
+    b: FloatArray
+    a_masses: FloatArray
+    b_masses: FloatArray
+    rows: IndexArray
+    columns: IndexArray
+    masses: FloatArray
+    cost: float
+    a_potential: FloatArray
+    b_potential: FloatArray
+    bracket: tuple[float, float]
+    method: str
+
+    def __repr__(self) -> str:
+        n, m = self.shape
+        return (
+            f"{type(self).__name__}(<{n} x {m} points in {self.a.shape[1]} dimensions>, "
+            f"cost={self.cost:.12g}, gap={self.gap:.1e})"
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of points, (n, m)."""
+        return len(self.a), len(self.b)
+
+    @property
+    def gap(self) -> float:
+        """Width of the bracket: W2^2 is known up to this."""
+        return self.bracket[1] - self.bracket[0]
+
+    @cached_property
+    def matrix(self) -> csr_array:
+        """The plan as a sparse matrix, csr of shape (n, m)."""
+        return csr_array((self.masses, (self.rows, self.columns)), shape=self.shape)
+
+    def barycentric(self) -> FloatArray:
+        """Return the mean of the points that each point of `a` is sent to.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            NaN for points without mass.
+        """
+        total = np.bincount(self.rows, self.masses, minlength=len(self.a))
+        with np.errstate(invalid="ignore"):
+            return (self.matrix @ self.b) / total[:, None]
+
+    def interpolate(self, t: float) -> tuple[FloatArray, FloatArray]:
+        """Return the cloud on the way from a to b: McCann's displacement interpolation.
+
+        Parameters
+        ----------
+        t : float
+            From 0 (the cloud a) to 1 (the cloud b).
+
+        Returns
+        -------
+        points : ndarray of shape (k, d)
+            (1 - t) a[rows] + t b[columns].
+        masses : ndarray of shape (k,)
+        """
+        if not 0.0 <= t <= 1.0:
+            raise ValueError(f"t must lie in [0, 1], got {t}")
+        return (1.0 - t) * self.a[self.rows] + t * self.b[self.columns], self.masses
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Assignment(Plan):
+    """An optimal assignment between two clouds of n points each: a plan that is a permutation."""
+
+    @property
+    def permutation(self) -> IndexArray:
+        """The partner of each point, shape (n,): a[i] is sent to b[permutation[i]]."""
+        return self.columns
+
+
+def assignment(a: ArrayLike, b: ArrayLike, *, method: str = "auto") -> Assignment:
+    """Find the permutation that moves one cloud onto another at the least mean squared distance.
+
+    Parameters
+    ----------
+    a, b : array_like of shape (n, d)
+        The clouds, of equal size.
+    method : {"auto", "paths", "simplex", "linear-program"}
+        "paths": scipy's `linear_sum_assignment`, which holds the n x n costs, 8 n^2 bytes (0.8 GB
+        for n = 1e4), and takes about n^3 operations. "simplex": pricing with POT's network simplex
+        (``pip install "geomot[discrete]"``), whose memory grows as n. "linear-program": pricing
+        with scipy's HiGHS. "auto": "paths" for up to 256 points or without POT, else "simplex".
+
+    Returns
+    -------
+    Assignment
+        Its `cost` is W2^2 between the clouds of masses 1/n, the mean of |a_i - b_permutation_i|^2.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, for input that cannot be meant.
+    ImportError
+        If the method is "simplex" and POT is missing.
+
+    Examples
+    --------
+    >>> from geomot.discrete import assignment
+    >>> best = assignment([[0.0], [1.0], [2.0]], [[2.1], [0.1], [1.1]])
+    >>> best.permutation.tolist(), round(best.cost, 12), best.gap < 1e-12
+    ([1, 2, 0], 0.01, True)
+    """
+    x, y = _clouds(a, b)
+    if len(x) != len(y):
+        raise ValueError(
+            f"b must have as many points as a, got {len(x)} and {len(y)}: "
+            "geomot.discrete.plan takes clouds of any sizes"
+        )
+    method = _chosen(method, ASSIGNMENT_METHODS)
+    n = len(x)
+    if method == "auto":
+        method = "simplex" if n > _FEW and _has_pot() else "paths"
+    ones = np.ones(n)
+    if method == "paths":
+        columns = linear_sum_assignment(cdist(x, y, "sqeuclidean"))[1].astype(np.int64)
+        u = _potential_of_permutation(x, y, columns)
+        v = _transform(y, x, u)
+    else:
+        # In units of 1/n all masses are 1, and so is what the simplex moves: no rounding.
+        rows, columns, moved, u, v = _price(x, y, ones, ones, method)
+        kept = moved > 0.5
+        rows, columns = rows[kept], columns[kept]
+        if not (np.array_equal(rows, np.arange(n)) and len(np.unique(columns)) == n):
+            raise GeomotError(f"{method} returned no permutation")
+    masses = np.full(n, 1.0 / n)
+    fields = _certified(x, y, masses, masses, np.arange(n), columns, masses, u, v)
+    return Assignment(**fields, method=method)
+
+
+def plan(
+    a: ArrayLike,
+    b: ArrayLike,
+    a_masses: ArrayLike | None = None,
+    b_masses: ArrayLike | None = None,
+    *,
+    method: str = "auto",
+) -> Plan:
+    """Find the plan that moves one weighted cloud onto another at the least mean squared distance.
+
+    Parameters
+    ----------
+    a, b : array_like of shape (n, d), (m, d)
+        The clouds.
+    a_masses, b_masses : array_like of shape (n,), (m,), optional
+        Non-negative masses of sum 1; equal ones by default.
+    method : {"auto", "simplex", "linear-program"}
+        "simplex": pricing with POT's network simplex (``pip install "geomot[discrete]"``).
+        "linear-program": pricing with scipy's HiGHS, which is much slower. "auto": the first if POT
+        is installed. The memory of both grows as n + m.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, for input that cannot be meant.
+    ImportError
+        If the method is "simplex" and POT is missing.
+
+    Examples
+    --------
+    >>> from geomot.discrete import plan
+    >>> best = plan([[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [1.0, 1.0]], [0.75, 0.25], [0.5, 0.5])
+    >>> best.matrix.toarray().tolist(), best.cost
+    ([[0.5, 0.25], [0.0, 0.25]], 0.75)
+    >>> low, high = best.bracket
+    >>> low <= best.cost <= high, best.gap < 1e-12
+    (True, True)
+    """
+    x, y = _clouds(a, b)
+    mu, nu = as_masses(a_masses, len(x), "a_masses"), as_masses(b_masses, len(y), "b_masses")
+    method = _chosen(method, PLAN_METHODS)
+    if method == "auto":
+        method = "simplex" if _has_pot() else "linear-program"
+    p, q = np.flatnonzero(mu > 0.0), np.flatnonzero(nu > 0.0)
+    rows, columns, moved, u, v = _price(x[p], y[q], mu[p], nu[q], method)
+    kept = moved > 0.0
+    if len(p) < len(x) or len(q) < len(y):
+        # Points without mass get the largest potentials that are allowed.
+        u = _transform(x, y[q], v)
+        v = _transform(y, x, u)
+    fields = _certified(x, y, mu, nu, p[rows[kept]], q[columns[kept]], moved[kept], u, v)
+    return Plan(**fields, method=method)
+
+
+def _clouds(a: Any, b: Any) -> tuple[FloatArray, FloatArray]:
+    x = as_points(a, "a")
+    y = as_points(b, "b", x.shape[1])
+    return x.copy(), y.copy()
+
+
+def _chosen(method: Any, methods: tuple[str, ...]) -> str:
+    if not isinstance(method, str) or method not in methods:
+        raise ValueError(f"method must be one of {methods}, got {method!r}")
+    if method == "simplex" and not _has_pot():
+        raise ImportError('method "simplex" needs POT: pip install "geomot[discrete]"')
+    return method
+
+
+def _has_pot() -> bool:
+    return find_spec("ot") is not None
+
+
+# ---- costs, block by block ----
+
+
+def _blocks(x: FloatArray, y: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+    """Costs from successive rows of x to all of y, with the first row's number."""
+    step = max(1, _BLOCK // len(y))
+    for start in range(0, len(x), step):
+        yield start, cdist(x[start : start + step], y, "sqeuclidean")
+
+
+def _transform(x: FloatArray, y: FloatArray, v: FloatArray) -> FloatArray:
+    """The largest u with u_i + v_j <= |x_i - y_j|^2 for all pairs."""
+    return np.concatenate([(costs - v).min(axis=1) for _, costs in _blocks(x, y)])
+
+
+def _nearest(x: FloatArray, y: FloatArray, v: FloatArray, k: int) -> IndexArray:
+    """For each x_i the k indices j of least |x_i - y_j|^2 - v_j, in no order."""
+    parts = []
+    for _, costs in _blocks(x, y):
+        costs -= v
+        parts.append(np.argpartition(costs, k - 1, axis=1)[:, :k])
+    return np.concatenate(parts)
+
+
+def _pair_costs(x: FloatArray, y: FloatArray, rows: IndexArray, columns: IndexArray) -> FloatArray:
+    apart = x[rows] - y[columns]
+    return np.einsum("kd,kd->k", apart, apart)
+
+
+def _largest_cost(x: FloatArray, y: FloatArray) -> float:
+    """A bound on all costs, from the bounding boxes."""
+    widest = np.maximum(x.max(axis=0) - y.min(axis=0), y.max(axis=0) - x.min(axis=0))
+    return float(np.sum(widest**2))
+
+
+# ---- pricing ----
+
+
+def _price(
+    x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, method: str
+) -> tuple[IndexArray, IndexArray, FloatArray, FloatArray, FloatArray]:
+    """Solve for positive masses of equal sums: pairs, what moves between them, potentials."""
+    n, m = len(x), len(y)
+    solver = _network_simplex if method == "simplex" else _linear_program
+    if n * m <= _ALL_PAIRS:
+        pairs = np.arange(n * m)
+    else:
+        pairs = _first_pairs(x, y, mu, nu, method)
+    tiny = _ROUNDING * _largest_cost(x, y)
+    while True:
+        rows, columns = np.divmod(pairs, m)
+        costs = _pair_costs(x, y, rows, columns)
+        moved, u, v = solver(rows, columns, costs, mu, nu)
+        used = moved > 0.0
+        u, v = _repaired(rows, columns, costs, used, u, v, tiny)
+        longer = _sorted_set(pairs, _improving(x, y, u, v, tiny))
+        if len(longer) == len(pairs):
+            return rows[used], columns[used], moved[used], u, v
+        pairs = longer
+
+
+def _first_pairs(
+    x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, method: str
+) -> IndexArray:
+    """A shortlist on which there is a plan, and a good one."""
+    n, m = len(x), len(y)
+    rng = np.random.default_rng(_SEED)
+    p = rng.choice(n, -(-n // _COARSER), replace=False, p=mu / mu.sum())
+    q = rng.choice(m, -(-m // _COARSER), replace=False, p=nu / nu.sum())
+    equal = np.full(len(p), 1.0 / len(p)), np.full(len(q), 1.0 / len(q))
+    u = _price(x[p], y[q], *equal, method)[3]
+    v = _transform(y, x[p], u)
+    u = _transform(x, y, v)
+    forth = _nearest(x, y, v, min(_SHORTLIST, m))
+    back = _nearest(y, x, u, min(_SHORTLIST, n))
+    rows, columns = _staircase(x, y, mu, nu)
+    return _sorted_set(
+        (np.arange(n)[:, None] * m + forth).ravel(),
+        (back * m + np.arange(m)[:, None]).ravel(),
+        rows * m + columns,
+    )
+
+
+def _sorted_set(*parts: IndexArray) -> IndexArray:
+    """All numbers once: by sorting, which is faster here than numpy's hash tables."""
+    both = np.sort(np.concatenate(parts))
+    return both[np.diff(both, prepend=-1) > 0]
+
+
+def _staircase(
+    x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray
+) -> tuple[IndexArray, IndexArray]:
+    """The pairs of the monotone plan along the direction in which the clouds extend most."""
+    both = np.concatenate([x, y])
+    direction = np.linalg.eigh(np.atleast_2d(np.cov(both, rowvar=False)))[1][:, -1]
+    i, j = np.argsort(x @ direction, kind="stable"), np.argsort(y @ direction, kind="stable")
+    # Steps to the right and down, in the order of the cumulated masses: at equal ones either will
+    # do, and rounding of the sums too leaves a staircase from one corner to the other.
+    ends = np.concatenate([np.cumsum(mu[i])[:-1], np.cumsum(nu[j])[:-1]])
+    down = np.arange(len(ends)) < len(i) - 1
+    down = down[np.argsort(ends, kind="stable")]
+    row = np.concatenate([[0], np.cumsum(down)])
+    column = np.concatenate([[0], np.cumsum(~down)])
+    return i[row], j[column]
+
+
+def _improving(
+    x: FloatArray, y: FloatArray, u: FloatArray, v: FloatArray, tiny: float
+) -> IndexArray:
+    """Pairs that would lower the cost: the most promising ones of each row."""
+    m = len(y)
+    k = min(_SHORTLIST, m)
+    found = [np.empty(0, np.int64)]
+    for start, costs in _blocks(x, y):
+        costs -= v
+        costs -= u[start : start + len(costs), None]
+        bad = np.flatnonzero(costs.min(axis=1) < -tiny)
+        if len(bad):
+            best = np.argpartition(costs[bad], k - 1, axis=1)[:, :k]
+            negative = np.take_along_axis(costs[bad], best, axis=1) < -tiny
+            found.append(((start + bad)[:, None] * m + best)[negative])
+    return np.concatenate(found)
+
+
+def _network_simplex(
+    rows: IndexArray, columns: IndexArray, costs: FloatArray, mu: FloatArray, nu: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """POT's network simplex on a list of pairs, sorted by rows and columns."""
+    pot = importlib.import_module("ot")
+    # In units in which the largest cost is about 1: a power of two, so that none is rounded.
+    unit = 2.0 ** np.frexp(costs.max())[1]
+    listed = coo_matrix((costs / unit, (rows, columns)), shape=(len(mu), len(nu)))
+    # No bound on the iterations: the simplex ends by itself.
+    result, log = pot.emd(
+        mu, nu, listed, numItermax=2**62, log=True, center_dual=False, check_marginals=False
+    )
+    if log["warning"] is not None:
+        raise GeomotError(f"the network simplex of POT failed: {log['warning']}")
+    place = np.searchsorted(rows * len(nu) + columns, result.row * np.int64(len(nu)) + result.col)
+    moved = np.zeros(len(costs))
+    np.add.at(moved, place, result.data)
+    return moved, unit * log["u"], unit * log["v"]
+
+
+def _linear_program(
+    rows: IndexArray, columns: IndexArray, costs: FloatArray, mu: FloatArray, nu: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scipy's HiGHS on a list of pairs."""
+    n, k = len(mu), len(costs)
+    sums = csr_array(
+        (np.ones(2 * k), (np.concatenate([rows, n + columns]), np.tile(np.arange(k), 2))),
+        shape=(n + len(nu), k),
+    )
+    # In units in which costs and masses are about 1, which the solver's tolerances refer to.
+    unit, size = float(costs.max()) or 1.0, float(mu.mean())
+    result = linprog(
+        costs / unit,
+        A_eq=sums,
+        b_eq=np.concatenate([mu, nu * (mu.sum() / nu.sum())]) / size,
+        method="highs-ds",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if result.status != 0:
+        raise GeomotError(f"the linear program of scipy failed: {result.message}")
+    potentials = result.eqlin.marginals * unit
+    return np.maximum(result.x, 0.0) * size, potentials[:n], potentials[n:]
+
+
+# ---- potentials ----
+
+
+def _repaired(
+    rows: IndexArray,
+    columns: IndexArray,
+    costs: FloatArray,
+    used: NDArray[np.bool_],
+    u: FloatArray,
+    v: FloatArray,
+    tiny: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Potentials that hold on the list to rounding, near ones that hold nearly.
+
+    The conditions u_i <= c_ij - v_j on the list and -v_j <= u_i - c_ij where mass moves are those
+    of shortest paths: sweeps of Bellman and Ford's algorithm lower u and -v until they hold. The
+    network simplex leaves them violated by the rounding of n times the largest cost.
+    """
+    u, v = u.copy(), v.copy()
+    first = np.flatnonzero(np.diff(rows, prepend=-1))
+    heads = rows[first]
+    i, j, c = rows[used], columns[used], costs[used]
+    for _ in range(_SWEEPS):
+        lower = np.minimum.reduceat(costs - v[columns], first)
+        down = lower < u[heads] - tiny
+        u[heads[down]] = lower[down]
+        wanted = c - u[i]
+        up = wanted > v[j] + tiny
+        np.maximum.at(v, j[up], wanted[up])
+        if not (down.any() or up.any()):
+            break
+    return u, v
+
+
+def _potential_of_permutation(x: FloatArray, y: FloatArray, columns: IndexArray) -> FloatArray:
+    """The potential u of an optimal assignment, by shortest paths.
+
+    u_i - u_k is at most |x_i - y_k'|^2 - |x_k - y_k'|^2, y_k' being the partner of x_k.
+    """
+    n = len(x)
+    paid = _pair_costs(x, y, np.arange(n), columns)
+    partners = np.ascontiguousarray(y[columns])
+    tiny = _ROUNDING * _largest_cost(x, y)
+    u = np.zeros(n)
+    for _ in range(n):
+        lower = _transform(x, partners, paid - u)
+        down = lower < u - tiny
+        if not down.any():
+            break
+        u[down] = lower[down]
+    return u
+
+
+def _certified(
+    x: FloatArray,
+    y: FloatArray,
+    mu: FloatArray,
+    nu: FloatArray,
+    rows: IndexArray,
+    columns: IndexArray,
+    moved: FloatArray,
+    u: FloatArray,
+    v: FloatArray,
+) -> dict[str, Any]:
+    """The fields of a plan, with bounds on W2^2 that are proved by its masses and potentials."""
+    order = np.lexsort((columns, rows))
+    rows, columns, moved = rows[order], columns[order], moved[order]
+    cost = math.fsum((moved * _pair_costs(x, y, rows, columns)).data)
+    # What is left of violations is taken from u: the potentials now hold up to one rounding each.
+    u = np.minimum(u, _transform(x, y, v))
+    dual = math.fsum(np.concatenate([mu * u, nu * v]).data)
+    largest = _largest_cost(x, y)
+    missed = 0.5 * (
+        math.fsum(np.abs(np.bincount(rows, moved, minlength=len(x)) - mu).data)
+        + math.fsum(np.abs(np.bincount(columns, moved, minlength=len(y)) - nu).data)
+    )
+    held = largest + float(np.abs(u).max() + np.abs(v).max())
+    rounding = 4.0 * x.shape[1] * np.finfo(float).eps * held
+    upper = cost + missed * largest + 4.0 * x.shape[1] * np.finfo(float).eps * cost
+    arrays = {
+        "a": x,
+        "b": y,
+        "a_masses": mu,
+        "b_masses": nu,
+        "rows": rows,
+        "columns": columns,
+        "masses": moved,
+        "a_potential": u,
+        "b_potential": v,
+    }
+    fields: dict[str, Any] = {name: read_only(array) for name, array in arrays.items()}
+    return {**fields, "cost": cost, "bracket": (float(dual - rounding), float(upper))}
