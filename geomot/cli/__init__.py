@@ -1,0 +1,81 @@
+"""The command line: fit, sample, plot, info, demo and generate.
+
+One module per command adds its arguments and runs it. Exit codes: 0 done, 2 bad input (one line on
+stderr says what), 3 not converged (the file is written all the same), 4 a process of a distributed
+run was lost, 130 interrupted. Files are read as plain numbers; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import geomot
+from geomot.cli import demo, fit, generate, info, plot, sample
+from geomot.cli._shared import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_LOST,
+    EXIT_OK,
+    BadInput,
+    Parser,
+    complain,
+)
+from geomot.distributed import DistributedError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments after the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    parser = _build_parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    name = f"geomot {args.command}"
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return complain(name, "interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone (as in `geomot info map.npz | head -1`): leave quietly, and keep the
+        # interpreter from flushing into the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return complain(name, f"{where}{error.strerror or error}", EXIT_BAD_INPUT)
+    except MemoryError:
+        return complain(name, "not enough memory", EXIT_BAD_INPUT)
+    except DistributedError as error:
+        return complain(name, str(error), EXIT_LOST)
+    except (BadInput, ValueError, TypeError, ImportError) as error:
+        return complain(name, str(error), EXIT_BAD_INPUT)
+
+
+def _build_parser() -> Parser:
+    parser = Parser(
+        prog="geomot",
+        description="Semi-discrete optimal transport: exact on the line and in the plane, "
+        "by sampling above.",
+    )
+    parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (fit, sample, plot, info, generate, demo):
+        command.add(commands)
+    return parser

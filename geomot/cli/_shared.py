@@ -1,0 +1,96 @@
+"""What the commands share: exit codes, complaints, checks of arguments, words for a solution."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from geomot.distributed import launched_rank
+
+if TYPE_CHECKING:
+    from geomot.solution import Solution
+
+__all__ = [
+    "EXIT_BAD_INPUT",
+    "EXIT_INTERRUPTED",
+    "EXIT_LOST",
+    "EXIT_NOT_CONVERGED",
+    "EXIT_OK",
+    "BadInput",
+    "Parser",
+    "check_folder",
+    "check_seed",
+    "check_suffix",
+    "complain",
+    "describe_error",
+    "one_sided",
+]
+
+EXIT_OK = 0
+EXIT_BAD_INPUT = 2
+EXIT_NOT_CONVERGED = 3
+EXIT_LOST = 4
+EXIT_INTERRUPTED = 130
+
+
+class BadInput(Exception):
+    """Input that the command line itself refuses."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser whose complaints are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        # argparse would print the usage as well: one line is enough to act on.
+        line = f"{self.prog}: error: {message} (see {self.prog} --help)\n"
+        self.exit(EXIT_BAD_INPUT, line if launched_rank() == 0 else None)
+
+
+def complain(name: str, message: str, code: int) -> int:
+    """Write one line on stderr, and return the exit code."""
+    # what all processes of a run find is said once
+    if launched_rank() == 0 or code == EXIT_LOST:
+        line = " ".join(message.split())
+        sys.stderr.write(f"{name}: {'' if code == EXIT_INTERRUPTED else 'error: '}{line}\n")
+    return code
+
+
+def check_folder(path: str) -> None:
+    """Refuse an output that cannot be written before the work starts."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise BadInput(f"{path}: there is no folder {folder}")
+    if Path(path).is_dir():
+        raise BadInput(f"{path}: is a folder")
+
+
+def check_suffix(path: str, allowed: tuple[str, ...]) -> str:
+    """Return how a path ends, if that is allowed."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in allowed:
+        raise BadInput(f"{path}: must end in {', '.join(allowed[:-1])} or {allowed[-1]}")
+    return suffix
+
+
+def check_seed(seed: int | None) -> None:
+    """Refuse a seed that numpy would."""
+    if seed is not None and seed < 0:
+        raise BadInput(f"--seed must not be negative, got {seed}")
+
+
+def describe_error(solution: Solution) -> str:
+    """The error that the tolerance bounds."""
+    if solution.estimate is None:
+        return f"mass error {solution.mass_error:.2g}"
+    low, high = solution.estimate.tv_interval
+    level = 100 * solution.estimate.confidence
+    return f"total variation {solution.estimate.tv:.2g} in [{low:.2g}, {high:.2g}] ({level:g} %)"
+
+
+def one_sided(solution: Solution) -> float:
+    """Level of each bound of the bracket in Monte Carlo, in per cent."""
+    if solution.estimate is None:
+        return 100.0
+    return 50.0 * (1.0 + solution.estimate.confidence)

@@ -1,0 +1,41 @@
+"""The command demo: handwritten digits through a map."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from geomot.cli._shared import EXIT_NOT_CONVERGED, EXIT_OK, check_seed
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments to a parser."""
+    demo = commands.add_parser(
+        "demo",
+        help="generate handwritten digits through a map",
+        description="Train an autoencoder on scikit-learn's handwritten digits, map a disk onto "
+        "their codes, sample, decode, and write figures, the map and a summary into a folder.",
+    )
+    demo.add_argument("-o", "--output", default="geomot-demo", metavar="DIR", help="(geomot-demo)")
+    demo.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
+    demo.add_argument(
+        "--no-torch", action="store_true", help="principal components in place of the autoencoder"
+    )
+    demo.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from geomot import demo
+
+    check_seed(args.seed)
+    result = demo.run(
+        args.output,
+        random_state=args.seed,
+        use_torch=False if args.no_torch else None,
+        progress=sys.stderr.isatty(),
+    )
+    sys.stdout.write(result.summary)
+    return EXIT_OK if result.solution.converged else EXIT_NOT_CONVERGED

@@ -1,0 +1,80 @@
+"""The command info: describe a map."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import geomot
+from geomot.cli._shared import EXIT_OK, one_sided
+
+if TYPE_CHECKING:
+    from geomot.solution import Solution
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments to a parser."""
+    info = commands.add_parser(
+        "info", help="describe a map", description="Say what a map file holds."
+    )
+    info.add_argument("map", metavar="MAP", help="a map that `geomot fit` wrote")
+    info.add_argument("--json", action="store_true", help="as JSON")
+    info.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    solution = geomot.load(args.map)
+    facts = _facts(solution)
+    if args.json:
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+        return EXIT_OK
+    for key, value in facts.items():
+        text = (
+            f"[{_text(value[0])}, {_text(value[1])}]" if isinstance(value, list) else _text(value)
+        )
+        sys.stdout.write(f"{key:36} {text}\n")
+    return EXIT_OK
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _facts(solution: Solution) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "sites": len(solution.sites),
+        "dimensions": solution.sites.shape[1],
+        "source": repr(solution.source),
+        "method": solution.method,
+        "status": solution.status,
+        "steps": solution.n_iter,
+        "tolerance": solution.tol,
+        "mass error": solution.mass_error,
+        "rounded mass error": solution.rounded_mass_error,
+        "W2^2": solution.cost,
+        "bracket": list(solution.bracket),
+    }
+    estimate = solution.estimate
+    if estimate is not None:
+        facts |= {
+            "level of each bound": 0.01 * one_sided(solution),
+            "W2^2 standard error": estimate.cost_standard_error,
+            "total variation": estimate.tv,
+            "total variation interval": list(estimate.tv_interval),
+            "level of the interval": estimate.confidence,
+            "total variation of sampling noise": estimate.tv_floor,
+            "chi^2": estimate.chi2,
+            "chi^2 standard error": estimate.chi2_standard_error,
+            "mass error standard error": estimate.mass_error_standard_error,
+            "samples fitted": estimate.n_fit_samples,
+            "samples tested": estimate.n_samples,
+            "cost of the map": estimate.map_cost,
+            "cost of the map standard error": estimate.map_cost_standard_error,
+        }
+    return facts

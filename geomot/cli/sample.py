@@ -1,0 +1,73 @@
+"""The command sample: draw samples of a map, or images of a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import geomot
+from geomot.cli._shared import EXIT_OK, BadInput, check_folder, check_seed, check_suffix
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments to a parser."""
+    sample = commands.add_parser(
+        "sample",
+        help="draw samples of a map or model",
+        description="Draw points of the source and write where the map sends them; of a model, "
+        "generated images.",
+    )
+    sample.add_argument(
+        "map",
+        metavar="MAP",
+        help="a map that `geomot fit` wrote, or a model (the folder) of `geomot generate`",
+    )
+    sample.add_argument("-n", type=int, required=True, metavar="N", help="how many")
+    sample.add_argument(
+        "-o", "--output", required=True, help="an .npy or .csv file; .npy of images"
+    )
+    sample.add_argument("--seed", type=int, help="seed of the randomness")
+    sample.add_argument(
+        "--pairs",
+        action="store_true",
+        help="columns x1..xd, y1..yd, site: source point, image, index; without, y1..yd alone",
+    )
+    sample.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    suffix = check_suffix(args.output, (".npy", ".csv"))
+    check_folder(args.output)
+    if args.n < 0:
+        raise BadInput(f"-n must not be negative, got {args.n}")
+    check_seed(args.seed)
+    if Path(args.map).is_dir():
+        return _images(args, suffix)
+    solution = geomot.load(args.map)
+    points = solution.source.sample(args.n, args.seed)
+    index = solution.assign(points)
+    images = solution.sites[index]
+    rows = np.column_stack([points, images, index]) if args.pairs else images
+    if suffix == ".npy":
+        np.save(args.output, rows, allow_pickle=False)
+    else:
+        names = [f"{letter}{k + 1}" for letter in "xy" for k in range(points.shape[1])]
+        header = ",".join([*names, "site"] if args.pairs else names[points.shape[1] :])
+        formats = ["%.17g"] * len(names) + ["%d"] if args.pairs else "%.17g"
+        np.savetxt(args.output, rows, fmt=formats, delimiter=",", header=header, comments="")
+    return EXIT_OK
+
+
+def _images(args: argparse.Namespace, suffix: str) -> int:
+    from geomot.generator import LatentGenerator
+
+    if args.pairs or suffix != ".npy":
+        raise BadInput(f"{args.map} is a model, whose images are written into .npy files alone")
+    samples = LatentGenerator.load(args.map).sample(args.n, args.seed)
+    np.save(args.output, samples.astype(np.float32), allow_pickle=False)
+    return EXIT_OK
