@@ -145,6 +145,12 @@ FIRST_GAPS = 30
 GAPS_EVERY = 8
 HESSIAN_MEMORY = 0.02
 
+# Sites that a test has lost get heights from the order of so many samples, if they are due half a
+# sample of them at least, and less than this many; so many times in a solve at most.
+RARE_SAMPLES = 2**20
+RARE_RANKS = 64
+PLACEMENTS = 3
+
 # Clusters of sites for the coarse Newton step, sites in one on average at least, and its
 # regularisation relative to the mean diagonal entry.
 COARSE_CLUSTERS = 128

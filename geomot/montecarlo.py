@@ -14,6 +14,7 @@ from geomot._constants import (
     FIT_CAP,
     IDLE_REACH,
     LEAST_LIMIT,
+    PLACEMENTS,
     RESOLUTION,
     RESOLUTION_SAMPLES,
     TEST_STREAMS,
@@ -24,6 +25,7 @@ from geomot.certificate import largest_price
 from geomot.design import Design, PointDesign, make_design
 from geomot.estimate import MassEstimate, Tally
 from geomot.merged import Merged
+from geomot.rare import lost_sites
 from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
 from geomot.sources import Source
 from geomot.state import Monitor, SolverState
@@ -88,13 +90,18 @@ def solve_montecarlo(
 
     recorder = _Recorder(problem, fit, examiner, source, tol, monitor)
     resolution = _Resolution(problem, design, tol, threads, seeds)
-    following = examiner.first_look()
+    following, placed = examiner.first_look(), 0
     while True:
         if look is None:
             while fit.n_iter < limit and fit.samples < following:
                 fit.step()
                 monitor.tick(fit.drawn)
             look = examiner.look(fit.average, fit.samples)
+            lost = lost_sites(problem.masses, look.tally.counts.sum(axis=0, dtype=np.int64))
+            if look.converged and lost.size and placed < PLACEMENTS:
+                placed += 1
+                fit.place(lost)
+                look = examiner.look(fit.average, fit.samples)
         stopped = recorder.record(look)
         if look.converged or stopped or fit.n_iter >= limit:
             if not resolution.suffices(look.heights):

@@ -40,6 +40,7 @@ from geomot._constants import (
     LOOK_QUANTILE,
     RARE_AVERAGING,
     RARE_HITS,
+    RARE_SAMPLES,
     SAMPLES_PER_BATCH,
     SITES_PER_SAMPLE,
     STEP_DECAY,
@@ -59,6 +60,7 @@ from geomot.estimate import (
     variation_factor,
     verdict_quantile,
 )
+from geomot.rare import place_sites
 
 __all__ = ["Fit", "Look", "gaussian_start"]
 
@@ -174,6 +176,13 @@ class Fit:
         self.averaged += size
         weight = np.minimum(1.0, (AVERAGING + self._rarity()) * (size / self.averaged))
         self.average += weight * (self.latest - self.average)
+
+    def place(self, lost: IntArray) -> None:
+        """Give sites that have no cell one of about their mass."""
+        heights = place_sites(self.design, self.draw, self.average, self.masses, lost)
+        for fitted in (self.average, self.latest):
+            fitted[lost] = heights[lost]
+        self.drawn += RARE_SAMPLES
 
     def _rarity(self) -> FloatArray:
         """Addition to the averaging exponent of sites that few samples have hit so far."""
