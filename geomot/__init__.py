@@ -46,6 +46,7 @@ _HOMES = {
 }
 
 _MODULES = (
+    "baselines",
     "brenier",
     "datasets",
     "diagram",

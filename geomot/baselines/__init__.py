@@ -1,0 +1,85 @@
+"""Generative models of the papers that geomot is compared with, behind one interface.
+
+`GAN`, `WGAN`, `WGANGP`, `VAE`, `WAE`, `PotentialRegression`, `FluidFlow`, `ProximalFlow` and
+`FlowMatching` all push a source measure forward to the data: ``fit(X)`` trains on vectors (n, d) or
+images (n, c, h, w), ``sample(n, random_state)`` draws, ``transform(Z)`` maps points of the source,
+and `history_`, `status_`, `diverged_at_` tell how the training went. A run whose losses or
+parameters are no longer finite ends with the status "diverged": that is a result, no exception.
+
+They need PyTorch (``pip install "geomot[torch]"``), which is imported when one is fitted or loaded,
+never before. The settings of the papers are in `geomot.baselines.presets`:
+``WGAN.from_preset("E1")``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geomot.baselines._base import Baseline, load
+    from geomot.baselines.fluid import FluidFlow
+    from geomot.baselines.gan import GAN, WGAN, WGANGP
+    from geomot.baselines.matching import FlowMatching
+    from geomot.baselines.potential import PotentialRegression
+    from geomot.baselines.presets import PRESETS, preset
+    from geomot.baselines.proximal import ProximalFlow
+    from geomot.baselines.vae import VAE, WAE
+
+_HOMES = {
+    "PRESETS": "presets",
+    "Baseline": "_base",
+    "FlowMatching": "matching",
+    "FluidFlow": "fluid",
+    "GAN": "gan",
+    "PotentialRegression": "potential",
+    "ProximalFlow": "proximal",
+    "VAE": "vae",
+    "WAE": "vae",
+    "WGAN": "gan",
+    "WGANGP": "gan",
+    "load": "_base",
+    "preset": "presets",
+}
+
+__all__ = [
+    "GAN",
+    "METHODS",
+    "PRESETS",
+    "VAE",
+    "WAE",
+    "WGAN",
+    "WGANGP",
+    "Baseline",
+    "FlowMatching",
+    "FluidFlow",
+    "PotentialRegression",
+    "ProximalFlow",
+    "load",
+    "preset",
+]
+
+METHODS = (
+    "GAN",
+    "WGAN",
+    "WGANGP",
+    "VAE",
+    "WAE",
+    "PotentialRegression",
+    "FluidFlow",
+    "ProximalFlow",
+    "FlowMatching",
+)
+"""Names of the methods, in the order of the documentation."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'geomot.baselines' has no attribute {name!r}")
+    value = getattr(import_module(f"geomot.baselines.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

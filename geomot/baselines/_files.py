@@ -1,0 +1,162 @@
+"""Models in files: what the header and the arrays of an archive mean, and must be."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from typing import Any, TypeVar
+
+import numpy as np
+
+from geomot import _archive
+from geomot._archive import as_number, pop_prefixed
+from geomot._validation import as_count, as_points, as_tolerance
+from geomot.baselines._base import Baseline
+from geomot.baselines._training import STATUSES, history_dtype
+
+__all__ = ["read", "write"]
+
+FORMAT = "geomot-baseline"
+VERSION = 1
+
+_SOURCE_PREFIX = "source."
+_NETWORK_PREFIX = "network."
+
+_Model = TypeVar("_Model", bound=Baseline)
+
+
+def write(model: Baseline, path: str | os.PathLike[str]) -> None:
+    """Write a fitted model; see `Baseline.save`."""
+    source, arrays = _describe_source(model.source)
+    parameters = {**model.get_params(deep=False), "source": source, "progress": False}
+    parameters["device"] = str(model.device)
+    if not isinstance(model.random_state, numbers.Integral):
+        parameters["random_state"] = None
+    header = {
+        "class": type(model).__name__,
+        "parameters": {key: _plain(value) for key, value in parameters.items()},
+        "sample_shape": list(model.sample_shape_),
+        "status": model.status_,
+        "diverged_at": model.diverged_at_,
+        "kept_step": model.kept_step_,
+        "n_steps": model.n_steps_,
+        "seconds": model.seconds_,
+        "scale": model.scale_,
+    }
+    fields = history_dtype(model.losses).names or ()
+    columns = [model.history_[name].astype(np.float64) for name in fields]
+    arrays["mean"] = np.asarray(model.mean_, dtype=np.float64)
+    arrays["history"] = np.column_stack(columns)
+    for name, network in model.networks_.items():
+        for key, value in network.state_dict().items():
+            arrays[f"{_NETWORK_PREFIX}{name}.{key}"] = value.numpy(force=True)
+    _archive.write(path, FORMAT, VERSION, header, arrays)
+
+
+def read(kind: type[_Model], path: str | os.PathLike[str], device: str) -> _Model:
+    """Read a model of a class; see `Baseline.load`."""
+
+    def build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> _Model:
+        return _rebuild(kind, header, arrays, device)
+
+    return _archive.read(path, FORMAT, VERSION, build, kind=f"a {kind.__name__} file")
+
+
+def _describe_source(source: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """A source as JSON and arrays."""
+    from geomot.sources import Source
+
+    if isinstance(source, str):
+        return source, {}
+    if not isinstance(source, Source):
+        raise TypeError(f"source must be one of geomot's to be saved, got {type(source).__name__}")
+    words, arrays = {}, {}
+    for key, value in source.to_dict().items():
+        if isinstance(value, np.ndarray):
+            arrays[_SOURCE_PREFIX + key] = np.asarray(value, dtype=np.float64)
+        else:
+            words[key] = value
+    return words, arrays
+
+
+def _plain(value: Any) -> Any:
+    """Return a keyword as JSON has it."""
+    if isinstance(value, (np.integer, np.floating, np.bool_)):
+        return value.item()
+    if isinstance(value, (tuple, list)):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _rebuild(
+    wanted: type[_Model], header: dict[str, Any], arrays: dict[str, np.ndarray], device: str
+) -> _Model:
+    """Make the model, holding the file to what a training guarantees."""
+    import torch
+
+    import geomot.baselines as methods
+
+    name = header["class"]
+    if name not in methods.METHODS:
+        raise ValueError(f"its class must be one of {methods.METHODS}, got {name!r}")
+    kind = getattr(methods, name)
+    if not issubclass(kind, wanted):
+        raise ValueError(f"it holds a {name}")
+    parameters: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in header["parameters"].items()
+    }
+    described = parameters["source"]
+    if isinstance(described, dict):
+        from geomot.sources import Source
+
+        found = pop_prefixed(arrays, _SOURCE_PREFIX)
+        parameters["source"] = Source.from_dict({**described, **found})
+    elif not isinstance(described, str):
+        raise ValueError("its source must be a word or a measure")
+    model: _Model = kind(**{**parameters, "device": device})
+    model._check_keywords()
+
+    shape = tuple(as_count(k, "sample_shape", 1) for k in header["sample_shape"])
+    if not 1 <= len(shape) <= 3:
+        raise ValueError(f"sample_shape must have 1 to 3 entries, got {shape}")
+    model.sample_shape_, model.n_features_in_ = shape, math.prod(shape)
+    model.mean_ = as_points(arrays.pop("mean").reshape(1, -1), "mean", math.prod(shape)).reshape(
+        shape
+    )
+    model.scale_ = as_tolerance(as_number(header["scale"], "scale"), "scale")
+    net_shape, channels = model._plan()
+    model.source_shape_ = model._source_shape(net_shape)
+    model._draw_source(0, np.random.default_rng(0))
+
+    dtype = history_dtype(kind.losses)
+    rows = arrays.pop("history")
+    if rows.ndim != 2 or rows.shape[1] != len(dtype.names or ()):
+        raise ValueError(
+            f"history must have {len(dtype.names or ())} columns, got shape {rows.shape}"
+        )
+    model.history_ = np.array([tuple(row) for row in rows.tolist()], dtype=dtype)
+    if header["status"] not in STATUSES:
+        raise ValueError(f"status must be one of {STATUSES}, got {header['status']!r}")
+    model.status_ = header["status"]
+    diverged = header["diverged_at"]
+    model.diverged_at_ = None if diverged is None else as_count(diverged, "diverged_at", 1)
+    model.kept_step_ = as_count(header["kept_step"], "kept_step")
+    model.n_steps_ = as_count(header["n_steps"], "n_steps")
+    model.seconds_ = as_number(header["seconds"], "seconds")
+
+    networks = model._new_networks(net_shape, channels)
+    for key, network in networks.items():
+        state = pop_prefixed(arrays, f"{_NETWORK_PREFIX}{key}.")
+        expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+        if {k: v.shape for k, v in state.items()} != expected:
+            raise ValueError(f"the arrays of {key} do not fit its class and parameters")
+        if not all(np.isfinite(v).all() for v in state.values()):
+            raise ValueError(f"the arrays of {key} must be finite")
+        tensors = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in state.items()}
+        network.load_state_dict(tensors, assign=True)
+        network.to(device)
+    if arrays:
+        raise ValueError(f"it must hold no more arrays, got {sorted(arrays)[:3]}")
+    model.networks_ = networks
+    return model

@@ -1,0 +1,346 @@
+"""The networks of the baselines: layers, initial weights, and derivatives of scalar networks.
+
+A network is made of torch's own modules only, so that it can be copied and pickled as it is;
+`evaluate` knows how to run the three kinds that are more than a sequence. Networks work on tensors
+of shape (m, d) or (m, c, h, w); times enter as one more feature.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "ACTIVATIONS",
+    "automatic_channels",
+    "decoder",
+    "dense",
+    "encoder",
+    "evaluate",
+    "gradient",
+    "gradient_norms",
+    "initialise",
+    "residual_fields",
+    "scalar",
+    "squared_distances",
+    "velocity",
+]
+
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "silu", "softplus")
+
+# Images are halved until neither side is longer.
+_COARSEST = 8
+
+# Channels after the first halving, doubled by each further one up to the limit.
+_FIRST_CHANNELS = 32
+_MOST_CHANNELS = 128
+
+# Frequencies of the sines and cosines through which a U-net sees the time.
+_FREQUENCIES = 8
+
+
+def _activation(name: str) -> Any:
+    from torch import nn
+
+    kinds: dict[str, Callable[[], Any]] = {
+        "relu": nn.ReLU,
+        "leaky_relu": functools.partial(nn.LeakyReLU, 0.2),
+        "tanh": nn.Tanh,
+        "silu": nn.SiLU,
+        "softplus": nn.Softplus,
+    }
+    return kinds[name]()
+
+
+def automatic_channels(shape: Sequence[int]) -> tuple[int, ...]:
+    """Channels of the convolutions for images (c, h, w): one halving at least."""
+    side = max(shape[1:])
+    channels = [_FIRST_CHANNELS]
+    while (side := (side + 1) // 2) > _COARSEST:
+        channels.append(min(2 * channels[-1], _MOST_CHANNELS))
+    return tuple(channels)
+
+
+def _sides(shape: Sequence[int], halvings: int) -> list[tuple[int, int]]:
+    """Heights and widths from the full size on, each half of the one before, rounded up."""
+    sides = [(shape[1], shape[2])]
+    for _ in range(halvings):
+        h, w = sides[-1]
+        sides.append(((h + 1) // 2, (w + 1) // 2))
+    return sides
+
+
+def dense(n_in: int, hidden: Sequence[int], n_out: int, activation: str) -> Any:
+    """Linear layers with activations between them."""
+    from torch import nn
+
+    widths = [n_in, *hidden, n_out]
+    layers: list[Any] = []
+    for before, after in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(before, after), _activation(activation)]
+    return nn.Sequential(*layers[:-1])
+
+
+def _halvings(
+    shape: Sequence[int], channels: Sequence[int], activation: str, kernel: int, pool: bool
+) -> tuple[list[Any], int]:
+    """Convolutions that halve an image each, and the number of features they end with."""
+    from torch import nn
+
+    layers: list[Any] = []
+    before = shape[0]
+    for after in channels:
+        step = 1 if pool else 2
+        layers += [
+            nn.Conv2d(before, after, kernel, stride=step, padding=kernel // 2),
+            _activation(activation),
+        ]
+        if pool:
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        before = after
+    h, w = _sides(shape, len(channels))[-1]
+    return [*layers, nn.Flatten()], before * h * w
+
+
+def encoder(
+    shape: Sequence[int],
+    n_out: int,
+    hidden: Sequence[int],
+    channels: Sequence[int],
+    activation: str,
+) -> Any:
+    """Network from data of a shape (d,) or (c, h, w) to `n_out` features."""
+    from torch import nn
+
+    if len(shape) == 1:
+        return dense(shape[0], hidden, n_out, activation)
+    layers, features = _halvings(shape, channels, activation, 3, False)
+    return nn.Sequential(*layers, *dense(features, hidden, n_out, activation))
+
+
+def decoder(
+    n_in: int,
+    shape: Sequence[int],
+    hidden: Sequence[int],
+    channels: Sequence[int],
+    activation: str,
+) -> Any:
+    """Network from vectors to data of a shape (d,) or (c, h, w), the mirror of `encoder`."""
+    from torch import nn
+
+    if len(shape) == 1:
+        return dense(n_in, hidden, shape[0], activation)
+    sides = _sides(shape, len(channels))[::-1]
+    widths = [*channels[::-1], shape[0]]
+    layers = [
+        *dense(n_in, hidden, widths[0] * math.prod(sides[0]), activation),
+        nn.Unflatten(1, (widths[0], *sides[0])),
+    ]
+    for before, after, size in zip(widths[:-1], widths[1:], sides[1:], strict=True):
+        layers += [
+            _activation(activation),
+            nn.Upsample(size=size, mode="nearest"),
+            nn.Conv2d(before, after, 3, padding=1),
+        ]
+    return nn.Sequential(*layers)
+
+
+def scalar(
+    shape: Sequence[int],
+    hidden: Sequence[int],
+    channels: Sequence[int],
+    activation: str,
+    *,
+    timed: bool,
+    kernel: int = 7,
+) -> Any:
+    """Network from data, and a time if `timed`, to one number; for images with max pooling."""
+    from torch import nn
+
+    if len(shape) == 1:
+        return dense(shape[0] + timed, hidden, 1, activation)
+    layers, features = _halvings(shape, channels, activation, kernel, True)
+    head = dense(features + timed, hidden, 1, activation)
+    return nn.ModuleDict({"features": nn.Sequential(*layers), "head": head})
+
+
+def velocity(
+    shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], activation: str
+) -> Any:
+    """Network from data and a time to a velocity of the data's shape; for images a U-net."""
+    from torch import nn
+
+    if len(shape) == 1:
+        return dense(shape[0] + 1, hidden, shape[0], activation)
+    widths = [channels[0], *channels]
+    clock = 4 * channels[0]
+    pairs = list(zip(widths[:-1], widths[1:], strict=True))
+    return nn.ModuleDict(
+        {
+            "clock": dense(2 * _FREQUENCIES, (clock,), clock, activation),
+            "act": _activation(activation),
+            "first": nn.Conv2d(shape[0], widths[0], 3, padding=1),
+            "down": nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs),
+            "down_shift": nn.ModuleList(nn.Linear(clock, b) for _, b in pairs),
+            "middle": nn.Conv2d(widths[-1], widths[-1], 3, padding=1),
+            "up": nn.ModuleList(nn.Conv2d(b + a, a, 3, padding=1) for a, b in pairs[::-1]),
+            "up_shift": nn.ModuleList(nn.Linear(clock, a) for a, _ in pairs[::-1]),
+            "last": nn.Conv2d(widths[0], shape[0], 3, padding=1),
+        }
+    )
+
+
+def residual_fields(
+    shape: Sequence[int], layers: int, width: int, channels: Sequence[int], activation: str
+) -> Any:
+    """One field with one hidden layer for each step of a residual network."""
+    from torch import nn
+
+    def field() -> Any:
+        if len(shape) == 1:
+            return dense(shape[0], (width,), shape[0], activation)
+        return nn.Sequential(
+            nn.Conv2d(shape[0], channels[0], 3, padding=1),
+            _activation(activation),
+            nn.Conv2d(channels[0], shape[0], 3, padding=1),
+        )
+
+    return nn.ModuleList(field() for _ in range(layers))
+
+
+def evaluate(network: Any, x: Any, t: Any = None) -> Any:
+    """Run a network of this module.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        What `dense`, `encoder`, `decoder`, `scalar` or `velocity` returned.
+    x : torch.Tensor of shape (m, ...)
+        Points.
+    t : torch.Tensor of shape (m,), optional
+        Their times, for networks that take one.
+
+    Returns
+    -------
+    torch.Tensor of shape (m, ...)
+    """
+    import torch
+
+    if not isinstance(network, torch.nn.ModuleDict):
+        return network(x if t is None else torch.cat([x, t[:, None]], 1))
+    if "features" in network:
+        return evaluate(network["head"], network["features"](x), t)
+    return _unet(network, x, t)
+
+
+def _unet(network: Any, x: Any, t: Any) -> Any:
+    import torch
+    from torch.nn.functional import interpolate
+
+    angles = t[:, None] * (math.pi * 2.0 ** torch.arange(_FREQUENCIES, device=t.device))
+    act = network["act"]
+    clock = act(network["clock"](torch.cat([angles.sin(), angles.cos()], 1)))
+    levels = [act(network["first"](x))]
+    for layer, shift in zip(network["down"], network["down_shift"], strict=True):
+        levels.append(act(layer(levels[-1]) + shift(clock)[:, :, None, None]))
+    y = act(network["middle"](levels.pop()))
+    for layer, shift in zip(network["up"], network["up_shift"], strict=True):
+        skip = levels.pop()
+        y = torch.cat([interpolate(y, size=skip.shape[2:], mode="nearest"), skip], 1)
+        y = act(layer(y) + shift(clock)[:, :, None, None])
+    return network["last"](y)
+
+
+def gradient(function: Callable[..., Any], *points: Any, create_graph: bool = False) -> list[Any]:
+    """Gradients of a function of single points, at every point.
+
+    Parameters
+    ----------
+    function : callable
+        Maps tensors of m rows each to m numbers, row by row.
+    *points : torch.Tensor of shape (m, ...)
+        Where, argument by argument.
+    create_graph : bool, default False
+        Whether the gradients are to be differentiated further.
+
+    Returns
+    -------
+    list of torch.Tensor
+        One for each argument, of its shape.
+    """
+    import torch
+
+    with torch.enable_grad():
+        inputs = [p if p.requires_grad else p.detach().requires_grad_() for p in points]
+        value = function(*inputs).sum()
+        grads = torch.autograd.grad(value, inputs, create_graph=create_graph, allow_unused=True)
+    # An argument that the function ignores has gradient zero.
+    return [torch.zeros_like(p) if g is None else g for g, p in zip(grads, inputs, strict=True)]
+
+
+def gradient_norms(function: Callable[..., Any], points: Any) -> Any:
+    """Squared norm of the gradient at each point, to be differentiated; shape (m,)."""
+    (grad,) = gradient(function, points, create_graph=True)
+    return grad.flatten(1).square().sum(1)
+
+
+def initialise(network: Any, rng: np.random.Generator, kind: str = "uniform") -> None:
+    """Draw initial weights from numpy's generator, on the CPU.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Its linear and convolutional layers are filled in order.
+    rng : numpy.random.Generator
+        The randomness; torch's global generator is not used.
+    kind : {"uniform", "glorot"}
+        "uniform": weights and biases in +-1/sqrt(inputs), torch's own rule. "glorot": normal
+        weights of variance 2 / (inputs + outputs), and biases zero.
+    """
+    import torch
+
+    with torch.no_grad():
+        for layer in network.modules():
+            if not isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+                continue
+            shape = tuple(layer.weight.shape)
+            inputs = math.prod(shape[1:])
+            if kind == "glorot":
+                outputs = shape[0] * math.prod(shape[2:])
+                deviation = math.sqrt(2.0 / (inputs + outputs))
+                weight = deviation * rng.standard_normal(shape)
+                bias = np.zeros(shape[0])
+            else:
+                bound = inputs**-0.5
+                weight, bias = (
+                    rng.uniform(-bound, bound, shape),
+                    rng.uniform(-bound, bound, shape[0]),
+                )
+            layer.weight.copy_(torch.as_tensor(weight))
+            if layer.bias is not None:
+                layer.bias.copy_(torch.as_tensor(bias))
+
+
+def squared_distances(a: Any, b: Any) -> Any:
+    """Squared distances between the rows of two tensors, with a matrix product.
+
+    Parameters
+    ----------
+    a : torch.Tensor of shape (m, ...)
+    b : torch.Tensor of shape (n, ...)
+
+    Returns
+    -------
+    torch.Tensor of shape (m, n)
+        Relative to the extent of the points, good to float32's precision.
+    """
+    a, b = a.flatten(1), b.flatten(1)
+    # Points far from the origin would lose digits.
+    centre = b.detach().mean(0)
+    a, b = a - centre, b - centre
+    squares = a.square().sum(1)[:, None] + b.square().sum(1) - 2.0 * (a @ b.T)
+    return squares.clamp(min=0.0)

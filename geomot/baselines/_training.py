@@ -1,0 +1,290 @@
+"""What the training of every baseline shares: batches, noise, budget, history, divergence."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from geomot.baselines._base import Baseline
+
+__all__ = ["STATUSES", "Run", "history_dtype", "import_torch", "train"]
+
+STATUSES = ("max_steps", "max_seconds", "diverged", "stopped")
+
+# Rows of the history unless `log_every` says otherwise.
+_ROWS = 500
+
+# Points of the source whose images are looked at for each row.
+_PROBE = 64
+
+# Averaged parameters follow the trained ones more closely in the first steps.
+_AVERAGING_WARMUP = 10.0
+
+
+def import_torch(user: str) -> ModuleType:
+    """Return torch, or say which extra brings it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(f'{user} needs PyTorch: pip install "geomot[torch]"') from error
+    return torch
+
+
+class Run:
+    """What a method sees while it is trained.
+
+    Parameters
+    ----------
+    data : torch.Tensor of shape (n, ...)
+        The data, standardised, on the device.
+    networks : mapping of str to torch.nn.Module
+        The networks that are trained.
+    draw : callable
+        ``draw(m, rng)`` returns m points of the source, an array of shape (m, ...).
+    rng : numpy.random.Generator
+        All randomness: the same stream on every device.
+    batch_size : int
+        Rows of a batch.
+    schedule : {"constant", "cosine"}
+        What becomes of the learning rates.
+
+    Attributes
+    ----------
+    fraction : float
+        Share of the budget, in steps or seconds, that was spent before the present step.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        networks: Mapping[str, Any],
+        draw: Callable[[int, np.random.Generator], np.ndarray],
+        rng: np.random.Generator,
+        batch_size: int,
+        schedule: str,
+    ) -> None:
+        self.data = data
+        self.networks = networks
+        self.rng = rng
+        self.fraction = 0.0
+        self._draw = draw
+        self._batch_size = min(batch_size, len(data))
+        self._cosine = schedule == "cosine"
+        self._optimizers: list[tuple[Any, float]] = []
+        self._order = np.empty(0, dtype=np.int64)
+
+    def batch(self) -> Any:
+        """Take the next rows of the data, in an order that is drawn anew for each pass."""
+        if self._batch_size == len(self.data):
+            return self.data
+        if len(self._order) < self._batch_size:
+            # What is left of a pass comes first, so that every row is seen equally often.
+            self._order = np.concatenate([self._order, self.rng.permutation(len(self.data))])
+        chosen, self._order = np.split(self._order, [self._batch_size])
+        return self.rows(chosen)
+
+    def rows(self, indices: np.ndarray) -> Any:
+        """Take rows of the data by their numbers."""
+        return self.data[self.indices(indices)]
+
+    def indices(self, numbers: np.ndarray) -> Any:
+        """Copy numbers of rows to the device."""
+        import torch
+
+        return torch.as_tensor(np.asarray(numbers, dtype=np.int64), device=self.data.device)
+
+    def noise(self, m: int) -> Any:
+        """Draw m points of the source."""
+        return self.tensor(self._draw(m, self.rng))
+
+    def normal(self, shape: Sequence[int]) -> Any:
+        """Draw standard normal numbers."""
+        return self.tensor(self.rng.standard_normal(tuple(shape), dtype=np.float32))
+
+    def uniform(self, shape: Sequence[int]) -> Any:
+        """Draw uniform numbers in [0, 1)."""
+        return self.tensor(self.rng.random(tuple(shape), dtype=np.float32))
+
+    def tensor(self, array: Any) -> Any:
+        """Copy numbers to the device, in float32."""
+        import torch
+
+        return torch.as_tensor(np.asarray(array, dtype=np.float32), device=self.data.device)
+
+    def adam(
+        self, networks: Sequence[Any], learning_rate: float, betas: tuple[float, float]
+    ) -> Any:
+        """Return Adam for the parameters of some networks."""
+        import torch
+
+        parameters = [p for network in networks for p in network.parameters()]
+        return self._scheduled(torch.optim.Adam(parameters, learning_rate, betas), learning_rate)
+
+    def rmsprop(self, networks: Sequence[Any], learning_rate: float) -> Any:
+        """Return RMSprop for the parameters of some networks."""
+        import torch
+
+        parameters = [p for network in networks for p in network.parameters()]
+        return self._scheduled(torch.optim.RMSprop(parameters, learning_rate), learning_rate)
+
+    def _scheduled(self, optimizer: Any, learning_rate: float) -> Any:
+        self._optimizers.append((optimizer, learning_rate))
+        return optimizer
+
+    def descend(self, optimizer: Any, loss: Any) -> None:
+        """Make one step against the gradient of a loss in the optimizer's own parameters."""
+        import torch
+
+        (group,) = optimizer.param_groups
+        # No gradient is computed for the parameters of the other networks that the loss uses.
+        grads = torch.autograd.grad(loss, group["params"], allow_unused=True)
+        for parameter, grad in zip(group["params"], grads, strict=True):
+            parameter.grad = grad
+        optimizer.step()
+
+    def advance(self, fraction: float) -> None:
+        """Note the share of the budget that is spent, and set the learning rates."""
+        self.fraction = min(fraction, 1.0)
+        if self._cosine:
+            factor = 0.5 * (1.0 + math.cos(math.pi * self.fraction))
+            for optimizer, learning_rate in self._optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = factor * learning_rate
+
+
+def train(
+    model: Baseline,
+    run: Run,
+    callback: Callable[[Baseline, int], bool | None] | None,
+    *,
+    max_steps: int,
+    max_seconds: float | None,
+    log_every: int | None,
+    averaging: float,
+    started: float,
+    progress: bool,
+) -> None:
+    """Run the steps of a model until its budget is spent, and note on it how that went.
+
+    Parameters
+    ----------
+    model : Baseline
+        Its `networks_` are kept up to date, and in the end are those last found finite.
+    run : Run
+        What its steps need.
+    callback : callable or None
+        Called with the model and the number of steps at each row of the history; returning True
+        ends the training. The time it takes is not counted.
+    max_steps, max_seconds, log_every, averaging, progress
+        As in `Baseline`.
+    started : float
+        Reading of `time.perf_counter` from which seconds are counted.
+    """
+    from tqdm import tqdm
+
+    names = type(model).losses
+    every = max(1, max_steps // _ROWS) if log_every is None else log_every
+    budget = math.inf if max_seconds is None else max_seconds
+    rows: list[tuple[float, ...]] = []
+    total, count = np.zeros(len(names)), 0
+    kept, model.kept_step_ = _snapshot(model), 0
+    model.status_, model.diverged_at_, model.n_steps_ = "max_steps", None, 0
+    # Few points that the map must send somewhere: finite parameters are not enough.
+    probe = run.tensor(model.source_points(_PROBE, 0))
+    paused = 0.0
+    steps = model._steps(run)
+    bar = tqdm(
+        total=max_steps, desc=type(model).__name__, unit="step", disable=None if progress else True
+    )
+    with bar:
+        for step in range(1, max_steps + 1):
+            spent = time.perf_counter() - started - paused
+            run.advance(max((step - 1) / max_steps, spent / budget))
+            values = _numbers(next(steps), run.data.device)
+            _average(model, run, averaging, step)
+            model.n_steps_ = step
+            seconds = time.perf_counter() - started - paused
+            last = step == max_steps or seconds >= budget
+            finite = bool(np.isfinite(values).all())
+            total, count = total + values, count + 1
+            if finite and not (last or step % every == 0):
+                continue
+            state = _snapshot(model)
+            if not (finite and _sound(model, probe, state)):
+                model.status_, model.diverged_at_ = "diverged", step
+                rows.append((step, seconds, *values))
+                _restore(model, kept)
+                break
+            kept, model.kept_step_ = state, step
+            rows.append((step, seconds, *(total / count)))
+            total, count = np.zeros(len(names)), 0
+            bar.update(step - bar.n)
+            bar.set_postfix({names[0]: f"{rows[-1][2]:.4g}"}, refresh=False)
+            if last and step < max_steps:
+                model.status_ = "max_seconds"
+            if callback is not None:
+                model.history_ = _history(rows, names)
+                before = time.perf_counter()
+                stop = callback(model, step)
+                paused += time.perf_counter() - before
+                if stop:
+                    model.status_ = "stopped"
+                    break
+            if last:
+                break
+    model.history_ = _history(rows, names)
+    model.seconds_ = time.perf_counter() - started - paused
+
+
+def history_dtype(names: Sequence[str]) -> np.dtype:
+    """Type of a row of the history: step, seconds, and the losses."""
+    return np.dtype([("step", np.int64), *((name, np.float64) for name in ("seconds", *names))])
+
+
+def _history(rows: Sequence[tuple[float, ...]], names: Sequence[str]) -> np.ndarray:
+    return np.array(rows, dtype=history_dtype(names))
+
+
+def _numbers(values: Sequence[Any], device: Any) -> np.ndarray:
+    """Losses as numbers: one transfer, whatever the device."""
+    import torch
+
+    tensors = [torch.as_tensor(value, dtype=torch.float32, device=device) for value in values]
+    return torch.stack(tensors).numpy(force=True).astype(np.float64)
+
+
+def _parameters(model: Baseline) -> list[Any]:
+    return [p for network in model.networks_.values() for p in network.parameters()]
+
+
+def _snapshot(model: Baseline) -> list[Any]:
+    return [p.detach().clone() for p in _parameters(model)]
+
+
+def _sound(model: Baseline, probe: Any, state: Sequence[Any]) -> bool:
+    """Whether parameters, and the images of some points, are finite."""
+    import torch
+
+    with torch.no_grad():
+        return all(bool(p.isfinite().all()) for p in (*state, model._push(probe)))
+
+
+def _restore(model: Baseline, state: Sequence[Any]) -> None:
+    for parameter, value in zip(_parameters(model), state, strict=True):
+        parameter.data.copy_(value)
+
+
+def _average(model: Baseline, run: Run, averaging: float, step: int) -> None:
+    """Let the averaged networks follow the trained ones."""
+    share = 1.0 - min(averaging, step / (step + _AVERAGING_WARMUP))
+    for name, network in model.networks_.items():
+        trained = run.networks[name]
+        if network is not trained:
+            for slow, fast in zip(network.parameters(), trained.parameters(), strict=True):
+                slow.data.lerp_(fast.data, share)

@@ -1,0 +1,291 @@
+"""Autoencoders with a prior on their codes: variational, and Wasserstein with two penalties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geomot._validation import as_count, as_tolerance
+from geomot.baselines._base import Baseline
+from geomot.baselines._networks import decoder, dense, encoder, squared_distances
+from geomot.baselines._training import Run
+
+__all__ = ["VAE", "WAE", "inverse_multiquadratic_mmd"]
+
+FloatArray = NDArray[np.float64]
+
+# Scales of the kernel, relative to the expected squared distance of two points of the prior.
+_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+# The log of a decoder's variance starts at the first number, so that codes are worth their cost at
+# once (if it starts at the data's, nothing is gained where they have no main direction), follows
+# the error of reconstruction at the second, and stays above the third.
+_FIRST_LOG_VARIANCE = -5.0
+_VARIANCE_RATE = 0.01
+_LEAST_LOG_VARIANCE = -12.0
+
+# Most numbers that a code has by default; the data may have fewer.
+_LATENT_DIM = 10
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _Coded(Baseline):
+    """An encoder and a decoder, the map from the source (the prior) to data."""
+
+    latent_dim: int | None = None
+    hidden: Sequence[int] | None = None
+    activation: str = "relu"
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    mapping: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
+
+    def _check(self) -> None:
+        if self.latent_dim is not None:
+            as_count(self.latent_dim, "latent_dim", 1)
+
+    def _source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        dim = min(self.n_features_in_, _LATENT_DIM) if self.latent_dim is None else self.latent_dim
+        return (dim,)
+
+    def _autoencoder(
+        self, shape: tuple[int, ...], channels: tuple[int, ...], codes: int
+    ) -> dict[str, Any]:
+        default = (256, 256) if len(shape) == 1 else (256,)
+        hidden = default if self.hidden is None else tuple(self.hidden)
+        (latent_dim,) = self.source_shape_
+        return {
+            "encoder": encoder(shape, codes, hidden, channels, self.activation),
+            "decoder": decoder(latent_dim, shape, hidden[::-1], channels, self.activation),
+        }
+
+    def _push(self, points: Any) -> Any:
+        return self.networks_["decoder"](points)
+
+    def _encode(self, data: Any) -> Any:
+        return self.networks_["encoder"](data)[:, : self.source_shape_[0]]
+
+    def encode(self, X: ArrayLike) -> FloatArray:
+        """Map data to codes; for `VAE` to the mean of their distribution.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, *sample_shape_)
+            The data.
+
+        Returns
+        -------
+        ndarray of shape (n, latent_dim), float64
+        """
+        return self._apply(self._encode, self._standard(X), None)
+
+    def decode(self, codes: ArrayLike) -> FloatArray:
+        """Map codes to data: the same as `transform`.
+
+        Parameters
+        ----------
+        codes : array_like of shape (n, latent_dim)
+            The codes.
+
+        Returns
+        -------
+        ndarray of shape (n, *sample_shape_), float64
+        """
+        return self.transform(codes)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class VAE(_Coded):
+    """Variational autoencoder.
+
+    Minimises the mean of
+
+        |x - dec(z)|^2 / (2 s^2) + D/2 log(2 pi s^2) + beta KL(N(m(x), diag v(x)) | N(0, I))
+
+    with z drawn from N(m(x), diag v(x)): Kingma, Welling 2014 (arXiv:1312.6114), section 3. One
+    variance s^2 for all D numbers of a datum follows its optimum, the error of reconstruction,
+    which balances the two terms (Rybkin, Daniilidis, Levine 2021, arXiv:2006.13202). Samples are
+    means dec(z), without the decoder's noise. The keywords of every method are those of `Baseline`.
+
+    Parameters
+    ----------
+    latent_dim : int, optional
+        Dimension of the codes; by default that of the data, at most 10.
+    hidden : sequence of int, optional
+        Widths of the encoder's dense layers, by default (256, 256), and (256,) behind
+        convolutions; the decoder has them in reverse.
+    activation : str, default "relu"
+        As in `GAN`.
+    learning_rate : float, default 1e-3
+        Of Adam.
+    betas : pair of float, default (0.9, 0.999)
+        Of Adam.
+    beta : float, default 1.0
+        Weight of the divergence from the prior.
+    variance : float, optional
+        The decoder's variance s^2 in the units of the standardised data; learnt if None.
+
+    Attributes
+    ----------
+    history_ : structured array
+        Losses "loss" (the negative bound on the log likelihood if beta is 1), "reconstruction"
+        (mean squared error of one number) and "divergence" (from the prior).
+    """
+
+    source: Any = "normal"
+    beta: float = 1.0
+    variance: float | None = None
+
+    losses: ClassVar = ("loss", "reconstruction", "divergence")
+    not_negative: ClassVar = ("beta",)
+    choices: ClassVar = {"source": ("normal",)}
+
+    def _check(self) -> None:
+        super()._check()
+        if self.variance is not None:
+            as_tolerance(self.variance, "variance")
+
+    def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
+        return self._autoencoder(shape, channels, 2 * self.source_shape_[0])
+
+    def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
+        networks = run.networks
+        optimizer = run.adam(list(networks.values()), self.learning_rate, self.betas)
+        log_s = run.tensor(np.log(self.variance or np.exp(_FIRST_LOG_VARIANCE)))
+        while True:
+            x = run.batch()
+            size = x[0].numel()
+            mean, log_v = networks["encoder"](x).chunk(2, 1)
+            z = mean + (0.5 * log_v).exp() * run.normal(mean.shape)
+            squares = (networks["decoder"](z) - x).flatten(1).square().sum(1).mean()
+            divergence = 0.5 * (mean.square() + log_v.exp() - 1.0 - log_v).sum(1).mean()
+            likelihood = 0.5 * (squares * (-log_s).exp() + size * (log_s + math.log(2 * math.pi)))
+            loss = likelihood + self.beta * divergence
+            run.descend(optimizer, loss)
+            if self.variance is None:
+                # The best variance for given networks is the mean squared error.
+                wanted = (squares.detach() / size).log().clamp(min=_LEAST_LOG_VARIANCE)
+                log_s = log_s + _VARIANCE_RATE * (wanted - log_s)
+            yield loss, squares / size, divergence
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class WAE(_Coded):
+    """Wasserstein autoencoder: codes all together are held to the prior, not one by one.
+
+    Minimises the mean squared error of reconstruction plus ``penalty`` times a divergence of the
+    codes from the source: Tolstikhin, Bousquet, Gelly, Schoelkopf 2018 (arXiv:1711.01558),
+    algorithm 1 (a discriminator of codes, which is given the density of a normal source) or 2
+    (maximum mean discrepancy with the inverse multiquadratic kernel). The squared error is the mean
+    over the numbers of a datum in the units of the standardised data. The keywords of every method
+    are those of `Baseline`.
+
+    Parameters
+    ----------
+    latent_dim, hidden, activation, learning_rate
+        As in `VAE`.
+    betas : pair of float, default (0.5, 0.999)
+        Of Adam.
+    divergence : {"mmd", "gan"}, default "mmd"
+        How codes are compared with the source.
+    penalty : float, default 10.0
+        Weight of the divergence.
+    critic_hidden : sequence of int, default (256, 256)
+        Widths of the discriminator of codes.
+    critic_learning_rate : float, default 1e-3
+        Its learning rate; a smaller one for the autoencoder, such as 2e-4, keeps the game steady.
+
+    Attributes
+    ----------
+    history_ : structured array
+        Losses "loss", "reconstruction" (mean squared error of one number) and "divergence".
+    """
+
+    batch_size: int = 100
+    betas: tuple[float, float] = (0.5, 0.999)
+    divergence: str = "mmd"
+    penalty: float = 10.0
+    critic_hidden: Sequence[int] = (256, 256)
+    critic_learning_rate: float = 1e-3
+
+    losses: ClassVar = ("loss", "reconstruction", "divergence")
+    not_negative: ClassVar = ("penalty",)
+    choices: ClassVar = {"divergence": ("mmd", "gan")}
+
+    def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
+        networks = self._autoencoder(shape, channels, self.source_shape_[0])
+        if self.divergence == "gan":
+            networks["critic"] = dense(
+                self.source_shape_[0], self.critic_hidden, 1, self.activation
+            )
+        return networks
+
+    def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
+        from torch.nn.functional import softplus
+
+        if self.divergence == "mmd" and len(run.batch()) < 2:
+            raise ValueError("X and batch_size must give batches of 2 rows at least for the kernel")
+        networks = run.networks
+        pair = [networks["encoder"], networks["decoder"]]
+        optimizer = run.adam(pair, self.learning_rate, self.betas)
+        adversarial = self.divergence == "gan"
+        if adversarial:
+            critic_step = run.adam([networks["critic"]], self.critic_learning_rate, self.betas)
+        known = isinstance(self.source, str) and self.source == "normal"
+
+        def judge(codes: Any) -> Any:
+            # Where the prior's log density is known, only that of the codes is to be learnt.
+            score = networks["critic"](codes)[:, 0]
+            return score - 0.5 * codes.square().sum(1) if known else score
+
+        # Squared distance that two points of the source have on average: the kernel's scale.
+        covariance = self._source_measure().covariance
+        scale = 2.0 * float(np.trace(covariance))
+        while True:
+            x = run.batch()
+            codes, prior = networks["encoder"](x), run.noise(len(x))
+            error = (networks["decoder"](codes) - x).square().mean()
+            if adversarial:
+                divergence = softplus(-judge(codes)).mean()
+            else:
+                divergence = inverse_multiquadratic_mmd(codes, prior, scale)
+            loss = error + self.penalty * divergence
+            run.descend(optimizer, loss)
+            if adversarial:
+                fake = codes.detach()
+                judged = softplus(-judge(prior)).mean() + softplus(judge(fake)).mean()
+                run.descend(critic_step, judged)
+            yield loss, error, divergence
+
+
+def inverse_multiquadratic_mmd(a: Any, b: Any, scale: float) -> Any:
+    """Unbiased squared maximum mean discrepancy of two batches of equal size.
+
+    The kernel is the sum over s in (0.1, 0.2, 0.5, 1, 2, 5, 10) of C / (C + |a - b|^2) with
+    C = s * scale (arXiv:1711.01558, section 4 and its code).
+
+    Parameters
+    ----------
+    a, b : torch.Tensor of shape (m, d)
+        The points, m at least 2.
+    scale : float
+        Squared distance of typical points: 2 d for the standard normal distribution.
+
+    Returns
+    -------
+    torch.Tensor
+        A number, negative at times.
+    """
+    m = len(a)
+
+    def total(x: Any, y: Any) -> Any:
+        squares = squared_distances(x, y)
+        return sum((s * scale) / (s * scale + squares) for s in _SCALES)
+
+    within = sum(k.sum() - k.diagonal().sum() for k in (total(a, a), total(b, b)))
+    return within / (m * (m - 1)) - 2.0 * total(a, b).mean()
