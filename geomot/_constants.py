@@ -158,6 +158,14 @@ COARSE_SITES = 32
 COARSE_FLOOR = 0.1
 LLOYD_STEPS = 5
 
+# Sites in a plane or on a line from which on the whole matrix is solved with, what its diagonal is
+# raised by for each unit of total variation and at least, as a share of what steps site by site
+# raise it by, and how much the number of looks at gaps grows between factorisations.
+GRAPH_SITES = 64
+DAMPING = 0.4
+LEAST_DAMPING = 0.01
+REFACTOR_GROWTH = 1.1
+
 # Independent streams of samples in a test: the jackknife over them gives the error of chi^2,
 # Student's distribution with one degree of freedom less its quantiles.
 TEST_STREAMS = 32

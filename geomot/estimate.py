@@ -102,7 +102,7 @@ class MassEstimate(Frozen):
     n_samples : int
         Samples measured on.
     n_fit_samples : int
-        Samples that the weights were fitted to.
+        Samples that the weights were fitted to, but for those of sites that a test had lost.
     chi2, chi2_standard_error : float
         Unbiased estimate of sum_i (g_i - nu_i)^2 / nu_i, so possibly negative, and its error.
     tv : float

@@ -60,7 +60,7 @@ class ExtendedMap:
     angle_threshold : float, optional
         In place of `threshold`: the largest angle, in radians, between the normals (y, -1) of the
         graph of the Brenier potential. It depends on the unit of length and the origin.
-    smoothing : float, default 1.0
+    smoothing : float, default 0.5
         Width of the smoothing, in units of the depth of the cells. Not used on the line and in the
         plane.
     random_state : None, int, Generator or RandomState, default 0
@@ -102,7 +102,7 @@ class ExtendedMap:
         *,
         threshold: float | None = None,
         angle_threshold: float | None = None,
-        smoothing: float = 1.0,
+        smoothing: float = 0.5,
         random_state: Any = 0,
         threads: int | None = None,
     ) -> None:

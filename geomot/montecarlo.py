@@ -102,6 +102,7 @@ def solve_montecarlo(
                 placed += 1
                 fit.place(lost)
                 look = examiner.look(fit.average, fit.samples)
+        fit.observe(examiner.total_variation(look))
         stopped = recorder.record(look)
         if look.converged or stopped or fit.n_iter >= limit:
             if not resolution.suffices(look.heights):

@@ -1,9 +1,8 @@
 """Stochastic approximation of the heights from samples, in any dimension.
 
 Each step assigns a batch of samples and moves the heights against the excess of the masses, scaled
-by what the Hessian is estimated to be: its diagonal, from the gaps between winner and runner-up,
-and its aggregation to a few clusters of sites, on which Newton's step is solved. The diagonal alone
-would leave the masses of whole clusters behind. Heights are averaged over the steps (Polyak,
+by what the Hessian is estimated to be (`geomot.curvature`): its diagonal alone would leave the
+masses of whole clusters of sites behind. Heights are averaged over the steps (Polyak,
 Juditsky 1992), later ones weighing more; the average is the result.
 
 It is looked at from time to time on independent fresh samples. The fit ends when the distance of
@@ -20,27 +19,20 @@ from numpy.typing import NDArray
 
 from geomot._constants import (
     AVERAGING,
-    COARSE_CLUSTERS,
-    COARSE_FLOOR,
-    COARSE_SITES,
     DIAGONAL_FLOOR,
     DIAGONAL_HITS,
-    FAR_TOO_LARGE,
     FIRST_GAPS,
     FIRST_LOOK,
     FIT_NOISE,
     FIT_NOISE_SPREAD,
     FORESIGHT,
     GAPS_EVERY,
-    HESSIAN_MEMORY,
     LARGEST_BATCH,
     LEAST_BATCH,
-    LLOYD_STEPS,
     LOOK_GROWTH,
     LOOK_QUANTILE,
     RARE_AVERAGING,
     RARE_HITS,
-    RARE_SAMPLES,
     SAMPLES_PER_BATCH,
     SITES_PER_SAMPLE,
     STEP_DECAY,
@@ -49,8 +41,7 @@ from geomot._constants import (
     TEST_SHARE,
     TEST_STREAMS,
 )
-from geomot._core.montecarlo import PointScores
-from geomot.backend import WinnersLike
+from geomot.curvature import Curvature
 from geomot.design import Design
 from geomot.estimate import (
     Distance,
@@ -66,9 +57,6 @@ __all__ = ["Fit", "Look", "gaussian_start"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-# Gaps are differences of float32 scores of about 1: below this they are rounding.
-_LEAST_GAP = 1e-7
 
 # Far more than a cell needs to take all, and no overflow in float32.
 _LARGEST_HEIGHT = 1e30
@@ -108,7 +96,7 @@ class Fit:
         self.drawn = 0
         self.n_iter = 0
         self.averaged = samples
-        self.hessian = _Hessian(design, rng)
+        self.hessian = Curvature(design, rng)
 
     @property
     def batch_groups(self) -> int:
@@ -177,90 +165,20 @@ class Fit:
         weight = np.minimum(1.0, (AVERAGING + self._rarity()) * (size / self.averaged))
         self.average += weight * (self.latest - self.average)
 
+    def observe(self, total_variation: float) -> None:
+        """Note how far the averaged heights' masses were found from their targets."""
+        self.hessian.observe(total_variation)
+
     def place(self, lost: IntArray) -> None:
         """Give sites that have no cell one of about their mass."""
         heights = place_sites(self.design, self.draw, self.average, self.masses, lost)
         for fitted in (self.average, self.latest):
             fitted[lost] = heights[lost]
-        self.drawn += RARE_SAMPLES
 
     def _rarity(self) -> FloatArray:
         """Addition to the averaging exponent of sites that few samples have hit so far."""
         rare = np.maximum(1.0 - self.masses * len(self.masses), 0.0)
         return rare * RARE_AVERAGING / (1.0 + self.samples * self.masses / RARE_HITS)
-
-
-class _Hessian:
-    """Running estimate of the Hessian of the energy, as far as steps use it.
-
-    The density of a sample's gap at 0, smoothed over half the median gap by the derivative of the
-    logistic function, is the mass that changes sides per unit of height.
-    """
-
-    def __init__(self, design: Design, rng: np.random.Generator) -> None:
-        n = len(design)
-        self.looks = 0
-        self.diagonal = np.zeros(n)
-        count = min(COARSE_CLUSTERS, n // COARSE_SITES)
-        self.clusters = _clusters(design.frame_sites, count, rng) if count > 1 else None
-        self.coarse = np.zeros((count, count))
-        self.inverse = np.zeros((count, count))
-
-    def update(self, winners: WinnersLike) -> None:
-        """Take the gaps of a batch into the estimate."""
-        gaps = (winners.best - winners.runner).astype(np.float64)
-        if not np.isfinite(gaps).all():  # a single site has no runner-up
-            self.diagonal[:] = 1.0
-            return
-        width = max(0.5 * float(np.median(gaps)), _LEAST_GAP)
-        decay = np.exp(-gaps / width)
-        density = decay / (1.0 + decay) ** 2 / (width * len(gaps))
-        self.looks += 1
-        weight = max(1.0 / self.looks, HESSIAN_MEMORY)
-        n = len(self.diagonal)
-        diagonal = np.bincount(winners.first, density, n) + np.bincount(winners.second, density, n)
-        self.diagonal += weight * (diagonal - self.diagonal)
-        if self.clusters is not None:
-            k = len(self.coarse)
-            edge = self.clusters[winners.first] * k + self.clusters[winners.second]
-            flow = np.bincount(edge, density, k * k).reshape(k, k)
-            flow += flow.T
-            np.fill_diagonal(flow, 0.0)
-            self.coarse += weight * (np.diag(flow.sum(axis=0)) - flow - self.coarse)
-            floor = COARSE_FLOOR * float(np.trace(self.coarse)) / k
-            if floor > 0.0:
-                self.inverse[:] = np.linalg.inv(self.coarse + floor * np.eye(k))
-
-    def masses(self, targets: FloatArray) -> FloatArray:
-        """Targets, and where the diagonal tells that a cell is far larger, its mass."""
-        share = self.diagonal / self.diagonal.sum()
-        return np.where(share > FAR_TOO_LARGE * targets, share, targets)
-
-    def newton_step(
-        self, excess: FloatArray, floor: FloatArray
-    ) -> tuple[FloatArray, FloatArray | float]:
-        """Parts of an approximate solution of H step = excess: site by site, and by clusters.
-
-        ``floor`` times its trace is added to the diagonal.
-        """
-        fine = excess / (self.diagonal + floor * self.diagonal.sum())
-        if self.clusters is None:
-            return fine, 0.0
-        together = np.bincount(self.clusters, excess, len(self.coarse))
-        return fine, (self.inverse @ together)[self.clusters]
-
-
-def _clusters(sites: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
-    """Cluster of each site, after a few of Lloyd's steps from random sites."""
-    centres = sites[rng.choice(len(sites), count, replace=False)]
-    points = sites.astype(np.float32)
-    for _ in range(LLOYD_STEPS + 1):
-        heights = -0.5 * np.einsum("kd,kd->k", centres, centres)
-        label = PointScores(centres).winners(points, heights).first
-        size = np.maximum(np.bincount(label, minlength=count), 1)
-        sums = [np.bincount(label, column, count) for column in sites.T]
-        centres = np.stack(sums, axis=1) / size[:, None]
-    return label.astype(np.int64)
 
 
 def gaussian_start(design: Design, sites: FloatArray, masses: FloatArray) -> FloatArray:

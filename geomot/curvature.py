@@ -1,0 +1,240 @@
+"""The Hessian of the energy, estimated from the gaps between winner and runner-up of samples.
+
+The density of a sample's gap at 0, smoothed over half the median gap by the derivative of the
+logistic function, is the mass that changes sides per unit of height: from it come the diagonal, for
+steps site by site, and what moves masses farther than to the next cell. In three dimensions and
+more that is the aggregation to a few clusters of sites. Cells of sites in a plane or on a line have
+few neighbours, and long ways for mass to go: there the whole sparse matrix is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, diags_array
+from scipy.sparse.linalg import splu
+
+from geomot._constants import (
+    COARSE_CLUSTERS,
+    COARSE_FLOOR,
+    COARSE_SITES,
+    DAMPING,
+    FAR_TOO_LARGE,
+    GRAPH_SITES,
+    HESSIAN_MEMORY,
+    LEAST_DAMPING,
+    LLOYD_STEPS,
+    REFACTOR_GROWTH,
+)
+from geomot._core.montecarlo import PointScores
+from geomot.backend import WinnersLike
+from geomot.design import Design
+
+__all__ = ["Curvature"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Gaps are differences of float32 scores of about 1: below this they are rounding.
+_LEAST_GAP = 1e-7
+
+# Directions in which the sites vary by less than this share, squared, do not count.
+_FLAT = 1e-12
+
+
+class Curvature:
+    """Running estimate of the Hessian of the energy, as far as steps use it.
+
+    Parameters
+    ----------
+    design : Design
+        Where samples and sites come from.
+    rng : Generator
+        Randomness of the clusters.
+    """
+
+    def __init__(self, design: Design, rng: np.random.Generator) -> None:
+        n = len(design)
+        self.looks = 0
+        self.diagonal = np.zeros(n)
+        self.far: _Far = _choose_far(design.frame_sites, rng)
+
+    def update(self, winners: WinnersLike) -> None:
+        """Take the gaps of a batch into the estimate."""
+        gaps = (winners.best - winners.runner).astype(np.float64)
+        if not np.isfinite(gaps).all():  # a single site has no runner-up
+            self.diagonal[:] = 1.0
+            return
+        width = max(0.5 * float(np.median(gaps)), _LEAST_GAP)
+        decay = np.exp(-gaps / width)
+        density = decay / (1.0 + decay) ** 2 / (width * len(gaps))
+        self.looks += 1
+        weight = max(1.0 / self.looks, HESSIAN_MEMORY)
+        n = len(self.diagonal)
+        diagonal = np.bincount(winners.first, density, n) + np.bincount(winners.second, density, n)
+        self.diagonal += weight * (diagonal - self.diagonal)
+        self.far.update(winners.first, winners.second, density, weight)
+
+    def observe(self, total_variation: float) -> None:
+        """Note how far the masses were from their targets."""
+        self.far.observe(total_variation)
+
+    def masses(self, targets: FloatArray) -> FloatArray:
+        """Targets, and where the diagonal tells that a cell is far larger, its mass."""
+        share = self.diagonal / self.diagonal.sum()
+        return np.where(share > FAR_TOO_LARGE * targets, share, targets)
+
+    def newton_step(
+        self, excess: FloatArray, floor: FloatArray
+    ) -> tuple[FloatArray | float, FloatArray | float]:
+        """Parts of an approximate solution of H step = excess: site by site, and over distances.
+
+        ``floor`` times its trace is added to the diagonal.
+        """
+        ground = floor * self.diagonal.sum()
+        far = self.far.step(excess, ground)
+        return (0.0 if self.far.complete else excess / (self.diagonal + ground)), far
+
+
+class _Far(Protocol):
+    """The part of the Hessian that moves masses over distances."""
+
+    complete: bool  # whether steps site by site are part of it
+
+    def update(
+        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
+    ) -> None:
+        """Average the flow between winners and runners-up in, with a weight."""
+
+    def observe(self, total_variation: float) -> None:
+        """Note how far the masses were from their targets."""
+
+    def step(self, excess: FloatArray, ground: FloatArray) -> FloatArray | float:
+        """Solve for a step, the diagonal being raised by `ground`."""
+
+
+def _choose_far(sites: FloatArray, rng: np.random.Generator) -> _Far:
+    n = len(sites)
+    spread = (
+        np.linalg.eigvalsh(np.cov(sites.T).reshape(sites.shape[1], -1)) if n > 1 else np.ones(1)
+    )
+    if n >= GRAPH_SITES and np.count_nonzero(spread > _FLAT * spread.max()) <= 2:
+        return _Graph(n)
+    count = min(COARSE_CLUSTERS, n // COARSE_SITES)
+    return _Clusters(sites, count, rng) if count > 1 else _Nothing()
+
+
+class _Nothing:
+    """No part: few sites."""
+
+    complete = False
+
+    def update(
+        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
+    ) -> None:
+        """Do nothing."""
+
+    def observe(self, total_variation: float) -> None:
+        """Do nothing."""
+
+    def step(self, excess: FloatArray, ground: FloatArray) -> float:
+        """Return no step."""
+        return 0.0
+
+
+class _Clusters:
+    """The matrix between clusters of sites, dense."""
+
+    complete = False
+
+    def __init__(self, sites: FloatArray, count: int, rng: np.random.Generator) -> None:
+        self.labels = _lloyd(sites, count, rng)
+        self.matrix = np.zeros((count, count))
+        self.inverse = np.zeros((count, count))
+
+    def update(
+        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
+    ) -> None:
+        """Average the flow in, and invert."""
+        k = len(self.matrix)
+        flow = np.bincount(self.labels[first] * k + self.labels[second], density, k * k)
+        flow = flow.reshape(k, k)
+        flow += flow.T
+        np.fill_diagonal(flow, 0.0)
+        self.matrix += weight * (np.diag(flow.sum(axis=0)) - flow - self.matrix)
+        floor = COARSE_FLOOR * float(np.trace(self.matrix)) / k
+        if floor > 0.0:
+            self.inverse[:] = np.linalg.inv(self.matrix + floor * np.eye(k))
+
+    def observe(self, total_variation: float) -> None:
+        """Do nothing: the floor is fixed."""
+
+    def step(self, excess: FloatArray, ground: FloatArray) -> FloatArray:
+        """Move all sites of a cluster alike."""
+        together = np.bincount(self.labels, excess, len(self.matrix))
+        stepped: FloatArray = (self.inverse @ together)[self.labels]
+        return stepped
+
+
+class _Graph:
+    """The whole matrix, sparse; factorised again as samples accumulate.
+
+    Far from the solution the matrix tells little of what a long step would do: what the diagonal is
+    raised by is in proportion to the total variation that is left (Levenberg, Marquardt).
+    """
+
+    complete = True
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.flow: Any = None
+        self.factor: Any = None
+        self.updates = 0
+        self.renewal = 0
+        self.damping = 1.0
+
+    def update(
+        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
+    ) -> None:
+        """Average the flow in."""
+        flow = coo_array((density, (first, second)), shape=(self.n, self.n)).tocsr()
+        self.flow = flow if self.flow is None else self.flow * (1.0 - weight) + flow * weight
+        self.updates += 1
+        if self.updates >= self.renewal:
+            self.factor = None
+
+    def observe(self, total_variation: float) -> None:
+        """Damp steps by what is left."""
+        self.damping = float(np.clip(DAMPING * total_variation, LEAST_DAMPING, 1.0))
+        self.factor = None
+
+    def step(self, excess: FloatArray, ground: FloatArray) -> FloatArray:
+        """Solve with the factors of the last renewal."""
+        if self.factor is None:
+            both = self.flow + self.flow.T
+            diagonal = np.asarray(both.sum(axis=1)).ravel() + self.damping * ground
+            # symmetric and diagonally dominant: no pivoting
+            self.factor = splu(
+                (diags_array(diagonal) - both).tocsc(),
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
+            self.renewal = int(REFACTOR_GROWTH * self.updates) + 1
+        stepped: FloatArray = self.factor.solve(excess)
+        return stepped - stepped.mean()
+
+
+def _lloyd(sites: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
+    """Cluster of each site, after a few of Lloyd's steps from random sites."""
+    centres = sites[rng.choice(len(sites), count, replace=False)]
+    points = sites.astype(np.float32)
+    for _ in range(LLOYD_STEPS + 1):
+        heights = -0.5 * np.einsum("kd,kd->k", centres, centres)
+        label = PointScores(centres).winners(points, heights).first
+        size = np.maximum(np.bincount(label, minlength=count), 1)
+        sums = [np.bincount(label, column, count) for column in sites.T]
+        centres = np.stack(sums, axis=1) / size[:, None]
+    return label.astype(np.int64)
