@@ -15,6 +15,7 @@ import numpy as np
 import geomot
 from geomot import metrics
 from geomot.datasets import gaussian_modes, lattice, ring
+from geomot.interpolation import SmoothedRule
 
 # Points farther than this from their mode, in its standard deviations, count as mixtures.
 RADIUS = 4.0
@@ -117,6 +118,7 @@ def table_continuity(arguments):
                 f"| {slope if split == parts else increment * split / length:.1f} |",
                 flush=True,
             )
+        print(f"largest slope of a triangle whose corners are combined: {steepest(extended):.1f}")
         # every triangle receives its mass
         points = source.sample(1_000_000, 1)
         rule = extended._rule
@@ -134,6 +136,46 @@ def table_continuity(arguments):
         )
 
 
+def posterior(brenier, points, factor, k=64):
+    """Weights of the entropic semi-dual on the k best cells: softmax of scores over a temperature.
+
+    The temperature is a factor times the median depth of the cells, as in `SmoothedRule`.
+    """
+    s = brenier.solution_
+    rule = SmoothedRule(s.sites, s.weights, s.centroids, 1.0, 2)
+    index, score = rule.scores(points, k, 2)
+    weight = np.exp((score - score[:, :1]) / (factor * np.median(rule.widths)))
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.einsum("qk,qkd->qd", weight, brenier.sites_[index])
+
+
+def whitened(brenier, codes, tol, x):
+    """Images of standard normal points under the extended map onto whitened codes."""
+    mean, root = codes.mean(axis=0), np.linalg.cholesky(np.cov(codes.T))
+    sites = np.linalg.solve(root, (codes - mean).T).T
+    source = geomot.Gaussian(np.zeros(codes.shape[1]), 1.0)
+    flat = geomot.BrenierMap(source, tv_tol=tol, random_state=0).fit(sites)
+    z = np.linalg.solve(root, (x - mean).T).T
+    return flat.extended().transform(z) @ root.T + mean
+
+
+def steepest(extended):
+    """Lipschitz constant of the map on triangles without a pair of sites that lie too far apart."""
+    rule, sites = extended._rule, extended.solution.sites
+    corners = rule.triangles
+    pairs = [(0, 1), (1, 2), (2, 0)]
+    near = [extended._spacing.ratios(corners[:, i], corners[:, j]) for i, j in pairs]
+    kept = np.max(near, axis=0) <= extended.threshold
+    edges = [
+        np.stack([points[k][kept] - points[0][kept] for k in (1, 2)], axis=2)
+        for points in (
+            np.moveaxis(rule.mesh.points[rule.mesh.triangles], 1, 0),
+            np.moveaxis(sites[corners], 1, 0),
+        )
+    ]
+    return float(np.linalg.norm(edges[1] @ np.linalg.inv(edges[0]), 2, axis=(1, 2)).max())
+
+
 # ---- images ----
 
 
@@ -146,13 +188,13 @@ def load(name):
         order = np.random.default_rng(0).permutation(len(x))
         x, y = x[order].reshape(-1, 28, 28) / 255.0, y[order]
         return x[:4000], y[:4000], x[4000:], y[4000:]
-    from geomot.images import load_images
+    from geomot.images import load_images, load_labels
 
     folder = Path(name)
     parts = []
     for kind in ("train", "t10k"):
-        parts.append(load_images(folder / f"{kind}-images-idx3-ubyte.gz").images / 255.0)
-        parts.append(load_images(folder / f"{kind}-labels-idx1-ubyte.gz").images)
+        parts.append(load_images(folder / f"{kind}-images-idx3-ubyte.gz")[0] / 255.0)
+        parts.append(load_labels(folder / f"{kind}-labels-idx1-ubyte.gz"))
     return parts
 
 
@@ -178,14 +220,14 @@ def judged(classifier, real, images, training, least):
 
 
 def table_images(arguments):
-    from geomot.latent import Autoencoder, FeatureClassifier
+    from geomot.latent import Autoencoder, FeatureClassifier, LatentGenerator
 
     train, labels, real, _ = load(arguments.data)
     if arguments.limit:
-        train, labels, real = train[: arguments.limit], labels[: arguments.limit], real[:10_000]
-    start = time.perf_counter()
+        train, labels = train[: arguments.limit], labels[: arguments.limit]
+    start = time.process_time()
     classifier = FeatureClassifier(random_state=0).fit(train, labels)
-    print(f"classifier: {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"classifier: {time.process_time() - start:.0f} s", flush=True)
     # a share of 1/20 of the real images look more mixed than this
     least = float(np.quantile(classifier.predict_proba(real).max(axis=1), 0.05))
     n = min(len(real), 5000)
@@ -195,17 +237,20 @@ def table_images(arguments):
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for dim in arguments.latent:
-        start = time.perf_counter()
-        codec = Autoencoder(dim, random_state=0).fit(train)
-        spent = time.perf_counter() - start
-        codes = codec.encode(train)
+        start = time.process_time()
+        if arguments.model:
+            model = LatentGenerator.load(arguments.model)
+            codec, brenier = model.autoencoder_, model.transport_
+        else:
+            codec, brenier = Autoencoder(dim, random_state=0).fit(train), None
+        spent = time.process_time() - start
         error = codec.reconstruction_error(real)
-        start = time.perf_counter()
-        mean, cov = codes.mean(axis=0), np.cov(codes.T)
-        brenier = geomot.BrenierMap(
-            geomot.Gaussian(mean, cov), tv_tol=arguments.tol, random_state=0
-        ).fit(codes)
-        fit = time.perf_counter() - start
+        start = time.process_time()
+        if brenier is None:
+            codes = codec.encode(train)
+            source = geomot.Gaussian(codes.mean(axis=0), np.cov(codes.T))
+            brenier = geomot.BrenierMap(source, tv_tol=arguments.tol, random_state=0).fit(codes)
+        fit = time.process_time() - start
         low, high = brenier.solution_.estimate.tv_interval
         print(
             f"latent {dim}: autoencoder {spent:.0f} s, error {error:.5f}; map {fit:.0f} s, "
@@ -229,6 +274,11 @@ def table_images(arguments):
                 made[name] = codec.decode(extended.transform(x))
                 rates[name] = 100 * float(extended.is_singular(x).mean())
         made["inverse distances"] = codec.decode(inverse_distances(brenier, x, 5))
+        for factor in (0.05, 0.1, 0.2):
+            images = codec.decode(posterior(brenier, x, factor))
+            made[f"posterior weights, temperature {factor:g}"] = images
+        if not arguments.model:
+            made["extended, whitened"] = codec.decode(whitened(brenier, codes, arguments.tol, x))
         for name, images in made.items():
             row = judged(classifier, real, images.reshape(n, *real.shape[1:]), train, least)
             singular = f"{rates[name]:.1f}" if name in rates else ""
@@ -253,10 +303,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", choices=TABLES)
     parser.add_argument("--data", default="mnist", help="mnist, or a folder of idx files")
+    parser.add_argument("--model", help="a stored generator, in place of training one")
     parser.add_argument("--limit", type=int, default=0, help="training images")
     parser.add_argument("--latent", nargs="+", type=int, default=[10, 32])
     parser.add_argument("--tol", type=float, default=0.02)
-    parser.add_argument("--smoothing", nargs="+", type=float, default=[1.0])
+    parser.add_argument("--smoothing", nargs="+", type=float, default=[0.5])
     parser.add_argument("--save", help="keep the first images of each kind under this name")
     TABLES[(arguments := parser.parse_args()).table](arguments)
 
