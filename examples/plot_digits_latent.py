@@ -4,7 +4,8 @@ Handwritten digits through a planar latent space
 
 An autoencoder maps images to codes in the plane. The exact optimal map from a disk onto the codes
 turns uniform noise into codes with the masses asked for: no digit is lost, and none is made up from
-two. The decoder turns codes into images. `geomot demo` does the same and writes a summary.
+two. The decoder turns codes into images. In the plane all of it can be seen: which part of the disk
+belongs to which digit, and where the map jumps. `geomot demo` does the same and writes a summary.
 """
 
 # %%
@@ -37,29 +38,34 @@ solution = geomot.solve(codes, masses, matching_disk(codes, masses))
 print(f"{solution.status}, mass error {solution.mass_error:.1e}, W2^2 = {solution.cost:.6f}")
 
 # %%
-# New samples
-# -----------
-# The map is exact, so it sends noise to training codes: these images decode some of them. Points
-# between codes decode to images that no code has.
+# An atlas
+# --------
+# The map is exact, so it sends the disk to training codes and to nothing else. Its extension makes
+# the codes between them, except on the singular set: there it stays on one side. Points of a grid
+# in the disk, mapped and decoded, show everything that can be generated.
 
-noise = solution.source.sample(96, random_state=1)
-generated = codec.decode(codes[solution.assign(noise)])
-zero, six = (codes[labels == digit].mean(axis=0) for digit in (0, 6))
-path = codec.decode(zero + np.linspace(0, 1, 12)[:, None] * (six - zero))
+extended = geomot.ExtendedMap(solution)
+rate, rate_error = extended.rejection_rate()
+print(f"{100 * rate:.1f} +- {100 * rate_error:.1f} % of the disk is singular")
+
+SIDE = 18
+low, high = solution.source.bounds
+steps = (np.arange(SIDE) + 0.5) / SIDE
+x, y = np.meshgrid(low[0] + steps * (high - low)[0], high[1] - steps * (high - low)[1])
+points = np.column_stack([x.ravel(), y.ravel()])
+inside = np.linalg.norm(points - (low + high) / 2, axis=1) < (high[0] - low[0]) / 2
+atlas = np.zeros((SIDE**2, 10, 10))
+atlas[inside, 1:9, 1:9] = codec.decode(extended.transform(points[inside])).reshape(-1, 8, 8)
 
 # %%
 # The figure
 # ----------
 # The cells of the disk have the colour of the digit that they are sent to.
 
-figure = plt.figure(figsize=(10.8, 4.6), layout="compressed")
-grid = figure.add_gridspec(2, 2, width_ratios=(1.15, 1), height_ratios=(8, 1))
-ax = plotting.power_diagram(
-    solution, labels, sites=False, label="digit", ax=figure.add_subplot(grid[:, 0])
-)
-ax.set_title("cells, by digit")
-ax = plotting.image_grid(generated, columns=12, vmin=0, vmax=1, ax=figure.add_subplot(grid[0, 1]))
-ax.set_title("decoded samples")
-ax = plotting.image_grid(path, columns=12, vmin=0, vmax=1, ax=figure.add_subplot(grid[1, 1]))
-ax.set_title("from 0 to 6 in the latent space")
+figure, axes = plt.subplots(ncols=2, figsize=(10.8, 5), layout="compressed")
+plotting.power_diagram(solution, labels, sites=False, label="digit", ax=axes[0])
+plotting.singular_set(extended, ax=axes[0])
+axes[0].set_title("cells, by digit, and the singular set")
+plotting.image_grid(atlas, gap=0, vmin=0, vmax=1, ax=axes[1])
+axes[1].set_title("the disk, mapped and decoded")
 plt.show()
