@@ -1,4 +1,4 @@
-"""Benchmarks of the plane core in asv's form: parameters, `setup`, `time_*`, `peakmem_*`."""
+"""Benchmarks in asv's form: parameters, `setup`, `time_*`, `peakmem_*`."""
 
 from __future__ import annotations
 
@@ -56,3 +56,41 @@ class Locate:
 
     def time_locate(self, n, threads):
         return self.diagram.locate(self.points)
+
+
+class MonteCarlo:
+    """Equal masses within a total variation, ten Gaussians in d dimensions, normal source."""
+
+    params = ([10**3, 10**4], [2, 10, 128], [0.1, 0.05])
+    param_names = ("n", "d", "tol")
+    timeout = 600
+
+    def setup(self, n, d, tol):
+        rng = np.random.default_rng(0)
+        centres = 3.0 * rng.standard_normal((10, d))
+        self.sites = centres[rng.integers(10, size=n)] + rng.standard_normal((n, d))
+        self.source = geomot.Gaussian(np.zeros(d), 1.0)
+
+    def time_solve(self, n, d, tol):
+        return geomot.solve(
+            self.sites, None, self.source, method="montecarlo", tol=tol, random_state=0, threads=1
+        )
+
+    peakmem_solve = time_solve
+
+
+class Extended:
+    """Images of points between the data."""
+
+    params = ([10**3, 10**4], [2, 10])
+    param_names = ("n", "d")
+
+    def setup(self, n, d):
+        rng = np.random.default_rng(0)
+        source = geomot.UniformBox.unit(d)
+        brenier = geomot.BrenierMap(source, tv_tol=0.1, random_state=0).fit(rng.random((n, d)))
+        self.extended = brenier.extended()
+        self.points = source.sample(10**4, rng)
+
+    def time_transform(self, n, d):
+        return self.extended.transform(self.points)
