@@ -47,6 +47,7 @@ _HOMES = {
 
 _MODULES = (
     "baselines",
+    "compare",
     "brenier",
     "datasets",
     "diagram",

@@ -19,10 +19,12 @@ __all__ = [
     "cauchy",
     "clust2d",
     "digits",
+    "embedded_moons",
     "far",
     "gaussian_modes",
     "lattice",
     "moons",
+    "pinwheel",
     "planar_problem",
     "power_law",
     "ring",
@@ -295,6 +297,84 @@ def gaussian_modes(
     rng = np.random.default_rng(random_state)
     labels = rng.integers(len(centres), size=n)
     return centres[labels] + deviation * rng.standard_normal((n, centres.shape[1])), labels
+
+
+def embedded_moons(n: int, dim: int = 2, random_state: Seed = 0) -> np.ndarray:
+    """Two wide half circles in a plane of a space of more dimensions.
+
+    Parameters
+    ----------
+    n : int
+        Number of points; the first half lies on the upper moon.
+    dim : int, default 2
+        Dimension of the space; coordinates from the third on are zero.
+    random_state : int, numpy.random.Generator or None, default 0
+        Seed or generator of the noise.
+
+    Returns
+    -------
+    points : ndarray of shape (n, dim)
+        scikit-learn's ``make_moons(noise=0.05)``, less (0.5, 0.2), times 4.2: the data of Gu et al.
+        2024 (arXiv:2407.11901).
+
+    Examples
+    --------
+    >>> from geomot.datasets import embedded_moons
+    >>> points = embedded_moons(100, dim=7)
+    >>> points.shape, bool((points[:, 2:] == 0).all())
+    ((100, 7), True)
+    """
+    rng = np.random.default_rng(random_state)
+    upper = np.linspace(0, np.pi, n // 2)
+    lower = np.linspace(0, np.pi, n - n // 2)
+    x = np.concatenate([np.cos(upper), 1.0 - np.cos(lower)])
+    y = np.concatenate([np.sin(upper), 0.5 - np.sin(lower)])
+    plane = np.column_stack([x, y]) + 0.05 * rng.standard_normal((n, 2))
+    return _padded((plane - (0.5, 0.2)) * 4.2, dim)
+
+
+def pinwheel(n: int, dim: int = 2, random_state: Seed = 0) -> np.ndarray:
+    """Five bent arms about the origin, in a plane of a space of more dimensions.
+
+    Parameters
+    ----------
+    n : int
+        Number of points.
+    dim : int, default 2
+        Dimension of the space; coordinates from the third on are zero.
+    random_state : int, numpy.random.Generator or None, default 0
+        Seed or generator: deviations along and across the arms, then the arm of each point.
+
+    Returns
+    -------
+    points : ndarray of shape (n, dim)
+        Deviations 0.3 along an arm and 0.1 across it about distance 1, turned by the angle of the
+        arm plus 0.25 exp(distance), and scaled by 1.4: the data of Gu et al. 2024
+        (arXiv:2407.11901), who have them from Johnson et al. 2016 (arXiv:1603.06277).
+
+    Examples
+    --------
+    >>> from geomot.datasets import pinwheel
+    >>> pinwheel(100, dim=12).shape
+    (100, 12)
+    """
+    arms, along, across, rate, scale = 5, 0.3, 0.1, 0.25, 1.4
+    rng = np.random.default_rng(random_state)
+    points = rng.standard_normal((n, 2)) * (along, across) + (1.0, 0.0)
+    arm = rng.integers(arms, size=n)
+    angle = 2.0 * np.pi * arm / arms + rate * np.exp(points[:, 0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turned = np.column_stack(
+        [cos * points[:, 0] + sin * points[:, 1], cos * points[:, 1] - sin * points[:, 0]]
+    )
+    return _padded(scale * turned, dim)
+
+
+def _padded(plane: np.ndarray, dim: int) -> np.ndarray:
+    """Points of the plane in a space of more dimensions."""
+    if dim < 2:
+        raise ValueError(f"dim must be at least 2, got {dim}")
+    return np.concatenate([plane, np.zeros((len(plane), dim - 2))], axis=1)
 
 
 def planar_problem(

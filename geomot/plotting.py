@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from geomot.diagram import PowerDiagram
+    from geomot.discrete import Plan
     from geomot.extended import ExtendedMap
     from geomot.solution import Solution
 
@@ -41,10 +42,12 @@ __all__ = [
     "convergence",
     "image_grid",
     "mass_errors",
+    "permutation",
     "power_diagram",
     "singular_set",
     "site_cloud",
     "transport_map",
+    "transport_plan",
 ]
 
 # Okabe and Ito's palette without black, and Tol's "muted" with its grey: both are distinct for
@@ -75,6 +78,9 @@ _RASTER_FROM = 10_000
 _STROKES = 500
 
 _POTENTIAL = {False: r"$u(x)$", True: r"$u(x) - \langle x, \bar y\rangle$"}
+
+# Points of a permutation that are numbered by default.
+_MOST_LABELS = 20
 
 # Integers with more distinct values than the longest palette are treated as numbers.
 _MAX_CLASSES = len(_TOL_MUTED)
@@ -678,9 +684,122 @@ def class_colors(n: int) -> list[str]:
     return list((_OKABE_ITO if n <= len(_OKABE_ITO) else _TOL_MUTED)[:n])
 
 
+def permutation(
+    a: Any, b: Any, partners: Any, *, labels: bool | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw who goes where when one cloud of the plane is moved onto another.
+
+    Parameters
+    ----------
+    a, b : array_like of shape (n, 2)
+        The clouds.
+    partners : array_like of shape (n,), int
+        The permutation: a[i] goes to b[partners[i]], such as `Assignment.permutation`.
+    labels : bool, optional
+        Number the points; None numbers up to 20.
+    ax : Axes, optional
+        Where to draw; None makes a figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If `partners` is no permutation, or the clouds are not of one size in the plane.
+    """
+    x, y = as_points(a, "a", 2), as_points(b, "b", 2)
+    to = np.asarray(partners)
+    if len(x) != len(y):
+        raise ValueError(f"b must have as many points as a, got {len(x)} and {len(y)}")
+    if to.dtype.kind not in "iu" or not np.array_equal(np.sort(to), np.arange(len(x))):
+        raise ValueError(f"partners must be a permutation of 0, ..., {len(x) - 1}")
+    ax = _new_axes() if ax is None else ax
+    _clouds_and_moves(ax, x, y, np.arange(len(x)), to, np.full(len(x), 1.0))
+    if labels if labels is not None else len(x) <= _MOST_LABELS:
+        for points, letter in ((x, "x"), (y, "y")):
+            for k, point in enumerate(points, 1):
+                ax.annotate(
+                    f"${letter}_{{{k}}}$",
+                    point,
+                    xytext=(5, 5),
+                    textcoords="offset points",
+                    color=_INK,
+                    fontsize="small",
+                )
+    return ax
+
+
+def transport_plan(plan: Plan, *, ax: Axes | None = None) -> Axes:
+    """Draw a plan between two weighted clouds of the plane.
+
+    Points have areas in proportion to their masses, and lines widths in proportion to what moves
+    along them.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan, from `geomot.discrete`.
+    ax : Axes, optional
+        Where to draw; None makes a figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If the clouds do not lie in the plane.
+    """
+    if not (hasattr(plan, "rows") and hasattr(plan, "a_masses")):
+        raise TypeError(f"plan must be a Plan, got {type(plan).__name__}")
+    if plan.a.shape[1] != 2:
+        raise ValueError(f"plan must be one in the plane, got {plan.a.shape[1]} dimensions")
+    ax = _new_axes() if ax is None else ax
+    widths = plan.masses / plan.masses.max()
+    _clouds_and_moves(
+        ax, plan.a, plan.b, plan.rows, plan.columns, widths, (plan.a_masses, plan.b_masses)
+    )
+    return ax
+
+
 # ---------------------------------------------------------------------------------------------
 # Parts
 # ---------------------------------------------------------------------------------------------
+
+
+def _clouds_and_moves(
+    ax: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    shares: np.ndarray,
+    masses: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Two clouds, and lines between them of widths in proportion to the shares."""
+    both = np.concatenate([x, y])
+    pitch = _pitch(ax, len(both))
+    lines = LineCollection(
+        np.stack([x[rows], y[columns]], axis=1),
+        linewidths=min(2.4, 0.12 * pitch) * np.maximum(shares, 0.05),
+        colors=_PLAIN_EDGE,
+        zorder=1,
+    )
+    lines.set_rasterized(len(rows) > _RASTER_FROM)
+    ax.add_collection(lines)
+    area = min(6.0, max(0.3 * pitch, 0.8)) ** 2
+    for k, (points, colour, name) in enumerate(
+        ((x, _OKABE_ITO[0], "from"), (y, _OKABE_ITO[1], "to"))
+    ):
+        sizes = area if masses is None else 1.5 * area * masses[k] / masses[k].mean()
+        ax.scatter(*points.T, s=sizes, color=colour, linewidths=0, zorder=2 + k, label=name)
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    low, high = both.min(axis=0), both.max(axis=0)
+    margin = 0.05 * max(float((high - low).max()), np.finfo(np.float64).tiny)
+    _frame(ax, np.array([low - margin, high + margin]))
 
 
 def _exact_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:

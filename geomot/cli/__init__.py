@@ -1,4 +1,4 @@
-"""The command line: fit, sample, plot, info, demo and generate.
+"""The command line: fit, sample, plot, info, demo, generate and compare.
 
 One module per command adds its arguments and runs it. Exit codes: 0 done, 2 bad input (one line on
 stderr says what), 3 not converged (the file is written all the same), 4 a process of a distributed
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import geomot
-from geomot.cli import demo, fit, generate, info, plot, sample
+from geomot.cli import compare, demo, fit, generate, info, plot, sample
 from geomot.cli._shared import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -76,6 +76,6 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fit, sample, plot, info, generate, demo):
+    for command in (fit, sample, plot, info, generate, compare, demo):
         command.add(commands)
     return parser

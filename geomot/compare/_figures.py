@@ -1,0 +1,401 @@
+"""The figures of a comparison, drawn from its cells."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geomot.compare._cells import Cell
+from geomot.compare._measures import METRICS
+from geomot.compare._study import Study
+
+if TYPE_CHECKING:
+    from geomot.compare._report import Report
+
+__all__ = ["draw"]
+
+_DPI = 110
+_COLUMNS = 4
+_PANEL = 2.7
+_DATA = "#B9C4CE"
+_SAMPLES = "#D55E00"
+_INK = "#222222"
+
+# Columns of the histories that curves show.
+_CURVES = {
+    "divergence": "divergence",
+    "kinetic_energy": "kinetic energy",
+    "hamilton_jacobi": "Hamilton-Jacobi residual",
+    "terminal": "terminal error",
+}
+
+# Columns of the tables that are no measure of quality.
+_UNDRAWN = ("steps", "modes", "cost", "kinetic", "half_step", "gap")
+
+_IMAGES_IN_A_ROW = 16
+
+# Strips between codes, images in each, and codes that are assigned to each other for them.
+_STRIPS = 6
+_STRIP_STEPS = 11
+_ASSIGNED = 1000
+
+# Gradient descent and ascent at the saddle point: rate and steps.
+_RATE = 0.2
+_TURNS = 120
+
+
+def draw(report: Report, folder: Path) -> list[Path]:
+    """Draw the figures of all studies, and return their files."""
+    written = []
+    for study in report.studies:
+        for kind in study.figures:
+            figure = _KINDS[kind](report, study)
+            if figure is None:
+                continue
+            path = folder / f"{study.name}-{kind}.png"
+            partial = folder / f".{path.name}.{os.getpid()}.partial"
+            figure.savefig(partial, dpi=_DPI, format="png")
+            os.replace(partial, path)
+            written.append(path)
+    return written
+
+
+def _figure(panels: int, title: str, **axes: Any) -> tuple[Any, list[Any]]:
+    from matplotlib.figure import Figure
+
+    columns = min(panels, _COLUMNS)
+    rows = math.ceil(panels / columns)
+    # One panel alone still has room for the title.
+    size = (max(_PANEL * columns, 4.5) + 0.3, (_PANEL + 0.25) * rows + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    made = [figure.add_subplot(rows, columns, k + 1, **axes) for k in range(panels)]
+    figure.suptitle(title, fontsize="medium")
+    return figure, made
+
+
+def _first(report: Report, study: Study) -> list[Cell]:
+    """One cell for each row, of the first seed."""
+    cells = report.cells_of(study.name)
+    found = []
+    for entry in study.entries:
+        mine = [cell for cell in cells if cell.label == entry.label]
+        if mine:
+            found.append(mine[0])
+    return found
+
+
+def _limits(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    margin = 0.2 * float((high - low).max())
+    middle, half = 0.5 * (low + high), 0.5 * float((high - low).max()) + margin
+    return middle - half, middle + half
+
+
+def _plane(ax: Any, title: str, low: np.ndarray, high: np.ndarray) -> None:
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    ax.set_aspect("equal")
+    ax.set_title(title, fontsize="small")
+    ax.tick_params(labelsize="x-small", length=2, color="#888888")
+    ax.locator_params(nbins=5)
+    for spine in ax.spines.values():
+        spine.set_color("#CCCCCC")
+
+
+def _verdict(cell: Cell, metric: str) -> str:
+    if cell.diverged:
+        step = "" if cell.diverged_at is None else f" at step {cell.diverged_at}"
+        return f"{cell.label}\ndiverged{step}"
+    value = cell.metrics.get(metric)
+    shown = "" if value is None else f"\n{METRICS[metric].title} {value:.3g}"
+    return cell.label + shown
+
+
+def _points(report: Report, study: Study) -> Any:
+    cells = _first(report, study)
+    if not cells:
+        return None
+    test = study.make(cells[0].seed).test
+    low, high = _limits(test)
+    figure, axes = _figure(len(cells), study.title)
+    size = max(0.8, min(4.0, 2000.0 / len(test)))
+    for ax, cell in zip(axes, cells, strict=True):
+        ax.scatter(test[:, 0], test[:, 1], s=size, color=_DATA, linewidths=0)
+        samples = cell.arrays.get("samples")
+        title = _verdict(cell, "w2")
+        if samples is not None and not cell.diverged:
+            ax.scatter(samples[:, 0], samples[:, 1], s=size, color=_SAMPLES, linewidths=0)
+            inside = ((samples[:, :2] >= low) & (samples[:, :2] <= high)).all(axis=1)
+            if not inside.all():
+                title += f", {100.0 * float(np.mean(~inside)):.0f} % not shown"
+        _plane(ax, title, low, high)
+    return figure
+
+
+def _ridge(report: Report, study: Study) -> Any:
+    """The Brenier potential, whose ridges lie between the modes, and the power diagram."""
+    from matplotlib.figure import Figure
+
+    from geomot import plotting
+    from geomot.brenier import BrenierMap
+
+    problem = study.make(report.seeds[0])
+    nearest = np.argmin(
+        [np.sum((problem.train - mode) ** 2, axis=1) for mode in _some(problem.modes)], axis=0
+    )
+    solution = BrenierMap(problem.source, threads=1).fit(problem.train).solution_
+    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+    surface = figure.add_subplot(1, 2, 1, projection="3d")
+    plotting.brenier_potential(solution, nearest, legend=False, ax=surface)
+    cells = figure.add_subplot(1, 2, 2)
+    plotting.power_diagram(solution, nearest, sites=False, label="mode", ax=cells)
+    figure.suptitle(f"{study.title}: Brenier potential and power diagram", fontsize="medium")
+    return figure
+
+
+def _some(modes: np.ndarray | None) -> np.ndarray:
+    if modes is None:
+        raise ValueError("the figure of ridges needs a problem with modes")
+    return modes
+
+
+def _surface(report: Report, study: Study) -> Any:
+    from matplotlib.figure import Figure
+
+    from geomot import plotting
+    from geomot.brenier import BrenierMap
+    from geomot.compare._harness import SURFACE_REACH
+
+    cells = [cell for cell in _first(report, study) if "surface" in cell.arrays]
+    problem = study.make(report.seeds[0])
+    solution = BrenierMap(problem.source, threads=1).fit(problem.train).solution_
+    panels = len(cells) + 1
+    figure = Figure(figsize=(3.6 * panels, 4.2), layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    # Labels of axes in space are not kept inside the figure.
+    engine.set(rect=(0.0, 0.03, 1.0, 0.97))
+    for k, cell in enumerate(cells):
+        values = cell.arrays["surface"]
+        ticks = np.linspace(-SURFACE_REACH, SURFACE_REACH, len(values))
+        ax = figure.add_subplot(1, panels, k + 1, projection="3d")
+        ax.plot_surface(*np.meshgrid(ticks, ticks), values, cmap="viridis", linewidth=0)
+        ax.set_title(f"{cell.label}: D", fontsize="small")
+        ax.tick_params(labelsize="xx-small", pad=-2)
+    ax = figure.add_subplot(1, panels, panels, projection="3d")
+    plotting.brenier_potential(solution, legend=False, ax=ax)
+    ax.set_title("exact Brenier potential", fontsize="small")
+    ax.tick_params(labelsize="xx-small", pad=-2)
+    figure.suptitle(study.title, fontsize="medium")
+    return figure
+
+
+def _paths(report: Report, study: Study) -> Any:
+    from matplotlib.collections import LineCollection
+
+    cells = [cell for cell in _first(report, study) if "paths" in cell.arrays]
+    if not cells:
+        return None
+    everything = np.concatenate([cell.arrays["paths"].reshape(-1, 2) for cell in cells])
+    ends = np.concatenate([study.make(cells[0].seed).test, cells[0].arrays["paths"][:, 0]])
+    low, high = _limits(ends if len(everything) else everything)
+    figure, axes = _figure(len(cells), f"{study.title}: paths from the source to the samples")
+    for ax, cell in zip(axes, cells, strict=True):
+        paths = cell.arrays["paths"]
+        ax.add_collection(LineCollection(list(paths), colors="#7F97AD", linewidths=0.5, alpha=0.6))
+        ax.scatter(*paths[:, 0].T, s=3, color=_DATA, linewidths=0, zorder=2)
+        ax.scatter(*paths[:, -1].T, s=4, color=_SAMPLES, linewidths=0, zorder=3)
+        _plane(ax, _verdict(cell, "map_error"), low, high)
+    return figure
+
+
+def _saddle(report: Report, study: Study) -> Any:
+    """Gradient descent in x and ascent in y on x y: the paper's example 1.1."""
+    rate, start = _RATE, np.array([1.0, 0.0])
+    together, alternating = [start], [start]
+    for _ in range(_TURNS):
+        x, y = together[-1]
+        together.append(np.array([x - rate * y, y + rate * x]))
+        x, y = alternating[-1]
+        x = x - rate * y
+        alternating.append(np.array([x, y + rate * x]))
+    figure, axes = _figure(2, "Descent in x and ascent in y on x y: the saddle is not reached")
+    for ax, path, name in (
+        (axes[0], np.array(alternating), "in turn: circles"),
+        (axes[1], np.array(together), "at the same time: spirals out"),
+    ):
+        ax.plot(*path.T, color="#0072B2", linewidth=0.8)
+        ax.plot(*start, "o", color=_SAMPLES, markersize=4)
+        ax.plot(0.0, 0.0, "+", color=_INK)
+        reach = 1.1 * float(np.abs(path).max())
+        _plane(ax, name, np.array([-reach, -reach]), np.array([reach, reach]))
+    return figure
+
+
+def _bars(report: Report, study: Study) -> Any:
+    """Every metric with its spread over seeds."""
+    columns = [n for n in report.columns(study.name) if n in METRICS and n not in _UNDRAWN]
+    labels = [e.label for e in study.entries if report.cells_of(study.name, e.label)]
+    if not columns or not labels:
+        return None
+    from matplotlib.figure import Figure
+
+    rows = math.ceil(len(columns) / _COLUMNS)
+    across = min(len(columns), _COLUMNS)
+    figure = Figure(
+        figsize=(2.3 + 2.2 * across, (0.9 + 0.24 * len(labels)) * rows + 0.4), layout="constrained"
+    )
+    first: Any = None
+    for k, name in enumerate(columns):
+        ax = figure.add_subplot(rows, across, k + 1, sharey=first)
+        first = ax if first is None else first
+        for row, label in enumerate(labels):
+            found = report.summary(study.name, label, name)
+            if found.count == 0:
+                continue
+            spread = 0.0 if math.isnan(found.deviation) else found.deviation
+            ax.errorbar(found.mean, row, xerr=spread, fmt="o", color="#0072B2", markersize=4)
+        arrow = {"lower": " ↓", "higher": " ↑", "": ""}[METRICS[name].better]
+        ax.set_title(METRICS[name].title + arrow, fontsize="small")
+        if name == "seconds":
+            ax.set_xscale("log")
+        ax.set_yticks(range(len(labels)), labels, fontsize="x-small")
+        ax.tick_params(axis="x", labelsize="x-small")
+        ax.tick_params(axis="y", labelleft=k % across == 0, length=0)
+        ax.grid(axis="y", color="#EEEEEE")
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right"]].set_visible(False)
+    first.set_ylim(len(labels) - 0.5, -0.5)
+    figure.suptitle(study.title, fontsize="medium")
+    return figure
+
+
+def _curves(report: Report, study: Study) -> Any:
+    from matplotlib.lines import Line2D
+
+    from geomot.plotting import class_colors
+
+    cells = [c for c in report.cells_of(study.name) if {*_CURVES} <= {*c.history_names}]
+    if not cells:
+        return None
+    labels = [e.label for e in study.entries if any(c.label == e.label for c in cells)]
+    colours = dict(zip(labels, class_colors(len(labels)), strict=True))
+    figure, axes = _figure(len(_CURVES), study.title)
+    for ax, (name, title) in zip(axes, _CURVES.items(), strict=True):
+        for cell in cells:
+            column, steps = cell.history_names.index(name), cell.history_names.index("step")
+            rows = cell.arrays["history"]
+            values = np.where(np.isfinite(rows[:, column]), rows[:, column], np.nan)
+            ax.plot(rows[:, steps], values, color=colours[cell.label], linewidth=0.8)
+            if cell.diverged:
+                last = np.flatnonzero(np.isfinite(values))
+                if len(last):
+                    at = last[-1]
+                    ax.plot(rows[at, steps], values[at], "x", color=colours[cell.label])
+        if name == "divergence":
+            ax.set_yscale("symlog", linthresh=1.0)
+        elif any((c.arrays["history"][:, c.history_names.index(name)] > 0).any() for c in cells):
+            ax.set_yscale("log")
+        ax.set_title(title, fontsize="small")
+        ax.set_xlabel("step", fontsize="x-small")
+        ax.tick_params(which="both", labelsize="x-small")
+        ax.spines[["top", "right"]].set_visible(False)
+    handles = [Line2D([], [], color=colours[label], label=label) for label in labels]
+    handles.append(Line2D([], [], color=_INK, marker="x", linestyle="", label="diverged"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize="x-small")
+    return figure
+
+
+def _images(report: Report, study: Study) -> Any:
+    from matplotlib.figure import Figure
+
+    from geomot import plotting
+
+    cells = [c for c in _first(report, study) if "samples" in c.arrays and not c.diverged]
+    if not cells:
+        return None
+    rows = []
+    for cell in cells:
+        stack = cell.arrays["samples"][:_IMAGES_IN_A_ROW]
+        # Of colours, their mean.
+        rows.append(stack.mean(axis=1) if stack.ndim == 4 else stack)
+    per_row = min(len(row) for row in rows)
+    images = np.concatenate([row[:per_row] for row in rows])
+    figure = Figure(figsize=(2.2 + 0.45 * per_row, 0.5 + 0.47 * len(rows)), layout="constrained")
+    ax = figure.add_subplot()
+    low, high = float(images.min()), float(images.max())
+    plotting.image_grid(
+        images, columns=per_row, row_labels=[c.label for c in cells], vmin=low, vmax=high, ax=ax
+    )
+    ax.tick_params(axis="y", labelsize="small")
+    figure.suptitle(study.title, fontsize="medium")
+    return figure
+
+
+def _strips(report: Report, study: Study) -> Any:
+    """Decoded straight lines between codes that are assigned to each other."""
+    from matplotlib.figure import Figure
+
+    from geomot import plotting
+    from geomot.discrete import assignment
+
+    problem = study.make(report.seeds[0])
+    if problem.codec is None or problem.codes is None:
+        return None
+    half = min(len(problem.codes) // 2, _ASSIGNED)
+    start, end = problem.codes[:half], problem.codes[half : 2 * half]
+    partners = assignment(start, end).permutation
+    # The longest moves among the first, which are those where something happens.
+    moves = np.sum((start - end[partners]) ** 2, axis=1)
+    rows = np.argsort(moves)[::-1][: min(_STRIPS, half)]
+    t = np.linspace(0.0, 1.0, _STRIP_STEPS)[:, None]
+    codes = np.concatenate([(1.0 - t) * start[i] + t * end[partners[i]] for i in rows])
+    images = np.asarray(problem.codec.decode(codes))
+    # Of colours, their mean.
+    images = images.mean(axis=1) if images.ndim == 4 else images
+    figure = Figure(figsize=(0.5 * _STRIP_STEPS, 0.5 + 0.5 * len(rows)), layout="constrained")
+    ax = figure.add_subplot()
+    low, high = float(problem.train.min()), float(problem.train.max())
+    plotting.image_grid(images.clip(low, high), columns=_STRIP_STEPS, vmin=low, vmax=high, ax=ax)
+    figure.suptitle("g((1 - t) y0 + t y1) for codes assigned to each other", fontsize="small")
+    return figure
+
+
+def _moves(report: Report, study: Study) -> Any:
+    from geomot import plotting
+    from geomot.discrete import plan
+
+    cells = [cell for cell in _first(report, study) if "rows" in cell.arrays]
+    if not cells:
+        return None
+    problem = study.make(cells[0].seed)
+    figure, axes = _figure(len(cells), study.title)
+    for ax, cell in zip(axes, cells, strict=True):
+        if problem.masses is None:
+            plotting.permutation(problem.train, problem.test, cell.arrays["columns"], ax=ax)
+        else:
+            plotting.transport_plan(
+                plan(problem.train, problem.test, *problem.masses, method="auto"), ax=ax
+            )
+        ax.get_legend().remove()
+        ax.set(xlabel="", ylabel="")
+        ax.set_title(f"{cell.label}\nmean cost {cell.metrics['cost']:.4g}", fontsize="small")
+        ax.tick_params(labelsize="x-small")
+    return figure
+
+
+_KINDS: Mapping[str, Callable[[Report, Study], Any]] = {
+    "points": _points,
+    "ridge": _ridge,
+    "surface": _surface,
+    "paths": _paths,
+    "saddle": _saddle,
+    "bars": _bars,
+    "curves": _curves,
+    "images": _images,
+    "moves": _moves,
+    "strips": _strips,
+}

@@ -1,0 +1,330 @@
+"""Makes the cells of a comparison that are not made yet, and shows how far it is."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geomot._constants import COORDINATE_LIMIT
+from geomot._validation import as_count, as_path, as_threads, as_tolerance
+from geomot.compare._cells import Cell, cell_path, read_cell, write_cell
+from geomot.compare._measures import MEASURES
+from geomot.compare._methods import warm_up
+from geomot.compare._report import Report
+from geomot.compare._study import Entry, Problem, Study, Task
+
+__all__ = ["run"]
+
+# Samples that are kept for figures, as vectors and as images; paths, and points on a side of a
+# surface.
+_KEPT = 2000
+_KEPT_IMAGES = 60
+_PATHS = 150
+_SURFACE = 61
+SURFACE_REACH = 3.5
+
+
+def run(
+    studies: Iterable[Study],
+    folder: str | os.PathLike[str],
+    *,
+    seeds: Sequence[int] = (0,),
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+    device: str = "cpu",
+    threads: int | None = 1,
+    progress: bool = False,
+) -> Report:
+    """Compare methods: make the cells that are not made yet, and collect all of them.
+
+    A cell is one method on one problem with one seed. Each is written to a file of its own when it
+    is done, under a name that tells all its settings apart; a run that was stopped goes on with
+    the next one. Training that diverges is a result. A method that raises is reported as failed,
+    is tried again in the next run, and does not stop the others.
+
+    Parameters
+    ----------
+    studies : iterable of Study
+        From `studies` or `study_of`.
+    folder : str or path-like
+        Where the cells are; made if it is not there.
+    seeds : sequence of int, default (0,)
+        The seeds; each gives other training and, in synthetic problems, other data.
+    max_steps : int, optional
+        Steps of each training in place of the studies' own.
+    max_seconds : float, optional
+        Seconds of each training; without `max_steps`, in place of the studies' own steps. Maps are
+        solved to their tolerance, and their seconds are in the table.
+    device : str, default "cpu"
+        Where torch computes.
+    threads : int or None, default 1
+        Threads of each method; None for all cores. Measured seconds depend on it.
+    progress : bool, default False
+        Whether to show a progress bar with the time left, on stderr.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    TypeError, ValueError
+        For settings that cannot be meant.
+    """
+    chosen = list(studies)
+    if not chosen:
+        raise ValueError("studies must hold at least one")
+    numbers = _as_seeds(seeds)
+    place = Path(as_path(folder, "folder"))
+    budget = {
+        "max_steps": None if max_steps is None else as_count(max_steps, "max_steps", 1),
+        "max_seconds": None if max_seconds is None else as_tolerance(max_seconds, "max_seconds"),
+        "device": device,
+        "threads": as_threads(threads),
+    }
+    place.mkdir(parents=True, exist_ok=True)
+    warm = False
+    cells: list[Cell] = []
+    failures: list[tuple[str, str, int, str]] = []
+    # All methods of a seed, so that the first seed tells how long the others take.
+    plan = [(study, seed) for seed in numbers for study in chosen]
+    with _Bar(chosen, numbers, progress) as bar:
+        for study, seed in plan:
+            problem = _Lazy(study, seed)
+            for entry in study.entries:
+                settings = _settings(study, entry, seed, budget)
+                path = cell_path(place, study.name, entry.label, seed, settings)
+                bar.start(study, entry)
+                cell = _finished(path)
+                if cell is None:
+                    data = problem()
+                    if not warm:
+                        warm_up(device)
+                        warm = True
+                    bar.restart()
+                    try:
+                        cell = _make(study, entry, seed, settings, data, budget)
+                    except Exception as error:
+                        failures.append((study.name, entry.label, seed, _in_words(error)))
+                        bar.done(study, entry, None)
+                        continue
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_cell(path, cell)
+                cells.append(cell)
+                bar.done(study, entry, cell)
+    return Report(tuple(chosen), tuple(cells), tuple(failures), tuple(numbers), dict(budget))
+
+
+def _as_seeds(seeds: Sequence[int]) -> list[int]:
+    numbers = [as_count(seed, "seeds") for seed in seeds]
+    if not numbers or len(set(numbers)) != len(numbers):
+        raise ValueError(f"seeds must be different integers, at least one, got {list(seeds)}")
+    return numbers
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+class _Lazy:
+    """A problem that is made when the first cell needs it."""
+
+    def __init__(self, study: Study, seed: int) -> None:
+        self._study, self._seed = study, seed
+        self._problem: Problem | None = None
+
+    def __call__(self) -> Problem:
+        if self._problem is None:
+            self._problem = self._study.make(self._seed)
+        return self._problem
+
+
+def _settings(study: Study, entry: Entry, seed: int, budget: dict[str, Any]) -> dict[str, Any]:
+    """All that a cell depends on."""
+    from geomot import __version__
+
+    return {
+        "study": study.name,
+        "data": dict(study.settings),
+        "method": entry.method.name,
+        "method_version": entry.method.version,
+        "options": _listed(entry.options),
+        "measures": list(study.measures),
+        "samples": study.samples,
+        "seed": seed,
+        **budget,
+        "geomot": __version__,
+    }
+
+
+def _listed(value: Any) -> Any:
+    """Options as JSON gives them back."""
+    if isinstance(value, (tuple, list)):
+        return [_listed(part) for part in value]
+    if hasattr(value, "items"):
+        return {str(name): _listed(part) for name, part in value.items()}
+    return value
+
+
+def _finished(path: Path) -> Cell | None:
+    if not path.exists():
+        return None
+    try:
+        return read_cell(path)
+    except ValueError:
+        # A damaged file is no result: the cell is made again.
+        return None
+
+
+def _make(
+    study: Study,
+    entry: Entry,
+    seed: int,
+    settings: dict[str, Any],
+    problem: Problem,
+    budget: dict[str, Any],
+) -> Cell:
+    on_codes = problem.codes is not None and entry.method.space == "codes"
+    data = problem.codes if on_codes and problem.codes is not None else problem.train
+    task = Task(data, seed, entry.options, problem=problem, **budget)
+    started = time.perf_counter()
+    model = entry.method.fit(task)
+    # Baselines tell their own, without what callbacks take.
+    seconds = float(getattr(model, "seconds_", time.perf_counter() - started))
+    status = str(getattr(model, "status_", "done"))
+    diverged_at = getattr(model, "diverged_at_", None)
+    values: dict[str, float] = {} if np.isnan(seconds) else {"seconds": seconds}
+    if getattr(model, "n_steps_", None) is not None:
+        values["steps"] = float(model.n_steps_)
+    arrays: dict[str, np.ndarray] = {}
+    samples = np.empty(0)
+    if study.samples:
+        samples = _samples(model, study.samples, seed, problem, on_codes)
+        if not _usable(samples):
+            status = "diverged"
+        else:
+            kept = _KEPT if samples.ndim == 2 else _KEPT_IMAGES
+            arrays["samples"] = samples[:kept].astype(np.float32)
+    # What a model did before it diverged is not what it is judged by.
+    if status != "diverged":
+        # A quantity that overflows is left out of the means.
+        with np.errstate(all="ignore"):
+            for name in study.measures:
+                values.update(MEASURES[name](problem, model, samples, seed))
+    arrays.update(_drawn(study, model, problem, seed, status))
+    history = getattr(model, "history_", None)
+    names: tuple[str, ...] = ()
+    if history is not None and history.dtype.names and len(history):
+        names = tuple(history.dtype.names)
+        arrays["history"] = np.stack([np.asarray(history[n], dtype=np.float64) for n in names], 1)
+    return Cell(
+        study.name,
+        entry.label,
+        seed,
+        status,
+        None if diverged_at is None else int(diverged_at),
+        values,
+        settings,
+        problem.facts,
+        arrays,
+        names,
+    )
+
+
+def _samples(model: Any, n: int, seed: int, problem: Problem, on_codes: bool) -> np.ndarray:
+    samples = np.asarray(model.sample(n, np.random.default_rng([seed, 1])), dtype=np.float64)
+    if not _usable(samples):
+        return samples
+    if on_codes:
+        samples = np.asarray(problem.codec.decode(samples), dtype=np.float64)
+    samples = samples.reshape(n, *problem.train.shape[1:])
+    if problem.codec is not None:
+        # Grey values beyond the data's are those of no image.
+        samples = samples.clip(problem.train.min(), problem.train.max())
+    return samples
+
+
+def _usable(samples: np.ndarray) -> bool:
+    """Whether points lie where distances can be computed: NaN does not."""
+    return bool((np.abs(samples) <= COORDINATE_LIMIT).all())
+
+
+def _drawn(
+    study: Study, model: Any, problem: Problem, seed: int, status: str
+) -> dict[str, np.ndarray]:
+    """What figures need of a model that is not kept."""
+    arrays: dict[str, np.ndarray] = dict(getattr(model, "arrays", {}))
+    if status == "diverged" or problem.train.ndim != 2 or problem.train.shape[1] != 2:
+        return arrays
+    if "paths" in study.figures and hasattr(model, "transform"):
+        start = model.source_points(_PATHS, np.random.default_rng([seed, 3]))
+        if start.shape[1] == 2:
+            if hasattr(model, "trajectories"):
+                arrays["paths"] = model.trajectories(start)
+            else:
+                arrays["paths"] = np.stack([start, model.transform(start)], axis=1)
+    if "surface" in study.figures and hasattr(model, "potential"):
+        ticks = np.linspace(-SURFACE_REACH, SURFACE_REACH, _SURFACE)
+        grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+        arrays["surface"] = np.asarray(model.potential(grid)).reshape(_SURFACE, _SURFACE)
+    return arrays
+
+
+class _Bar:
+    """Progress over cells, with the time left by what the same rows took before."""
+
+    def __init__(self, studies: Sequence[Study], seeds: Sequence[int], shown: bool) -> None:
+        from tqdm import tqdm
+
+        self._rows = [(s.name, e.label) for _ in seeds for s in studies for e in s.entries]
+        self._took: dict[tuple[str, str], float] = {}
+        self._at = 0
+        self._started = 0.0
+        self._bar = tqdm(
+            total=len(self._rows),
+            unit="cell",
+            disable=None if shown else True,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+        )
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._bar.close()
+
+    def start(self, study: Study, entry: Entry) -> None:
+        self._started = time.perf_counter()
+        self._bar.set_description_str(f"{study.name} {entry.label}", refresh=False)
+        self._show()
+
+    def restart(self) -> None:
+        """Leave out what is made once for all methods."""
+        self._started = time.perf_counter()
+
+    def done(self, study: Study, entry: Entry, cell: Cell | None) -> None:
+        took = time.perf_counter() - self._started
+        if cell is not None:
+            # Reading takes no time: what counts for other seeds is how long the making took.
+            took = max(took, cell.metrics.get("seconds", 0.0))
+        self._took[study.name, entry.label] = took
+        self._at += 1
+        self._bar.update(1)
+        self._show()
+
+    def _show(self) -> None:
+        left = self._bar.format_interval(self.left()) if self._took else "?"
+        self._bar.set_postfix_str(f"left {left}", refresh=True)
+
+    def left(self) -> float:
+        """Seconds that the cells ahead take, if they take what they took before or the mean."""
+        usual = sum(self._took.values()) / max(len(self._took), 1)
+        return sum(self._took.get(row, usual) for row in self._ahead())
+
+    def _ahead(self) -> Iterator[tuple[str, str]]:
+        yield from self._rows[self._at :]

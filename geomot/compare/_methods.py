@@ -1,0 +1,250 @@
+"""The methods that can be compared by name, and how one adds another."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from geomot.compare._study import SPACES, Method, Task
+from geomot.errors import ConvergenceWarning
+
+__all__ = ["method_of", "methods", "register"]
+
+# Steps that no budget of seconds leaves time for, and how often such runs take a row of history.
+_UNBOUNDED = 10_000_000
+_LOG_EVERY = 100
+
+# Directions in which data hardly vary get this share of the largest variance in the source.
+_LEAST_VARIANCE = 1e-6
+
+# Sides of the polygon that stands for a disk.
+_SIDES = 256
+
+_REGISTRY: dict[str, Method] = {}
+
+
+def register(
+    name: str, *, space: str = "codes"
+) -> Callable[[Callable[[Task], Any]], Callable[[Task], Any]]:
+    """Add a method to those that can be compared, as a decorator.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, on the command line too. A method of one's own may be replaced, one of
+        geomot may not.
+    space : {"codes", "data"}, default "codes"
+        Whether it works on codes, where the problem has a codec, or on the data themselves.
+
+    Returns
+    -------
+    callable
+        A decorator for ``fit(task)``, which takes a `Task` and returns a fitted model. Needed is
+        ``model.sample(n, random_state)``, an array of shape (n, ...). Attributes `status_`,
+        `diverged_at_`, `n_steps_` and `history_` (a structured array) are reported if there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot import compare
+    >>> class Gaussian:
+    ...     def __init__(self, X):
+    ...         self.mean, self.cov = X.mean(axis=0), np.cov(X.T)
+    ...     def sample(self, n, random_state=None):
+    ...         rng = np.random.default_rng(random_state)
+    ...         return rng.multivariate_normal(self.mean, self.cov, n)
+    >>> @compare.register("OneGaussian")
+    ... def one_gaussian(task):
+    ...     return Gaussian(task.data)
+    >>> "OneGaussian" in compare.methods()
+    True
+    """
+    if not isinstance(name, str) or not name or not name.isprintable() or "," in name:
+        raise ValueError(f"name must be text without commas, got {name!r}")
+    if space not in SPACES:
+        raise ValueError(f"space must be one of {SPACES}, got {space!r}")
+    if name in _REGISTRY and not _REGISTRY[name].version:
+        raise ValueError(f"name must not be that of a method of geomot, got {name!r}")
+
+    def add(fit: Callable[[Task], Any]) -> Callable[[Task], Any]:
+        if not callable(fit):
+            raise TypeError(f"fit must be callable, got {type(fit).__name__}")
+        _REGISTRY[name] = Method(name, fit, space, _version(fit))
+        return fit
+
+    return add
+
+
+def methods() -> tuple[str, ...]:
+    """Names of the methods, in the order in which they were added.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from geomot import compare
+    >>> compare.methods()[:3]
+    ('TrainingData', 'BrenierMap', 'ExtendedMap')
+    """
+    return tuple(_REGISTRY)
+
+
+def method_of(name: str) -> Method:
+    """Return the method of a name."""
+    if name not in _REGISTRY:
+        raise ValueError(f"methods must be among {', '.join(_REGISTRY)}; got {name!r}")
+    return _REGISTRY[name]
+
+
+def warm_up(device: str) -> None:
+    """Load what is loaded with the first fit, so that no method is charged for it."""
+    from geomot.brenier import BrenierMap
+
+    points = np.random.default_rng(0).random((8, 2))
+    BrenierMap(threads=1).fit(points).extended()
+    if find_spec("torch") is not None:
+        from geomot.baselines import GAN
+
+        GAN(
+            max_steps=1, generator_hidden=(2,), critic_hidden=(2,), random_state=0, device=device
+        ).fit(points)
+
+
+def _version(fit: Callable[[Task], Any]) -> str:
+    """Something that changes when the text of a function does."""
+    try:
+        text = inspect.getsource(fit)
+    except (OSError, TypeError):
+        text = getattr(fit, "__qualname__", type(fit).__name__)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class _Resampled:
+    """The training data, drawn again."""
+
+    # There is no training.
+    seconds_ = math.nan
+
+    def __init__(self, data: np.ndarray) -> None:
+        self._data = data
+
+    def sample(self, n: int, random_state: Any = None) -> np.ndarray:
+        rng = np.random.default_rng(random_state)
+        whole, rest = divmod(n, len(self._data))
+        # Without repetition as far as they go.
+        rows = [rng.permutation(len(self._data)) for _ in range(whole)]
+        rows.append(rng.permutation(len(self._data))[:rest])
+        return self._data[np.concatenate(rows)]
+
+
+class MapModel:
+    """A map with the interface of the baselines."""
+
+    def __init__(self, fitted: Any, extended: Any) -> None:
+        self.solution_ = fitted.solution_
+        self._map = fitted if extended is None else extended
+        self.status_ = "converged" if self.solution_.converged else self.solution_.status
+        self.n_steps_ = self.solution_.n_iter
+
+    def sample(self, n: int, random_state: Any = None) -> np.ndarray:
+        return self._map.sample(n, random_state)
+
+    def transform(self, Z: np.ndarray) -> np.ndarray:
+        return self._map.transform(Z)
+
+    def source_points(self, n: int, random_state: Any = None) -> np.ndarray:
+        return self.solution_.source.sample(n, np.random.default_rng(random_state))
+
+
+def matching_source(data: np.ndarray) -> Any:
+    """A source with the mean and covariance of data: a disk in the plane, normal in space."""
+    from geomot import sources
+
+    mean = data.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(data.T, bias=True)))
+    if not values[-1] > 0.0:
+        raise ValueError("data must not be all equal")
+    if data.shape[1] == 2:
+        # The uniform measure on a disk of radius r has the total variance r^2 / 2.
+        return sources.UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * values.sum())))
+    values = np.maximum(values, _LEAST_VARIANCE * values[-1])
+    return sources.Gaussian(mean, (vectors * values) @ vectors.T)
+
+
+def _transport(extended: bool) -> Callable[[Task], Any]:
+    def fit(task: Task) -> MapModel:
+        from geomot.brenier import BrenierMap
+
+        options = dict(task.options)
+        limits = {name: options.pop(name) for name in ("threshold",) if name in options}
+        known = task.problem.source if task.problem.codec is None else None
+        data = task.data.reshape(len(task.data), -1)
+        source = matching_source(data) if known is None else known
+        with warnings.catch_warnings():
+            # The table says so.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = BrenierMap(
+                source,
+                random_state=task.seed,
+                threads=task.threads,
+                # Maps with exact diagrams, as in the plane, do not use torch.
+                device=None if task.device == "cpu" or source.exact else task.device,
+                **{"tv_tol": 0.02, **options},
+            ).fit(data)
+        return MapModel(fitted, fitted.extended(**limits) if extended else None)
+
+    return fit
+
+
+def _baseline(name: str, **fixed: Any) -> Callable[[Task], Any]:
+    def fit(task: Task) -> Any:
+        from geomot import baselines
+
+        keywords = {**fixed, **task.options}
+        preset, exact = keywords.pop("preset", None), keywords.pop("exact_steps", None)
+        if preset is not None:
+            keywords = {**baselines.preset(preset, name), **keywords}
+        if task.max_seconds is not None:
+            keywords["max_seconds"] = task.max_seconds
+            if task.max_steps is None:
+                keywords.update(max_steps=_UNBOUNDED, log_every=_LOG_EVERY)
+        if task.max_steps is not None:
+            keywords["max_steps"] = task.max_steps
+        if exact is not None:
+            # What a row shows after so many steps, whatever the budget.
+            keywords["max_steps"] = exact
+        keywords.update(random_state=task.seed, device=task.device, threads=task.threads)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return getattr(baselines, name)(**keywords).fit(task.data)
+
+    return fit
+
+
+def _add(name: str, fit: Callable[[Task], Any], space: str = "codes") -> None:
+    _REGISTRY[name] = Method(name, fit, space)
+
+
+_add("TrainingData", lambda task: _Resampled(task.data), "data")
+_add("BrenierMap", _transport(extended=False))
+_add("ExtendedMap", _transport(extended=True))
+for _name in ("GAN", "WGAN", "WGANGP"):
+    _add(_name, _baseline(_name))
+# Autoencoders with a prior make codes of their own.
+_add("VAE", _baseline("VAE"), "data")
+_add("WAE", _baseline("WAE"), "data")
+_add("WAE-GAN", _baseline("WAE", divergence="gan", learning_rate=2e-4), "data")
+for _name in ("PotentialRegression", "FluidFlow", "ProximalFlow"):
+    _add(_name, _baseline(_name))
+_add("FlowMatching", _baseline("FlowMatching"))
+_add("FlowMatching-minibatch", _baseline("FlowMatching", coupling="minibatch"))
+_add("FlowMatching-semidiscrete", _baseline("FlowMatching", coupling="semidiscrete"))

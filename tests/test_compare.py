@@ -1,0 +1,557 @@
+"""Comparisons: cells that are made once, tables that say what happened, the papers' experiments."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geomot import compare, datasets, discrete, plotting
+from geomot.compare import _methods
+from geomot.compare._cells import read_cell
+from geomot.compare._harness import _Bar
+from geomot.compare._measures import MEASURES
+
+ROOT = Path(__file__).resolve().parent.parent
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
+
+
+class Model:
+    """Draws from a normal law; may claim to have diverged."""
+
+    def __init__(self, shift=0.0, **attributes):
+        self.shift = shift
+        self.__dict__.update(attributes)
+
+    def sample(self, n, random_state=None):
+        return self.shift + np.random.default_rng(random_state).standard_normal((n, 2))
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch):
+    """Methods that a test registers are gone after it; nothing is loaded ahead."""
+    monkeypatch.setattr(_methods, "_REGISTRY", dict(_methods._REGISTRY))
+    monkeypatch.setattr("geomot.compare._harness.warm_up", lambda device: None)
+
+
+def points(n=60):
+    return np.random.default_rng(5).standard_normal((n, 2))
+
+
+def study(*methods, **keywords):
+    return compare.study_of(points(), methods=list(methods), **{"samples": 30, **keywords})
+
+
+def counting(name="Counted", **keywords):
+    """Register a method that notes the seeds it is called with."""
+    calls = []
+
+    @compare.register(name, **keywords)
+    def fit(task):
+        calls.append(task.seed)
+        return Model()
+
+    return calls
+
+
+# ---------------------------------------------------------------------------------------------
+# Cells
+# ---------------------------------------------------------------------------------------------
+
+
+def test_finished_cells_are_not_made_again(tmp_path, silent):
+    calls = counting()
+    first = compare.run([study("Counted", "TrainingData")], tmp_path, seeds=(0, 1))
+    assert calls == [0, 1]
+    again = compare.run([study("Counted", "TrainingData")], tmp_path, seeds=(0, 1, 2))
+    assert calls == [0, 1, 2]
+    for old, new in zip(first.cells_of("data"), again.cells_of("data"), strict=False):
+        assert old.label == new.label or old.seed <= new.seed
+    for seed in (0, 1):
+        old, new = (
+            next(c for c in r.cells_of("data", "Counted") if c.seed == seed) for r in (first, again)
+        )
+        assert dict(old.metrics) == dict(new.metrics)
+    assert len(list(tmp_path.glob("cells/data/*.npz"))) == 6
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("change", ["budget", "samples", "options", "data"])
+def test_other_settings_make_other_cells(tmp_path, change):
+    calls = counting()
+    compare.run([study("Counted")], tmp_path)
+    budget = {"max_steps": 7} if change == "budget" else {}
+    if change == "samples":
+        other = study("Counted", samples=31)
+    elif change == "options":
+        other = study("Counted", options={"Counted": {"rate": 0.1}})
+    elif change == "data":
+        other = compare.study_of(points() + 1.0, methods=["Counted"], samples=30)
+    else:
+        other = study("Counted")
+    compare.run([other], tmp_path, **budget)
+    assert calls == [0, 0]
+    compare.run([study("Counted")], tmp_path)
+    assert calls == [0, 0]
+
+
+def test_another_text_of_a_method_makes_its_cells_again(tmp_path):
+    counting()
+    compare.run([study("Counted")], tmp_path)
+
+    @compare.register("Counted")
+    def fit(task):
+        return Model(shift=100.0)
+
+    report = compare.run([study("Counted")], tmp_path)
+    assert report.summary("data", "Counted", "w2").mean > 100.0
+
+
+def test_stopped_comparison_goes_on(tmp_path):
+    seen, stop = [], True
+
+    @compare.register("Stopped")
+    def fit(task):
+        seen.append(task.seed)
+        if task.seed == 2 and stop:
+            raise KeyboardInterrupt
+        return Model()
+
+    with pytest.raises(KeyboardInterrupt):
+        compare.run([study("Stopped")], tmp_path, seeds=(0, 1, 2, 3))
+    assert seen == [0, 1, 2]
+    stop = False
+    report = compare.run([study("Stopped")], tmp_path, seeds=(0, 1, 2, 3))
+    assert seen == [0, 1, 2, 2, 3]
+    assert [cell.seed for cell in report.cells_of("data")] == [0, 1, 2, 3]
+
+
+def test_damaged_cell_is_made_again(tmp_path):
+    calls = counting()
+    compare.run([study("Counted")], tmp_path)
+    (path,) = tmp_path.glob("cells/data/*.npz")
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match="a finished cell"):
+        read_cell(path)
+    compare.run([study("Counted")], tmp_path)
+    assert calls == [0, 0]
+    assert read_cell(path).label == "Counted"
+
+
+def test_seeds_reproduce(tmp_path):
+    reports = [
+        compare.run([study("BrenierMap", "ExtendedMap")], tmp_path / str(k), seeds=(3,))
+        for k in range(2)
+    ]
+    for label in ("BrenierMap", "ExtendedMap"):
+        first, second = (r.cells_of("data", label)[0] for r in reports)
+        np.testing.assert_array_equal(first.arrays["samples"], second.arrays["samples"])
+        assert first.metrics["w2"] == second.metrics["w2"]
+
+
+def test_methods_of_a_seed_see_the_same_data(tmp_path):
+    seen = {}
+    for name in ("A", "B"):
+
+        @compare.register(name)
+        def fit(task, name=name):
+            seen[name, task.seed] = task.data
+            return Model()
+
+    (original,) = compare.studies("E2", small=True)
+    rows = tuple(compare.Entry(name, _methods.method_of(name)) for name in ("A", "B"))
+    two = compare.Study("two", "two", original.make, rows, ("modes",), 50)
+    compare.run([two], tmp_path, seeds=(0, 1))
+    for seed in (0, 1):
+        np.testing.assert_array_equal(seen["A", seed], seen["B", seed])
+    assert not np.array_equal(seen["A", 0], seen["A", 1])
+
+
+# ---------------------------------------------------------------------------------------------
+# Divergence and failure
+# ---------------------------------------------------------------------------------------------
+
+
+def test_divergence_is_a_result(tmp_path):
+    @compare.register("Wild")
+    def wild(task):
+        if task.seed == 1:
+            return Model(status_="diverged", diverged_at_=7, n_steps_=7)
+        return Model(status_="max_steps", n_steps_=10)
+
+    @compare.register("NaN")
+    def nan(task):
+        return Model(shift=math.nan)
+
+    @compare.register("Huge")
+    def huge(task):
+        return Model(shift=1e200)
+
+    report = compare.run([study("Wild", "NaN", "Huge")], tmp_path, seeds=(0, 1, 2))
+    assert report.outcome("data", "Huge") == "diverged 3/3"
+    assert report.outcome("data", "Wild") == "diverged 1/3 (step 7)"
+    assert report.outcome("data", "NaN") == "diverged 3/3"
+    assert report.summary("data", "Wild", "w2").count == 2
+    assert report.summary("data", "Wild", "steps").mean == 10.0
+    assert report.summary("data", "NaN", "w2") == report.summary("data", "NaN", "w2").__class__(
+        pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True), 0
+    )
+    diverged = report.cells_of("data", "Wild")[1]
+    assert (diverged.status, diverged.diverged_at) == ("diverged", 7)
+    assert "w2" not in diverged.metrics
+    assert report.failures == ()
+    assert "diverged 1/3 (step 7)" in report.markdown()
+    report.save(tmp_path / "out")
+
+
+def test_failure_stops_nothing_and_is_tried_again(tmp_path):
+    calls = []
+
+    @compare.register("Broken")
+    def broken(task):
+        calls.append(task.seed)
+        raise RuntimeError("no such\nluck")
+
+    for _ in range(2):
+        report = compare.run([study("Broken", "TrainingData")], tmp_path, seeds=(0, 1))
+    assert calls == [0, 1, 0, 1]
+    assert report.failures[0] == ("data", "Broken", 0, "RuntimeError: no such luck")
+    assert report.outcome("data", "Broken") == "failed 2/2: RuntimeError: no such luck"
+    assert report.outcome("data", "TrainingData") == "done"
+    rows = list(csv.DictReader(io.StringIO(report.csv())))
+    assert [r["status"] for r in rows if r["method"] == "Broken"] == ["failed", "failed"]
+
+
+# ---------------------------------------------------------------------------------------------
+# Tables and figures
+# ---------------------------------------------------------------------------------------------
+
+
+def test_tables_hold_means_and_spreads(tmp_path):
+    report = compare.run([study("TrainingData", "ExtendedMap")], tmp_path, seeds=(0, 1, 2))
+    values = [cell.metrics["w2"] for cell in report.cells_of("data", "ExtendedMap")]
+    found = report.summary("data", "ExtendedMap", "w2")
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found.deviation == pytest.approx(np.std(values, ddof=1))
+    assert found.count == 3
+
+    written = report.save(tmp_path)
+    assert {path.name for path in written} == {
+        "table.md", "table.csv", "table.json", "data-points.png", "data-bars.png",
+    }  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text())))
+    assert [float(r["w2"]) for r in rows if r["method"] == "ExtendedMap"] == values
+    whole = json.loads((tmp_path / "table.json").read_text(), parse_constant=pytest.fail)
+    (row,) = (r for r in whole["rows"] if r["method"] == "ExtendedMap")
+    assert row["metrics"]["w2"] == {
+        "mean": pytest.approx(found.mean), "std": pytest.approx(found.deviation), "seeds": 3,
+    }  # fmt: skip
+    assert whole["budget"]["threads"] == 1
+    text = (tmp_path / "table.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+    assert f"{found.mean:.3g} ± {found.deviation:.2g}" in text
+    # Training data are no training.
+    assert lines[2].split("|")[1].strip() == "TrainingData"
+    assert report.summary("data", "TrainingData", "seconds").count == 0
+
+
+def test_time_left_follows_what_was_measured():
+    one = study("TrainingData", "BrenierMap")
+    bar = _Bar([one], (0, 1), False)
+    bar._took = {("data", "TrainingData"): 1.0, ("data", "BrenierMap"): 10.0}
+    bar._at = 1
+    assert bar.left() == 21.0
+    bar._took = {("data", "TrainingData"): 4.0}
+    assert bar.left() == 12.0
+
+
+# ---------------------------------------------------------------------------------------------
+# Methods
+# ---------------------------------------------------------------------------------------------
+
+
+def test_a_method_of_ones_own_as_documented(tmp_path, monkeypatch, capsys):
+    text = (ROOT / "docs" / "comparing.md").read_text(encoding="utf-8")
+    own, usage = re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)
+    assert len(own.strip().splitlines()) < 20
+    (tmp_path / "own.py").write_text(own, encoding="utf-8")
+    namespace = {}
+    exec(compile(own, str(tmp_path / "own.py"), "exec"), namespace)
+    assert compare.methods()[-1] == "Kernels"
+    report = compare.run([study("Kernels", "TrainingData")], tmp_path)
+    assert report.outcome("data", "Kernels") == "done"
+    assert 0.0 < report.summary("data", "Kernels", "novelty").mean < 1.0
+    # The page's second block runs as it stands.
+    monkeypatch.chdir(tmp_path)
+    exec(compile(usage, "usage", "exec"), {})
+    assert "| ExtendedMap |" in capsys.readouterr().out
+    assert (tmp_path / "pinwheel" / "data-points.png").exists()
+
+
+def test_register_refuses():
+    with pytest.raises(ValueError, match="must not be that of a method of geomot"):
+        compare.register("VAE")
+    with pytest.raises(ValueError, match="name must be text without commas"):
+        compare.register("a,b")
+    with pytest.raises(ValueError, match="space must be one of"):
+        compare.register("a", space="pixels")
+    with pytest.raises(TypeError, match="fit must be callable"):
+        compare.register("a")(3)
+    assert "a" not in compare.methods()
+
+
+def test_study_of_refuses():
+    with pytest.raises(ValueError, match="methods must be among"):
+        study("Unheard")
+    with pytest.raises(ValueError, match="methods must be different names"):
+        study("BrenierMap", "BrenierMap")
+    with pytest.raises(ValueError, match="options must be those of methods"):
+        study("BrenierMap", options={"GAN": {}})
+    with pytest.raises(ValueError, match="at least 10 rows"):
+        compare.study_of(points(9))
+    with pytest.raises(ValueError, match="data"):
+        compare.study_of(np.full((20, 2), np.nan))
+    with pytest.raises(ValueError, match="labels must have shape"):
+        compare.study_of(np.zeros((20, 8, 8)), np.zeros(3))
+
+
+def test_run_refuses(tmp_path):
+    for seeds in ((), (1, 1)):
+        with pytest.raises(ValueError, match="seeds must be different"):
+            compare.run([study("BrenierMap")], tmp_path, seeds=seeds)
+    with pytest.raises(ValueError, match="studies must hold"):
+        compare.run([], tmp_path)
+    with pytest.raises(ValueError, match="max_steps"):
+        compare.run([study("BrenierMap")], tmp_path, max_steps=0)
+    with pytest.raises(ValueError, match="max_seconds"):
+        compare.run([study("BrenierMap")], tmp_path, max_seconds=0.0)
+    with pytest.raises(ValueError, match="name must be one of E1, E2"):
+        compare.studies("E7")
+
+
+def test_training_data_repeat_only_when_they_must():
+    data = np.arange(10.0)[:, None]
+    model = _methods._Resampled(data)
+    assert sorted(model.sample(10, 0)[:, 0]) == list(range(10))
+    assert len(model.sample(25, 0)) == 25
+    assert np.bincount(model.sample(25, 0)[:, 0].astype(int)).tolist().count(1) == 0
+
+
+@needs_torch
+def test_budget_reaches_the_training(tmp_path):
+    options = {"GAN": {"generator_hidden": [8], "critic_hidden": [8]}}
+    one = study("GAN", options=options)
+    report = compare.run([one], tmp_path, max_steps=3)
+    (cell,) = report.cells
+    assert (cell.metrics["steps"], cell.status) == (3.0, "max_steps")
+    assert cell.history_names[:2] == ("step", "seconds")
+    assert cell.arrays["history"].shape == (3, len(cell.history_names))
+    report = compare.run([one], tmp_path, max_seconds=0.1)
+    (cell,) = report.cells
+    assert cell.status == "max_seconds"
+    assert 0.1 <= cell.metrics["seconds"] < 5.0
+
+
+@needs_torch
+def test_images_share_a_codec(tmp_path):
+    images, labels = datasets.digits()
+    images, labels = images[:60].reshape(-1, 8, 8), labels[:60]
+    seen = {}
+    for space in ("codes", "data"):
+
+        @compare.register(space, space=space)
+        def fit(task, space=space):
+            seen[space] = task.data.shape
+            return _methods._Resampled(task.data)
+
+    keywords = {"methods": ["codes", "data"], "samples": 20, "latent_dim": 3, "epochs": 1}
+    report = compare.run([compare.study_of(images, labels, folder=tmp_path, **keywords)], tmp_path)
+    assert not report.failures
+    assert seen == {"codes": (48, 3), "data": (48, 8, 8)}
+    for label in ("codes", "data"):
+        (cell,) = report.cells_of("data", label)
+        assert cell.arrays["samples"].shape == (20, 8, 8)
+        assert {"frechet", "precision", "mixtures", "codes_w2"} <= set(cell.metrics)
+    assert report.cells[0].facts["training data"] == 48
+    files = sorted(path.name for path in (tmp_path / "shared").iterdir())
+    assert len(files) == 2
+    before = [path.stat().st_mtime_ns for path in sorted((tmp_path / "shared").iterdir())]
+    one = compare.study_of(images, labels, folder=tmp_path, **keywords)
+    compare.run([one], tmp_path, seeds=(1,)).save(tmp_path)
+    after = [path.stat().st_mtime_ns for path in sorted((tmp_path / "shared").iterdir())]
+    assert before == after
+    assert (tmp_path / "data-strips.png").exists()
+
+
+# ---------------------------------------------------------------------------------------------
+# Metrics
+# ---------------------------------------------------------------------------------------------
+
+
+def test_map_error_of_the_true_map_is_zero():
+    (e4,) = compare.studies("E4", small=True)
+    problem = e4.make(0)
+
+    class Perfect:
+        transform = staticmethod(problem.true_map)
+
+    class Shifted:
+        transform = staticmethod(lambda z: problem.true_map(z) + (3.0, 4.0))
+
+    assert MEASURES["map"](problem, Perfect(), problem.test, 0)["map_error"] == 0.0
+    error = MEASURES["map"](problem, Shifted(), problem.test, 0)["map_error"]
+    assert error == pytest.approx(25.0)
+    assert not np.array_equal(e4.make(1).train, problem.train)
+
+
+def test_modes_are_counted():
+    (e2,) = compare.studies("E2", small=True)
+    problem = e2.make(0)
+    found = MEASURES["modes"](problem, None, np.concatenate([problem.modes[:3], [[0, 0]]]), 0)
+    assert found == {"outside": 0.25, "modes": 3.0}
+    assert np.bincount(np.argmin(
+        [np.sum((problem.test - m) ** 2, axis=1) for m in problem.modes], axis=0
+    )).min() > 15  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------
+# Experiments
+# ---------------------------------------------------------------------------------------------
+
+
+def test_monge(tmp_path, silent):
+    report = compare.run(compare.studies("E6", small=True), tmp_path)
+    assert not report.failures
+    for name in ("E6-six", "E6-many"):
+        assert report.summary(name, "optimal (default solver)", "ratio").mean == 1.0
+        assert report.summary(name, "greedy", "ratio").mean > 1.0
+    both = [
+        report.summary("E6-weighted", label, "cost").mean
+        for label in ("optimal (default solver)", "optimal (linear program)")
+    ]
+    assert both[0] == pytest.approx(both[1], rel=1e-10)
+    names = {path.name for path in report.save(tmp_path)}
+    assert {"E6-six-moves.png", "E6-many-moves.png", "E6-weighted-moves.png"} <= names
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["E2", "E5-moons"])
+def test_small_form(tmp_path, name, silent):
+    report = compare.run(compare.studies(name, small=True), tmp_path, max_steps=2)
+    assert report.failures == ()
+    assert len(report.cells) == len(report.studies[0].entries)
+    for path in report.save(tmp_path):
+        assert path.stat().st_size > 500
+    assert len(list(tmp_path.glob("*.png"))) == len(report.studies[0].figures)
+    if name == "E2":
+        # The row that shows an early step is not subject to the budget.
+        assert report.summary("E2", "potential regression, 5 steps", "steps").mean == 5.0
+        assert report.summary("E2", "potential regression", "steps").mean == 2.0
+
+
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*compare.EXPERIMENTS, "E5-mnist"])
+def test_every_small_form(tmp_path, name, silent):
+    studies = compare.studies(name, small=True, folder=tmp_path)
+    report = compare.run(studies, tmp_path)
+    assert report.failures == ()
+    written = report.save(tmp_path)
+    assert len(written) == 3 + sum(len(s.figures) for s in studies)
+
+
+def test_experiments_are_those_of_the_papers():
+    assert tuple(compare.EXPERIMENTS) == ("E1", "E2", "E3", "E4", "E5", "E6")
+    names = {s.name for e in compare.EXPERIMENTS for s in compare.studies(e)}
+    assert {"E1", "E2", "E3-digits", "E4", "E5-moons-12", "E5-pinwheel-7", "E6-weighted"} <= names
+    (moons,) = compare.studies("E5-moons-7")
+    cases = {(e.options["w1"], e.options["w2"]) for e in moons.entries if "w1" in e.options}
+    assert len(cases) == 4
+    assert moons.make(0).train.shape == (10_000, 7)
+
+
+def test_import_is_light():
+    code = (
+        "import sys, geomot.compare as c; c.methods(); c.studies('E5');"
+        "print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        cwd=Path(compare.__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------------------------------------
+# Data and plots that came with the experiments
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [datasets.embedded_moons, datasets.pinwheel])
+def test_embedded_data(data):
+    plane, space = data(200, 2, 3), data(200, 7, 3)
+    np.testing.assert_array_equal(space[:, :2], plane)
+    assert not space[:, 2:].any()
+    assert not np.array_equal(data(200, 2, 4), plane)
+    with pytest.raises(ValueError, match="dim must be at least 2, got 1"):
+        data(10, 1)
+
+
+def test_moons_are_those_of_scikit_learn():
+    from sklearn.datasets import make_moons
+
+    expected = (make_moons(4000, noise=0.05, random_state=0)[0] - (0.5, 0.2)) * 4.2
+    found = datasets.embedded_moons(4000)
+    np.testing.assert_allclose(found.mean(axis=0), expected.mean(axis=0), atol=0.03)
+    np.testing.assert_allclose(np.cov(found.T), np.cov(expected.T), atol=0.15)
+
+
+def test_pinwheel_has_five_arms():
+    found = datasets.pinwheel(20_000)
+    radius = np.hypot(*found.T) / 1.4
+    assert np.median(radius) == pytest.approx(1.0, abs=0.02)
+    # Unwound, the arms lie at five angles.
+    angle = np.arctan2(found[:, 1], found[:, 0]) + 0.25 * np.exp(radius)
+    arms = np.exp(5j * angle[radius > 0.7])
+    assert abs(arms.mean()) > 0.8
+
+
+def test_permutation_is_drawn():
+    a, b = np.random.default_rng(0).random((2, 6, 2))
+    best = discrete.assignment(a, b)
+    ax = plotting.permutation(a, b, best.permutation)
+    (lines,) = [c for c in ax.collections if hasattr(c, "get_segments")]
+    for k, segment in enumerate(lines.get_segments()):
+        np.testing.assert_allclose(segment, [a[k], b[best.permutation[k]]])
+    assert sorted(t.get_text() for t in ax.texts)[:2] == ["$x_{1}$", "$x_{2}$"]
+    assert len(ax.texts) == 12
+    with pytest.raises(ValueError, match="partners must be a permutation of 0"):
+        plotting.permutation(a, b, [0, 0, 1, 2, 3, 4])
+    with pytest.raises(ValueError, match="as many points"):
+        plotting.permutation(a, b[:5], range(6))
+
+
+def test_transport_plan_is_drawn():
+    rng = np.random.default_rng(0)
+    plan = discrete.plan(rng.random((4, 2)), rng.random((3, 2)), [0.1, 0.2, 0.3, 0.4])
+    ax = plotting.transport_plan(plan)
+    (lines,) = [c for c in ax.collections if hasattr(c, "get_segments")]
+    assert len(lines.get_segments()) == len(plan.rows)
+    widths = np.asarray(lines.get_linewidths())
+    np.testing.assert_allclose(
+        widths / widths.max(), np.maximum(plan.masses / plan.masses.max(), 0.05)
+    )
+    with pytest.raises(TypeError, match="plan must be a Plan"):
+        plotting.transport_plan(np.eye(3))
+    with pytest.raises(ValueError, match="plan must be one in the plane, got 3"):
+        plotting.transport_plan(discrete.plan(np.eye(3), np.eye(3)))
