@@ -29,10 +29,8 @@ IntArray = NDArray[np.int64]
 
 _SINGULAR = ("side", "discrete", "reject")
 
-# Points that the default threshold is found from, for each site and at least.
-_PAIRS_PER_SITE = 4
-_LEAST_PAIRS = 20_000
-_MOST_PAIRS = 400_000
+# Points that the default threshold is found from.
+_THRESHOLD_POINTS = 20_000
 
 # Times that more points are drawn in place of rejected ones; points that are mapped at once.
 _ROUNDS = 1000
@@ -142,19 +140,12 @@ class ExtendedMap:
         return SmoothedRule(s.sites, s.weights, centroids, self.smoothing, self.threads), "smoothed"
 
     def _find_threshold(self, rng: np.random.Generator) -> float:
-        n = len(self.solution.sites)
-        size = min(max(_PAIRS_PER_SITE * n, _LEAST_PAIRS), _MOST_PAIRS)
-        points = self.solution.source.sample(size, rng)
-        found: list[FloatArray] = []
-        for start in range(0, size, _CHUNK):
-            part = points[start : start + _CHUNK]
-            combination, cell = self._combine(part)
-            # of the other sites that have a share, the one with the largest
-            share = np.where(combination.sites == cell[:, None], 0.0, combination.weights)
-            best = np.argmax(share, axis=1)
-            rows = np.flatnonzero(share[np.arange(len(part)), best] > 0.0)
-            found.append(self._spacing.ratios(cell[rows], combination.sites[rows, best[rows]]))
-        ratios = np.concatenate(found)
+        combination, cell = self._combine(self.solution.source.sample(_THRESHOLD_POINTS, rng))
+        # of the other sites that have a share, the one with the largest
+        share = np.where(combination.sites == cell[:, None], 0.0, combination.weights)
+        best = np.argmax(share, axis=1)
+        rows = np.flatnonzero(share[np.arange(len(cell)), best] > 0.0)
+        ratios = self._spacing.ratios(cell[rows], combination.sites[rows, best[rows]])
         return Spacing.fence(ratios) if len(ratios) else np.inf
 
     def _combine(self, points: FloatArray) -> tuple[Combination, IntArray]:
