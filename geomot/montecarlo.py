@@ -97,11 +97,12 @@ def solve_montecarlo(
                 fit.step()
                 monitor.tick(fit.drawn)
             look = examiner.look(fit.average, fit.samples)
-            lost = lost_sites(problem.masses, look.tally.counts.sum(axis=0, dtype=np.int64))
-            if look.converged and lost.size and placed < PLACEMENTS:
-                placed += 1
-                fit.place(lost)
-                look = examiner.look(fit.average, fit.samples)
+            if look.converged and placed < PLACEMENTS:
+                lost = lost_sites(problem.masses, look.tally.counts.sum(axis=0, dtype=np.int64))
+                if lost.size:
+                    placed += 1
+                    fit.place(lost)
+                    look = examiner.look(fit.average, fit.samples)
         fit.observe(examiner.total_variation(look))
         stopped = recorder.record(look)
         if look.converged or stopped or fit.n_iter >= limit:
@@ -222,7 +223,8 @@ class _Recorder:
 
     def record(self, look: Look) -> bool:
         """Add a look to the history and show it; whether the monitor wants to stop."""
-        dual = look.tally.costs(self.fit.design.weights(look.heights))[0]
+        # heights that were measured again are in the frame of another design
+        dual = look.tally.costs(look.tally.design.weights(look.heights))[0]
         masses = look.tally.measured()
         tv, least = self.examiner.total_variation(look), float(masses.min())
         self.rows.append((dual, tv, self.fit.step_factor, least, float(self.fit.drawn)))

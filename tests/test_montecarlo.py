@@ -602,6 +602,16 @@ def test_two_small_clusters_far_apart(size):
     assert np.abs(z_scores(s, true)).max(initial=0) <= 6
 
 
+def test_what_is_measured_again_is_in_its_own_frame():
+    """Product groups have another unit of height than the single samples of float64."""
+    base = np.random.default_rng(9).random((50, 6))
+    sites = np.concatenate([0.2 + 1e-6 * base, 0.8 + 1e-6 * base[::-1]])
+    # a box of sides 4, so that the units differ
+    s = solve(sites, None, UniformBox(np.full(6, -1.5), np.full(6, 2.5)), tol=0.1)
+    assert s.status == "precision"
+    assert s.history.dual[-1] == s.dual_value
+
+
 # ---- starting elsewhere ----
 
 
