@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geomot.backend import CoreBackend
 
-__all__ = ["Assigner"]
+__all__ = ["Assigner", "scoring_frame"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -27,6 +27,38 @@ _UNDERFLOW = 1e-35
 _FAR = 2.0**60
 
 
+def scoring_frame(
+    sites: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, float, FloatArray, FloatArray]:
+    """Return the frame in which float32 scores lose nothing to units or a far origin.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites.
+    weights : ndarray of shape (n,)
+        Their power weights.
+
+    Returns
+    -------
+    centre : ndarray of shape (d,)
+        Its origin: the mean of the sites.
+    scale : float
+        Its unit of length, a power of two: scaling by it is exact.
+    moved : ndarray of shape (n, d)
+        The sites in it.
+    heights : ndarray of shape (n,)
+        Their heights in it, at most 0.
+    """
+    centre = sites.mean(axis=0)
+    moved = sites - centre
+    size = float(np.abs(moved).max())
+    scale = float(2.0 ** np.ceil(np.log2(size))) if size > 0.0 else 1.0
+    moved /= scale
+    heights = 0.5 * (weights / scale**2 - np.einsum("nk,nk->n", moved, moved))
+    return centre, scale, moved, heights - heights.max()
+
+
 class Assigner:
     """Sites and weights, prepared for many points.
 
@@ -39,14 +71,7 @@ class Assigner:
     """
 
     def __init__(self, sites: FloatArray, weights: FloatArray) -> None:
-        self.centre = sites.mean(axis=0)
-        moved = sites - self.centre
-        # a power of two: scaling by it is exact
-        size = float(np.abs(moved).max())
-        self.scale = float(2.0 ** np.ceil(np.log2(size))) if size > 0.0 else 1.0
-        self.sites = moved / self.scale
-        heights = 0.5 * (weights / self.scale**2 - np.einsum("nk,nk->n", self.sites, self.sites))
-        self.heights = heights - heights.max()
+        self.centre, self.scale, self.sites, self.heights = scoring_frame(sites, weights)
         self.scores = CoreBackend().points(self.sites)
         d = sites.shape[1]
         # A float32 score of rounded numbers is off by less than this times the size of its terms.

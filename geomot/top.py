@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from geomot._core.select import largest
 from geomot._threads import run_chunks
+from geomot.assign import scoring_frame
 
 __all__ = ["TopScores"]
 
@@ -36,14 +37,9 @@ class TopScores:
     """
 
     def __init__(self, sites: FloatArray, weights: FloatArray) -> None:
-        self.centre = sites.mean(axis=0)
-        moved = sites - self.centre
-        size = float(np.abs(moved).max())
-        self.scale = float(2.0 ** np.ceil(np.log2(size))) if size > 0.0 else 1.0
-        moved /= self.scale
-        heights = 0.5 * (weights / self.scale**2 - np.einsum("nk,nk->n", moved, moved))
+        self.centre, self.scale, moved, heights = scoring_frame(sites, weights)
         # one product of matrices adds the heights
-        self.table = np.vstack([moved.T, heights - heights.max()]).astype(np.float32)
+        self.table = np.vstack([moved.T, heights]).astype(np.float32)
 
     def __call__(
         self, points: FloatArray, k: int, threads: int = 1
