@@ -19,8 +19,8 @@ import numpy as np
 import geomot
 from geomot import datasets
 from geomot._validation import as_generator
+from geomot.generator import matching_disk
 from geomot.latent import Autoencoder, PCACodec
-from geomot.sources import UniformPolygon
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from geomot.solution import Solution
 
 __all__ = ["DemoResult", "balanced_masses", "matching_disk", "run"]
-
-# Sides of the polygon that stands for the disk: its area is 1e-4 short of the disk's.
-_SIDES = 256
 
 # Samples behind the shares in the summary, and images in each grid.
 _COUNTED = 10_000
@@ -84,28 +81,6 @@ def balanced_masses(labels: np.ndarray) -> np.ndarray:
     """
     _, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return 1.0 / (len(counts) * counts[index])
-
-
-def matching_disk(codes: np.ndarray, masses: np.ndarray) -> UniformPolygon:
-    """The disk, as a regular polygon, with the mean and the total variance of the codes.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, 2)
-        The codes.
-    masses : ndarray of shape (n,)
-        Their masses, which sum to 1.
-
-    Returns
-    -------
-    UniformPolygon
-        Of 256 sides. Source and target then differ by shape alone, which is what the transport
-        cost measures.
-    """
-    mean = masses @ codes
-    variance = masses @ ((codes - mean) ** 2).sum(axis=1)
-    # The uniform measure on a disk of radius r has the total variance r^2 / 2.
-    return UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * variance)))
 
 
 def run(
@@ -190,7 +165,8 @@ Data        {len(images)} digits of 8 x 8 pixels (scikit-learn)
 Codec       {described}
             mean squared reconstruction error {codec.reconstruction_error(images):.4f} per pixel \
 (pixels in [0, 1])
-Source      uniform on a regular polygon of {_SIDES} sides with the mean and variance of the codes,
+Source      uniform on a regular polygon of {len(solution.source.polygon)} sides \
+with the mean and variance of the codes,
             centre ({", ".join(f"{c:.4g}" for c in solution.source.bounds.mean(axis=0))}), \
 radius {np.ptp(solution.source.bounds[:, 0]) / 2:.4g}
 Target      the {len(codes)} codes; each digit has mass 1/10, shared equally by its codes

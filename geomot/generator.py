@@ -40,7 +40,7 @@ from geomot.sources import Gaussian, Source, UniformPolygon
 if TYPE_CHECKING:
     from geomot.extended import ExtendedMap
 
-__all__ = ["LatentGenerator"]
+__all__ = ["LatentGenerator", "matching_disk"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -664,10 +664,29 @@ def _moments(points: FloatArray, masses: FloatArray) -> tuple[FloatArray, FloatA
 def _matching_source(sites: FloatArray, masses: FloatArray) -> Source:
     """A source with the moments of the sites."""
     mean, covariance = _moments(sites, masses)
-    if sites.shape[1] != 2:
-        return Gaussian(mean, covariance)
+    return matching_disk(sites, masses) if sites.shape[1] == 2 else Gaussian(mean, covariance)
+
+
+def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
+    """The disk, as a regular polygon, with the mean and the total variance of the codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, 2)
+        The codes.
+    masses : ndarray of shape (n,)
+        Their masses, which sum to 1.
+
+    Returns
+    -------
+    UniformPolygon
+        Of 256 sides. Source and target then differ by shape alone, which is what the transport
+        cost measures.
+    """
+    mean = masses @ codes
+    variance = masses @ ((codes - mean) ** 2).sum(axis=1)
     # The uniform measure on a disk of radius r has the total variance r^2 / 2.
-    return UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * np.trace(covariance))))
+    return UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * variance)))
 
 
 def map_of(solution: Solution, brenier: BrenierMap) -> BrenierMap:
