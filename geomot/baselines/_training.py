@@ -124,7 +124,9 @@ class Run:
         import torch
 
         parameters = [p for network in networks for p in network.parameters()]
-        return self._scheduled(torch.optim.Adam(parameters, learning_rate, betas), learning_rate)
+        # Small networks would spend as long on the optimizer's many small operations as on theirs.
+        optimizer = torch.optim.Adam(parameters, learning_rate, betas, fused=True)
+        return self._scheduled(optimizer, learning_rate)
 
     def rmsprop(self, networks: Sequence[Any], learning_rate: float) -> Any:
         """Return RMSprop for the parameters of some networks."""

@@ -10,7 +10,8 @@ keyword keeps its default. `preset` returns the keywords, ``WGAN.from_preset("E1
 - "E3": images of digits through codes of dimension 10 (the same, 4.2); "E3-faces" with 100. The
   potential is fitted to codes, `VAE` and `WAE` to images.
 - "E4": fluid flow in the plane (Lin, Lensink, Haber 2019, arXiv:1910.01694, example 1.2), widths
-  from 50 divided by 1.5 down to 1 (ours); "E4-codes": codes of images of dimension 32.
+  from 50 divided by 1.5 down to 0.1 (ours; a last width of 1 draws the cloud together);
+  "E4-codes": codes of images of dimension 32.
 - "E5-moons", "E5-moons-7", "E5-moons-12", "E5-pinwheel", "E5-pinwheel-7", "E5-pinwheel-12": plane
   data in 2, 7 and 12 dimensions (Gu et al. 2024, arXiv:2407.11901), and "E5-mnist" on pixels; all
   from the authors' code. The four cases are ``w1`` and ``w2``.
@@ -118,7 +119,7 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "batch_size": 512,
             "standardize": False,
             "width_start": 50.0,
-            "width_end": 1.0,
+            "width_end": 0.1,
             "width_factor": 1.5,
         },
         "GAN": {"max_steps": 8000, "batch_size": 512, "standardize": False},
@@ -128,7 +129,7 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "batch_size": 512,
             "standardize": False,
             "width_start": 50.0,
-            "width_end": 1.0,
+            "width_end": 0.1,
             "width_factor": 1.5,
         },
     },

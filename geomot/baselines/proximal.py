@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomot._validation import as_tolerance
 from geomot.baselines._base import Baseline
-from geomot.baselines._networks import evaluate, gradient, scalar
+from geomot.baselines._networks import Field, evaluate, gradient, scalar
 from geomot.baselines._training import Run
 from geomot.baselines.gan import between, lipschitz_penalty
 
@@ -168,11 +168,8 @@ class ProximalFlow(Baseline):
         }
 
     def _flow(self, potential: Any, x: Any, step: float, *, train: bool = False) -> FlowRecord:
-        def function(points: Any, times: Any) -> Any:
-            return evaluate(potential, points, times)
-
         count = self._count(step)
-        return euler_flow(function, x, self.horizon, count, self.weight, create_graph=train)
+        return euler_flow(Field(potential), x, self.horizon, count, self.weight, create_graph=train)
 
     def _divergence(self, critic: Any, generated: Any, data: Any) -> Any:
         """E D(generated) - log E exp D(data)."""
@@ -188,15 +185,15 @@ class ProximalFlow(Baseline):
         potential_step = run.adam([potential], self.learning_rate, self.betas)
         critic_step = run.adam([critic], self.critic_learning_rate, self.betas)
         while True:
-            for _ in range(self.critic_steps):
-                data = run.batch()
-                fake = self._flow(potential, run.noise(len(data)), self.step).path[-1].detach()
+            batches = [run.batch() for _ in range(self.critic_steps)]
+            # The potential rests meanwhile: one flow serves all updates of the critic.
+            starts = run.noise(sum(map(len, batches)))
+            ends = self._flow(potential, starts, self.step).path[-1].detach()
+            for data, fake in zip(batches, ends.split([len(b) for b in batches]), strict=True):
                 critic_loss = -self._divergence(critic, fake, data)
                 if self.w1:
                     points = between(run, data, fake)
-                    penalty = lipschitz_penalty(
-                        lambda p: evaluate(critic, p), points, self.lipschitz
-                    )
+                    penalty = lipschitz_penalty(Field(critic), points, self.lipschitz)
                     critic_loss = critic_loss + self.gamma * penalty
                 run.descend(critic_step, critic_loss)
             flow = self._flow(potential, run.noise(len(data)), self.step, train=True)
@@ -210,8 +207,8 @@ class ProximalFlow(Baseline):
         """Root mean square of |grad U(., T) - grad D| at final positions."""
         x = x.detach()
         t = x.new_full((len(x),), self.horizon)
-        (slope,) = gradient(lambda p: evaluate(potential, p, t), x)
-        (wanted,) = gradient(lambda p: evaluate(critic, p), x)
+        slope, _ = gradient(Field(potential), x, t)
+        (wanted,) = gradient(Field(critic), x)
         return (slope - wanted).flatten(1).square().sum(1).mean().sqrt()
 
     def _push(self, points: Any) -> Any:
@@ -320,8 +317,8 @@ class ProximalFlow(Baseline):
             flow = self._flow(potential, points, length)
             end = flow.path[-1]
             t = end.new_full((len(end),), self.horizon)
-            (slope,) = gradient(lambda p: evaluate(potential, p, t), end)
-            (wanted,) = gradient(lambda p: evaluate(critic, p), end)
+            slope, _ = gradient(Field(potential), end, t)
+            (wanted,) = gradient(Field(critic), end)
             values = (
                 evaluate(critic, end)[:, 0],
                 flow.kinetic_energy.expand(len(end)),

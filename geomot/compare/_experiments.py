@@ -350,10 +350,13 @@ def _proximal(name: str, data: Callable[..., np.ndarray], dim: int) -> Callable[
                            w2=w2)
                     for case, (w1, w2) in _CASES.items()
                 ),
+                # Whether a divergence lies in the problem or in an exponential that overflows.
+                _entry("proximal flow, W2 only, stable exponential", "ProximalFlow", small,
+                       preset=name, w1=False, w2=True, exponential="stable"),
             ),
             ("distances", "flow"),
             _size(small, 2000),
-            {"small": small, "revision": 1},
+            {"small": small, "revision": 2},
             ("points", "curves"),
         )  # fmt: skip
 
