@@ -22,7 +22,7 @@ copies of one net vary far more than those of independent samples, above all in 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ from geomot._core.montecarlo import GROUP_SIDE
 from geomot.backend import Backend, WinnersLike
 from geomot.sources import Product, Source
 
-__all__ = ["Batch", "Design", "PairDesign", "PointDesign", "make_design"]
+__all__ = ["Batch", "Design", "PairDesign", "PointDesign", "joined", "make_design"]
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -61,6 +61,13 @@ class Batch:
     def __len__(self) -> int:
         """Number of groups; a point is a group of its own."""
         return len(self.points[0])
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """One batch of several, in their order."""
+    if len(batches) == 1:
+        return batches[0]
+    return Batch(tuple(map(np.concatenate, zip(*(b.points for b in batches), strict=True))))
 
 
 class Design(ABC):

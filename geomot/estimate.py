@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, gammaln, ndtri, stdtrit
 
-from geomot._constants import CONFIDENCE, FAR_TOO_LARGE, TEST_STREAMS
+from geomot._constants import CONFIDENCE, FAR_TOO_LARGE, LARGEST_BATCH, TEST_STREAMS
 from geomot._core.montecarlo import add_points
 from geomot._frozen import Frozen, read_only
-from geomot.design import Design
+from geomot.design import Design, joined
 
 __all__ = [
     "Distance",
@@ -280,15 +280,26 @@ class Tally:
 
     def extend(self, heights: FloatArray, groups: int) -> None:
         """Draw so many more groups from every stream, and count their winners."""
-        for b, draw in enumerate(self.streams):
-            batch = draw(groups)
-            winners = self.design.winners(batch, heights)
-            self.counts[b] += np.bincount(winners.first, minlength=len(self.masses))
-            add_points(self.design.points(batch), winners.first, self.sums)
-            self.sizes[b] += len(winners.first)
-            self.scores[b] += winners.best.sum(dtype=np.float64)
-            self.drifts[b] += self.design.drift(batch)
-            self.lengths[b] += self.design.square_lengths(batch).sum() * self.design.group
+        # Small batches of several streams are assigned together: each call has its price.
+        most = max(LARGEST_BATCH // (groups * self.design.group), 1)
+        for start in range(0, TEST_STREAMS, most):
+            self._extend(heights, groups, slice(start, min(start + most, TEST_STREAMS)))
+
+    def _extend(self, heights: FloatArray, groups: int, streams: slice) -> None:
+        """Extend some of the streams."""
+        n, count = len(self.masses), streams.stop - streams.start
+        batches = [draw(groups) for draw in self.streams[streams]]
+        batch = joined(batches)
+        winners = self.design.winners(batch, heights)
+        labels = winners.first.reshape(count, -1)
+        places = labels + n * np.arange(count)[:, None]
+        self.counts[streams] += np.bincount(places.ravel(), minlength=count * n).reshape(count, n)
+        add_points(self.design.points(batch), winners.first, self.sums)
+        self.sizes[streams] += labels.shape[1]
+        self.scores[streams] += winners.best.reshape(count, -1).sum(axis=1, dtype=np.float64)
+        self.drifts[streams] += [self.design.drift(own) for own in batches]
+        lengths = self.design.square_lengths(batch).reshape(count, -1).sum(axis=1)
+        self.lengths[streams] += lengths * self.design.group
 
     def distance(self, scales: FloatArray) -> Distance:
         """Unbiased estimate of sum_i (g_i - nu_i)^2 / scales_i."""

@@ -154,6 +154,19 @@ TARGET static inline void NAME(fold)(const float* scores, ptrdiff_t count, float
     STORE(maxima, top);
 }
 
+/* Index of the first of BLOCK sums of two rows that equals a value. */
+TARGET static inline ptrdiff_t NAME(find_sum)(const float* a, const float* b, float value)
+{
+    ptrdiff_t at = 0;
+    for (ptrdiff_t w = BLOCK - 64; w >= 0; w -= 64) {
+        uint64_t found = 0;
+        for (ptrdiff_t v = w; v < w + 64; v += LANES)
+            found |= (uint64_t)EQUAL(LOAD(a + v) + LOAD(b + v), value) << (v - w);
+        at = found ? w + __builtin_ctzll(found) : at;
+    }
+    return at;
+}
+
 /* Sum of two rows. */
 TARGET static inline void NAME(add_rows)(const float* a, const float* b, ptrdiff_t count,
                                          float* out)
@@ -386,8 +399,20 @@ TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t g
                 const ptrdiff_t pair = g * SIDE * SIDE + q;
                 int32_t* first = out_first + pair;
                 float* best = out_best + pair;
-                int32_t* second = out_second == NULL ? NULL : out_second + pair;
-                float* runner = out_runner == NULL ? NULL : out_runner + pair;
+                if (out_runner == NULL) {
+                    if (peaks[q] > *best) {
+                        const ptrdiff_t c = NAME(holder)(maxima + q * count * LANES, count,
+                                                         peaks[q]);
+                        *best = peaks[q];
+                        *first = (int32_t)((c0 + c) * BLOCK
+                                           + NAME(find_sum)(a + (c * SIDE + q / SIDE) * BLOCK,
+                                                            b + (c * SIDE + q % SIDE) * BLOCK,
+                                                            peaks[q]));
+                    }
+                    continue;
+                }
+                int32_t* second = out_second + pair;
+                float* runner = out_runner + pair;
 #define SCORE(where, out)                                                   \
     NAME(add_rows)(a + ((where) * SIDE + q / SIDE) * BLOCK,                 \
                    b + ((where) * SIDE + q % SIDE) * BLOCK, BLOCK, out)
