@@ -206,48 +206,61 @@ def load(name):
     return parts
 
 
-def judged(classifier, real, images, training, least):
-    """What is measured on generated images."""
-    features, others = classifier.features(images), classifier.features(real)
-    size = min(len(features), len(others))
-    p = metrics.precision_recall_density_coverage(others[:size], features[:size])
-    probabilities = classifier.predict_proba(images)
-    near = metrics.nearest_distances(
-        images.reshape(len(images), -1), training.reshape(len(training), -1)
-    )
-    return {
-        "frechet": metrics.frechet_distance(features, others),
-        "precision": p.precision,
-        "recall": p.recall,
-        "density": p.density,
-        "coverage": p.coverage,
-        "inception": metrics.inception_score(probabilities),
-        "mixtures": float(np.mean(probabilities.max(axis=1) < least)),
-        "nearest": float(np.median(near)),
-    }
+class Judge:
+    """Measures generated images by a classifier, against real ones that it never saw."""
+
+    def __init__(self, classifier, real, training):
+        self.classifier, self.training = classifier, training.reshape(len(training), -1)
+        self.features = classifier.features(real)
+        # a share of 1/20 of the real images look more mixed than this
+        self.least = float(np.quantile(classifier.predict_proba(real).max(axis=1), 0.05))
+
+    def __call__(self, images):
+        features, probabilities = (
+            self.classifier.features(images),
+            self.classifier.predict_proba(images),
+        )
+        size = min(len(features), len(self.features))
+        p = metrics.precision_recall_density_coverage(self.features[:size], features[:size])
+        near = metrics.nearest_distances(images.reshape(len(images), -1), self.training)
+        return {
+            "frechet": metrics.frechet_distance(features, self.features),
+            "precision": p.precision,
+            "recall": p.recall,
+            "density": p.density,
+            "coverage": p.coverage,
+            "inception": metrics.inception_score(probabilities),
+            "mixtures": float(np.mean(probabilities.max(axis=1) < self.least)),
+            "nearest": float(np.median(near)),
+        }
 
 
 def table_images(arguments):
     from geomot.latent import Autoencoder, FeatureClassifier, LatentGenerator
 
-    train, labels, real, _ = load(arguments.data)
+    train, labels, real, own = load(arguments.data)
     if arguments.limit:
         train, labels = train[: arguments.limit], labels[: arguments.limit]
     start = time.process_time()
-    classifier = FeatureClassifier(random_state=0).fit(train, labels)
-    print(f"classifier: {time.process_time() - start:.0f} s", flush=True)
-    # a share of 1/20 of the real images look more mixed than this
-    least = float(np.quantile(classifier.predict_proba(real).max(axis=1), 0.05))
+    few = slice(arguments.judge)
+    classifier = FeatureClassifier(random_state=0).fit(train[few], labels[few])
+    print(
+        f"classifier of {len(train[few])} images: {time.process_time() - start:.0f} s, "
+        f"{100 * np.mean(classifier.predict(real) == own):.1f} % right",
+        flush=True,
+    )
+    judge = Judge(classifier, real, train)
     n = min(len(real), 5000)
     print(
         "| latent | images | Frechet | precision | recall | density | coverage | inception "
         "| mixtures, % | nearest | singular, % |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for dim in arguments.latent:
+    for dim in arguments.latent if arguments.model is None else [None]:
         start = time.process_time()
         if arguments.model:
             model = LatentGenerator.load(arguments.model)
+            dim = model.transport_.sites_.shape[1]
             codec, brenier = model.autoencoder_, model.transport_
         else:
             codec, brenier = Autoencoder(dim, random_state=0).fit(train), None
@@ -282,13 +295,14 @@ def table_images(arguments):
                 made[name] = codec.decode(extended.transform(x))
                 rates[name] = 100 * float(extended.is_singular(x).mean())
         made["inverse distances"] = codec.decode(inverse_distances(brenier, x, 5))
-        for factor in (0.05, 0.1, 0.2):
-            images = codec.decode(posterior(brenier, x, factor))
-            made[f"posterior weights, temperature {factor:g}"] = images
-        if not arguments.model:
+        if arguments.variants:
+            for factor in (0.05, 0.1, 0.2):
+                images = codec.decode(posterior(brenier, x, factor))
+                made[f"posterior weights, temperature {factor:g}"] = images
+            codes = codec.encode(train)
             made["extended, whitened"] = codec.decode(whitened(brenier, codes, arguments.tol, x))
         for name, images in made.items():
-            row = judged(classifier, real, images.reshape(n, *real.shape[1:]), train, least)
+            row = judge(images.reshape(n, *real.shape[1:]))
             singular = f"{rates[name]:.1f}" if name in rates else ""
             print(
                 f"| {dim} | {name} | {row['frechet']:.2f} | {row['precision']:.3f} "
@@ -316,6 +330,8 @@ def main():
     parser.add_argument("--latent", nargs="+", type=int, default=[10, 32])
     parser.add_argument("--tol", type=float, default=0.02)
     parser.add_argument("--smoothing", nargs="+", type=float, default=[0.5])
+    parser.add_argument("--judge", type=int, help="images that the classifier is trained on")
+    parser.add_argument("--variants", action="store_true", help="other weights, whitened codes")
     parser.add_argument("--save", help="keep the first images of each kind under this name")
     TABLES[(arguments := parser.parse_args()).table](arguments)
 

@@ -9,6 +9,7 @@ import math
 import re
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from geomot.compare import _methods
 from geomot.compare._cells import read_cell
 from geomot.compare._harness import _Bar
 from geomot.compare._measures import MEASURES
+from geomot.compare._methods import method_of
+from geomot.compare._study import Problem, Task
 
 ROOT = Path(__file__).resolve().parent.parent
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
@@ -273,6 +276,28 @@ def test_time_left_follows_what_was_measured():
     assert bar.left() == 21.0
     bar._took = {("data", "TrainingData"): 4.0}
     assert bar.left() == 12.0
+    # A quarter of the second row took ten seconds: it needs 40 in all, and 40 with the next seed.
+    bar._started = time.perf_counter() - 10.0
+    bar.tell(0.25)
+    assert bar.left() == pytest.approx(30.0 + 4.0 + 40.0, rel=0.01)
+
+
+@needs_torch
+@pytest.mark.parametrize("budget", [{"max_steps": 40}, {"max_seconds": 0.2}])
+def test_trainings_tell_how_far_they_are(budget):
+    told = []
+    X = np.random.default_rng(0).standard_normal((50, 2))
+    limits = {"max_steps": None, "max_seconds": None, **budget}
+    options = {"generator_hidden": (4,), "critic_hidden": (4,)}
+    problem = Problem(X, X)
+    method_of("GAN").fit(
+        Task(X, 0, options, **limits, device="cpu", threads=1, problem=problem, tell=told.append)
+    )
+    assert told == sorted(told)
+    assert told[0] > 0.0
+    assert told[-1] == 1.0
+    if "max_steps" in budget:
+        assert len(told) == 40
 
 
 # ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ _KEPT_IMAGES = 60
 _PATHS = 150
 _SURFACE = 61
 SURFACE_REACH = 3.5
+
+# Seconds between two looks at a row that is being made.
+_REFRESH = 0.5
 
 
 def run(
@@ -108,7 +111,7 @@ def run(
                         warm = True
                     bar.restart()
                     try:
-                        cell = _make(study, entry, seed, settings, data, budget)
+                        cell = _make(study, entry, seed, settings, data, budget, bar.tell)
                     except Exception as error:
                         failures.append((study.name, entry.label, seed, _in_words(error)))
                         bar.done(study, entry, None)
@@ -188,10 +191,11 @@ def _make(
     settings: dict[str, Any],
     problem: Problem,
     budget: dict[str, Any],
+    tell: Callable[[float], None],
 ) -> Cell:
     on_codes = problem.codes is not None and entry.method.space == "codes"
     data = problem.codes if on_codes and problem.codes is not None else problem.train
-    task = Task(data, seed, entry.options, problem=problem, **budget)
+    task = Task(data, seed, entry.options, problem=problem, tell=tell, **budget)
     started = time.perf_counter()
     model = entry.method.fit(task)
     # Baselines tell their own, without what callbacks take.
@@ -285,6 +289,8 @@ class _Bar:
         self._took: dict[tuple[str, str], float] = {}
         self._at = 0
         self._started = 0.0
+        self._share = 0.0
+        self._shown = 0.0
         self._bar = tqdm(
             total=len(self._rows),
             unit="cell",
@@ -299,7 +305,7 @@ class _Bar:
         self._bar.close()
 
     def start(self, study: Study, entry: Entry) -> None:
-        self._started = time.perf_counter()
+        self._started, self._share = time.perf_counter(), 0.0
         self._bar.set_description_str(f"{study.name} {entry.label}", refresh=False)
         self._show()
 
@@ -307,24 +313,35 @@ class _Bar:
         """Leave out what is made once for all methods."""
         self._started = time.perf_counter()
 
+    def tell(self, share: float) -> None:
+        """Note which share of the present row is done."""
+        self._share = share
+        if time.perf_counter() - self._shown > _REFRESH:
+            self._show()
+
     def done(self, study: Study, entry: Entry, cell: Cell | None) -> None:
         took = time.perf_counter() - self._started
         if cell is not None:
             # Reading takes no time: what counts for other seeds is how long the making took.
             took = max(took, cell.metrics.get("seconds", 0.0))
         self._took[study.name, entry.label] = took
-        self._at += 1
+        self._at, self._share = self._at + 1, 0.0
         self._bar.update(1)
         self._show()
 
     def _show(self) -> None:
-        left = self._bar.format_interval(self.left()) if self._took else "?"
-        self._bar.set_postfix_str(f"left {left}", refresh=True)
+        self._shown = time.perf_counter()
+        left = self._bar.format_interval(self.left()) if self._took or self._share else "?"
+        row = f", row {100.0 * self._share:.0f} %" if self._share else ""
+        self._bar.set_postfix_str(f"left {left}{row}", refresh=True)
 
     def left(self) -> float:
         """Seconds that the cells ahead take, if they take what they took before or the mean."""
-        usual = sum(self._took.values()) / max(len(self._took), 1)
-        return sum(self._took.get(row, usual) for row in self._ahead())
-
-    def _ahead(self) -> Iterator[tuple[str, str]]:
-        yield from self._rows[self._at :]
+        took, present = dict(self._took), 0.0
+        if self._share > 0.0:
+            spent = time.perf_counter() - self._started
+            took.setdefault(self._rows[self._at], spent / self._share)
+            present = spent
+        usual = sum(took.values()) / max(len(took), 1)
+        ahead = sum(took.get(row, usual) for row in self._rows[self._at :])
+        return max(ahead - present, 0.0)

@@ -223,9 +223,16 @@ def _baseline(name: str, **fixed: Any) -> Callable[[Task], Any]:
             # What a row shows after so many steps, whatever the budget.
             keywords["max_steps"] = exact
         keywords.update(random_state=task.seed, device=task.device, threads=task.threads)
+
+        def tell(model: Any, step: int) -> None:
+            share = step / model.max_steps
+            if task.max_seconds is not None:
+                share = max(share, model.history_["seconds"][-1] / task.max_seconds)
+            task.tell(min(share, 1.0))
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return getattr(baselines, name)(**keywords).fit(task.data)
+            return getattr(baselines, name)(**keywords).fit(task.data, callback=tell)
 
     return fit
 

@@ -56,6 +56,10 @@ class Problem:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _untold(share: float) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """What a method is asked to do.
@@ -78,6 +82,9 @@ class Task:
         Threads that may be used.
     problem : Problem
         The whole of it, to which the data belong.
+    tell : callable
+        To be called now and then with the share of the work that is done, from 0 to 1, for the bar
+        that shows the time left; a method that takes seconds need not.
     """
 
     data: np.ndarray
@@ -88,6 +95,7 @@ class Task:
     device: str
     threads: int
     problem: Problem
+    tell: Callable[[float], None] = _untold
 
 
 @dataclass(frozen=True, eq=False)
