@@ -60,7 +60,6 @@ _CHUNK = 4096
 # Pixels of the screen in a pixel of a grid: at least 2, and so many that small grids can be seen.
 _GRID_PIXELS = 900
 _DPI = 100
-_GAP_COLOUR = "#DBE3EB"
 
 
 def load_images(
@@ -217,48 +216,22 @@ def save_grid(
     """
     from matplotlib.figure import Figure
 
+    from geomot import plotting
+
     stack = np.asarray(images)
-    if stack.ndim not in (3, 4) or 0 in stack.shape or stack.dtype.kind not in "fiu":
-        raise ValueError(
-            "images must be numbers of shape (n, height, width) or (n, channels, height, width), "
-            f"got {stack.dtype} of shape {stack.shape}"
-        )
-    if stack.ndim == 3:
-        stack = stack[:, None]
-    n, channels, height, width = stack.shape
-    if channels not in _CHANNELS:
-        raise ValueError(f"images must have 1, 3 or 4 channels, got {channels}")
-    byte = stack.dtype == np.uint8
-    low = (0.0 if byte else float(stack.min())) if vmin is None else float(vmin)
-    high = (255.0 if byte else float(stack.max())) if vmax is None else float(vmax)
-    stack = np.clip((stack - low) / ((high - low) or 1.0), 0.0, 1.0)
-
-    gap = as_count(gap, "gap", 0)
-    columns = math.ceil(math.sqrt(n)) if columns is None else as_count(columns, "columns", 1)
-    rows = -(-n // columns)
-    if row_labels is not None and len(row_labels) != rows:
-        raise ValueError(f"row_labels must have {rows} entries, got {len(row_labels)}")
-    blank = [int(_GAP_COLOUR[k : k + 2], 16) / 255.0 for k in (1, 3, 5)]
-    canvas = np.empty((rows * (height + gap) - gap, columns * (width + gap) - gap, 3))
-    canvas[:] = blank
-    for k, image in enumerate(stack[:, : min(channels, 3)]):
-        top, left = (k // columns) * (height + gap), (k % columns) * (width + gap)
-        canvas[top : top + height, left : left + width] = np.moveaxis(image, 0, -1)
-
-    # Each pixel becomes a square of whole pixels of the file, so that none looks wider than others.
-    scale = max(2, _GRID_PIXELS // max(canvas.shape[:2]))
-    drawn = np.repeat(np.repeat(canvas, scale, axis=0), scale, axis=1)
-    inches = drawn.shape[1] / _DPI, drawn.shape[0] / _DPI
-    figure = Figure(figsize=inches, dpi=_DPI)
+    if stack.dtype == np.uint8:
+        vmin, vmax = 0.0 if vmin is None else vmin, 255.0 if vmax is None else vmax
+    figure = Figure(dpi=_DPI)
     ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.imshow(drawn, interpolation="nearest", aspect="auto")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
-    if row_labels is not None:
-        middles = (np.arange(rows) * (height + gap) + 0.5 * height) * scale - 0.5
-        ax.set_yticks(middles, row_labels)
-        ax.tick_params(axis="y", length=0)
+    plotting.image_grid(
+        stack, columns=columns, row_labels=row_labels, gap=gap, cmap="gray", vmin=vmin, vmax=vmax,
+        ax=ax,
+    )  # fmt: skip
+    # Each pixel becomes a square of whole pixels of the file, so that none looks wider than others.
+    height, width = ax.images[0].get_size()
+    scale = max(2, _GRID_PIXELS // max(height, width))
+    figure.set_size_inches(width * scale / _DPI, height * scale / _DPI)
+    ax.set_aspect("auto")
     if title is not None:
         ax.set_title(title)
     figure.savefig(as_path(path), dpi=_DPI, bbox_inches="tight", pad_inches=0.08)

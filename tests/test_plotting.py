@@ -448,6 +448,19 @@ def test_image_grid_places_each_image():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
 
 
+def test_image_grid_in_colour():
+    images = np.zeros((3, 4, 2, 3))
+    images[0, 0], images[1, 2], images[:, 3] = 2.0, 1.0, 5.0
+    ax = plotting.image_grid(images, columns=2, vmin=0.0, vmax=2.0)
+    canvas = ax.images[0].get_array()
+    assert canvas.shape == (2 * 3 - 1, 2 * 4 - 1, 3)
+    np.testing.assert_array_equal(canvas[0, 0], [1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(canvas[0, 4], [0.0, 0.0, 0.5])
+    # between images, and where there is none
+    assert canvas[2, 0].min() > 0.8
+    assert canvas[4, 5].min() > 0.8
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -455,6 +468,7 @@ def test_image_grid_places_each_image():
         ({"images": np.zeros((2, 6)), "shape": (2, 2)}, "shape must be"),
         ({"images": np.zeros((0, 2, 2))}, "images must have shape"),
         ({"images": np.zeros(4)}, "images must have shape"),
+        ({"images": np.zeros((2, 2, 4, 4))}, "images must have 1, 3 or 4 channels, got 2"),
         ({"images": np.zeros((4, 2, 2)), "row_labels": ["one"]}, "row_labels must have 2"),
         ({"images": np.zeros((4, 2, 2)), "columns": 0}, "columns must be at least 1"),
     ],

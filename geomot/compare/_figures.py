@@ -17,7 +17,7 @@ from geomot.compare._study import Study
 if TYPE_CHECKING:
     from geomot.compare._report import Report
 
-__all__ = ["draw"]
+__all__ = ["draw", "write"]
 
 _DPI = 110
 _COLUMNS = 4
@@ -49,20 +49,22 @@ _RATE = 0.2
 _TURNS = 120
 
 
-def draw(report: Report, folder: Path) -> list[Path]:
-    """Draw the figures of all studies, and return their files."""
-    written = []
+def draw(report: Report) -> dict[str, Any]:
+    """Draw the figures of all studies, by name."""
+    figures = {}
     for study in report.studies:
         for kind in study.figures:
             figure = _KINDS[kind](report, study)
-            if figure is None:
-                continue
-            path = folder / f"{study.name}-{kind}.png"
-            partial = folder / f".{path.name}.{os.getpid()}.partial"
-            figure.savefig(partial, dpi=_DPI, format="png")
-            os.replace(partial, path)
-            written.append(path)
-    return written
+            if figure is not None:
+                figures[f"{study.name}-{kind}"] = figure
+    return figures
+
+
+def write(figure: Any, path: Path) -> None:
+    """Write a figure in one step."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    figure.savefig(partial, dpi=_DPI, format="png")
+    os.replace(partial, path)
 
 
 def _figure(panels: int, title: str, **axes: Any) -> tuple[Any, list[Any]]:
@@ -319,9 +321,7 @@ def _images(report: Report, study: Study) -> Any:
         return None
     rows = []
     for cell in cells:
-        stack = cell.arrays["samples"][:_IMAGES_IN_A_ROW]
-        # Of colours, their mean.
-        rows.append(stack.mean(axis=1) if stack.ndim == 4 else stack)
+        rows.append(cell.arrays["samples"][:_IMAGES_IN_A_ROW])
     per_row = min(len(row) for row in rows)
     images = np.concatenate([row[:per_row] for row in rows])
     figure = Figure(figsize=(2.2 + 0.45 * per_row, 0.5 + 0.47 * len(rows)), layout="constrained")
@@ -354,8 +354,6 @@ def _strips(report: Report, study: Study) -> Any:
     t = np.linspace(0.0, 1.0, _STRIP_STEPS)[:, None]
     codes = np.concatenate([(1.0 - t) * start[i] + t * end[partners[i]] for i in rows])
     images = np.asarray(problem.codec.decode(codes))
-    # Of colours, their mean.
-    images = images.mean(axis=1) if images.ndim == 4 else images
     figure = Figure(figsize=(0.5 * _STRIP_STEPS, 0.5 + 0.5 * len(rows)), layout="constrained")
     ax = figure.add_subplot()
     low, high = float(problem.train.min()), float(problem.train.max())

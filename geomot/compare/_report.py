@@ -275,6 +275,18 @@ class Report:
         }
         return json.dumps(whole, indent=1) + "\n"
 
+    def figures(self) -> dict[str, Any]:
+        """Draw the figures of the studies, with matplotlib.
+
+        Returns
+        -------
+        dict of str to matplotlib.figure.Figure
+            By study and kind, such as "E2-surface"; pyplot does not know them.
+        """
+        from geomot.compare._figures import draw
+
+        return draw(self)
+
     def save(self, folder: str | os.PathLike[str], *, figures: bool = True) -> list[Path]:
         """Write table.md, table.csv, table.json and the figures.
 
@@ -303,9 +315,11 @@ class Report:
             os.replace(partial, place / name)
             written.append(place / name)
         if figures:
-            from geomot.compare._figures import draw
+            from geomot.compare._figures import write
 
-            written += draw(self, place)
+            for name, figure in self.figures().items():
+                write(figure, place / f"{name}.png")
+                written.append(place / f"{name}.png")
         return written
 
 
