@@ -158,10 +158,9 @@ COARSE_SITES = 32
 COARSE_FLOOR = 0.1
 LLOYD_STEPS = 5
 
-# Sites in a plane or on a line from which on the whole matrix is solved with, what its diagonal is
-# raised by for each unit of total variation and at least, as a share of what steps site by site
-# raise it by, and how much the number of looks at gaps grows between factorisations.
-GRAPH_SITES = 64
+# Sites in a plane or on a line: what the diagonal of their whole matrix is raised by for each unit
+# of total variation and at least, as a share of what steps site by site raise it by, and how much
+# the number of looks at gaps grows between factorisations.
 DAMPING = 0.4
 LEAST_DAMPING = 0.01
 REFACTOR_GROWTH = 1.1

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, diags_array
+from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from geomot._constants import (
@@ -22,7 +22,6 @@ from geomot._constants import (
     COARSE_SITES,
     DAMPING,
     FAR_TOO_LARGE,
-    GRAPH_SITES,
     HESSIAN_MEMORY,
     LEAST_DAMPING,
     LLOYD_STEPS,
@@ -40,8 +39,25 @@ IntArray = NDArray[np.int64]
 # Gaps are differences of float32 scores of about 1: below this they are rounding.
 _LEAST_GAP = 1e-7
 
+# Entries of the diagonal for each unit of mass that are this many times the median stand out.
+_STANDS_OUT = 10.0
+
+# The density of gaps at 0 is that of a kernel of this width, as a share of the geometric mean of
+# the gaps; for exponential ones this is half of their median.
+_WIDTH = 0.6
+
+# Sites whose gaps are this much smaller than usual, on a logarithmic scale, are close to others.
+# Entries of their rows matter from this share of the diagonal on; and the least part of a diagonal
+# that is not exchanged among them.
+_CLOSE = -2.0
+_STRONG = 0.1
+_LEAST_SHARE = 1e-6
+
 # Directions in which the sites vary by less than this share, squared, do not count.
 _FLAT = 1e-12
+
+# Fewer sites have no masses to move over distances.
+_FEW_SITES = 3
 
 
 class Curvature:
@@ -59,31 +75,66 @@ class Curvature:
         n = len(design)
         self.looks = 0
         self.diagonal = np.zeros(n)
+        self.trace = 0.0  # of the diagonal, without entries that stand out
+        # samples of each cell in a look, those that a site is first or second for, and the sum of
+        # the logarithms of their gaps
+        self.hits = np.zeros(n)
+        self.parts = np.zeros(n)
+        self.logs = np.zeros(n)
+        self.usual = 0.0
+        self.near = _Close(n)
         self.far: _Far = _choose_far(design.frame_sites, rng)
 
     def update(self, winners: WinnersLike) -> None:
         """Take the gaps of a batch into the estimate."""
         gaps = (winners.best - winners.runner).astype(np.float64)
         if not np.isfinite(gaps).all():  # a single site has no runner-up
-            self.diagonal[:] = 1.0
+            self.diagonal[:] = self.trace = 1.0
             return
-        width = max(0.5 * float(np.median(gaps)), _LEAST_GAP)
-        decay = np.exp(-gaps / width)
-        density = decay / (1.0 + decay) ** 2 / (width * len(gaps))
         self.looks += 1
         weight = max(1.0 / self.looks, HESSIAN_MEMORY)
+        levels = self._levels(np.log(np.maximum(gaps, _LEAST_GAP)), winners, weight)
+        # by the gaps that are usual in the cell: to a step for those of all between two sites that
+        # lie close together, the whole mass of one would answer
+        width = _WIDTH * np.exp(self.usual + levels[winners.first])
+        decay = np.exp(-gaps / width)
+        density = decay / (1.0 + decay) ** 2 / (width * len(gaps))
         n = len(self.diagonal)
         diagonal = np.bincount(winners.first, density, n) + np.bincount(winners.second, density, n)
         self.diagonal += weight * (diagonal - self.diagonal)
+        self.trace = self._usual_trace()
         self.far.update(winners.first, winners.second, density, weight)
+        if not self.far.complete:
+            self.near.update(winners.first, winners.second, density, weight, levels < _CLOSE)
+
+    def _levels(self, logs: FloatArray, winners: WinnersLike, weight: float) -> FloatArray:
+        """Mean logarithm of the gaps that each site has a part in, less that of all."""
+        n = len(self.diagonal)
+        first = np.bincount(winners.first, minlength=n)
+        count = first + np.bincount(winners.second, minlength=n)
+        total = np.bincount(winners.first, logs, n) + np.bincount(winners.second, logs, n)
+        self.hits += weight * (first - self.hits)
+        self.parts += weight * (count - self.parts)
+        self.logs += weight * (total - self.logs)
+        # as many samples as are remembered, and one more of the usual kind
+        self.usual = float(self.logs.sum() / self.parts.sum())
+        levels: FloatArray = (self.logs + weight * self.usual) / (self.parts + weight) - self.usual
+        return levels
+
+    def _usual_trace(self) -> float:
+        """Trace to which no site adds far more than its mass: some have another next to them."""
+        share = self.hits / self.hits.sum()
+        seen = share > 0.0
+        ratios = self.diagonal[seen] / share[seen]
+        return float(np.minimum(self.diagonal, _STANDS_OUT * np.median(ratios) * share).sum())
 
     def observe(self, total_variation: float) -> None:
         """Note how far the masses were from their targets."""
         self.far.observe(total_variation)
 
     def masses(self, targets: FloatArray) -> FloatArray:
-        """Targets, and where the diagonal tells that a cell is far larger, its mass."""
-        share = self.diagonal / self.diagonal.sum()
+        """Targets, and where hits tell that a cell is far larger, its mass."""
+        share = self.hits / max(self.hits.sum(), 1.0)
         return np.where(share > FAR_TOO_LARGE * targets, share, targets)
 
     def newton_step(
@@ -91,11 +142,57 @@ class Curvature:
     ) -> tuple[FloatArray | float, FloatArray | float]:
         """Parts of an approximate solution of H step = excess: site by site, and over distances.
 
-        ``floor`` times its trace is added to the diagonal.
+        ``floor`` times the trace is added to the diagonal.
         """
-        ground = floor * self.diagonal.sum()
+        ground = floor * self.trace
         far = self.far.step(excess, ground)
-        return (0.0 if self.far.complete else excess / (self.diagonal + ground)), far
+        if self.far.complete:
+            return 0.0, far
+        return self.near.step(excess, self.diagonal + ground), far
+
+
+class _Close:
+    """Steps site by site, but together for sites that lie far closer than usual.
+
+    Two of them exchange masses at the least difference of their heights, and with others only if
+    both move: of the matrix's rows for such sites, entries that matter are taken as they are.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.flow = csr_array((n, n))
+        self.members = np.zeros(0, dtype=np.int64)
+
+    def update(
+        self,
+        first: NDArray[Any],
+        second: NDArray[Any],
+        density: FloatArray,
+        weight: float,
+        close: NDArray[np.bool_],
+    ) -> None:
+        """Average the flow between sites that are close to others in."""
+        self.members = np.flatnonzero(close)
+        both = close[first] & close[second]
+        if not (both.any() or self.flow.nnz):
+            return
+        flow = coo_array((density[both], (first[both], second[both])), shape=(self.n, self.n))
+        self.flow = self.flow * (1.0 - weight) + (flow + flow.T).tocsr() * weight
+
+    def step(self, excess: FloatArray, diagonal: FloatArray) -> FloatArray:
+        """Solve with the diagonal, and with the flow between close sites."""
+        step = excess / diagonal
+        if self.members.size:
+            own = diagonal[self.members]
+            flow = self.flow[self.members][:, self.members].tocoo()
+            strong = flow.data > _STRONG * np.minimum(own[flow.row], own[flow.col])
+            ends = flow.row[strong], flow.col[strong]
+            flow = coo_array((flow.data[strong], ends), shape=flow.shape)
+            # what was seen of the flow at other times may exceed the diagonal
+            own = np.maximum(own, np.asarray(flow.sum(axis=1)).ravel() * (1.0 + _LEAST_SHARE))
+            matrix = (diags_array(own) - flow).tocsc()
+            step[self.members] = splu(matrix).solve(excess[self.members])
+        return step
 
 
 class _Far(Protocol):
@@ -117,10 +214,10 @@ class _Far(Protocol):
 
 def _choose_far(sites: FloatArray, rng: np.random.Generator) -> _Far:
     n = len(sites)
-    spread = (
-        np.linalg.eigvalsh(np.cov(sites.T).reshape(sites.shape[1], -1)) if n > 1 else np.ones(1)
-    )
-    if n >= GRAPH_SITES and np.count_nonzero(spread > _FLAT * spread.max()) <= 2:
+    if n < _FEW_SITES:
+        return _Nothing()
+    spread = np.linalg.eigvalsh(np.cov(sites.T).reshape(sites.shape[1], -1))
+    if np.count_nonzero(spread > _FLAT * spread.max()) <= 2:
         return _Graph(n)
     count = min(COARSE_CLUSTERS, n // COARSE_SITES)
     return _Clusters(sites, count, rng) if count > 1 else _Nothing()

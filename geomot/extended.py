@@ -18,8 +18,10 @@ from scipy.sparse import csr_array
 from scipy.spatial import QhullError
 
 from geomot._validation import as_count, as_generator, as_points, as_threads, as_tolerance
+from geomot.diagram import PowerDiagram
 from geomot.interpolation import Combination, LineRule, Rule, SimplicialRule, SmoothedRule
 from geomot.solution import Solution
+from geomot.sources import Source, UniformPolygon
 from geomot.spacing import Spacing, angles
 
 __all__ = ["ExtendedMap"]
@@ -36,13 +38,22 @@ _THRESHOLD_POINTS = 20_000
 _ROUNDS = 1000
 _CHUNK = 2**16
 
+# What stands for a source in the plane without a border: an ellipse of so many of its standard
+# deviations, the first that does, and sides. Where cells meet farther out, the order of their
+# centroids may be another; where the ellipse is small, outer sites have no triangle in it.
+_DEVIATIONS = (3.0, 4.0, 6.0)
+_SIDES = 64
+
+# A smaller ratio of variances is a line.
+_FLAT = 1e-12
+
 
 class ExtendedMap:
     """Continuous extension of an optimal map, for points that are not in the data.
 
     In one dimension it is linear between the centroids of neighbouring cells, in the plane linear
-    on the triangles between them, if the source has exact diagrams; elsewhere it is the gradient of
-    the smoothed Brenier potential, piecewise linear too (`geomot.interpolation`).
+    on the triangles between them; elsewhere it is the gradient of the smoothed Brenier potential,
+    piecewise linear too (`geomot.interpolation`).
 
     A point is singular if a site with a share in its image lies too far from the site of the cell
     that it is in.
@@ -129,12 +140,12 @@ class ExtendedMap:
         s = self.solution
         centroids = s.centroids
         d = s.source.dim
-        if s.source.exact and d <= 2:
+        if s.source.exact and d == 1:
             held = np.flatnonzero(~np.isnan(centroids[:, 0]))
-            if d == 1:
-                return LineRule(centroids[held], held), "line"
+            return LineRule(centroids[held], held), "line"
+        if d == 2:
             try:
-                return SimplicialRule(s.diagram()), "simplicial"
+                return _simplicial(s), "simplicial"
             except QhullError:
                 pass  # on a line, or too few
         return SmoothedRule(s.sites, s.weights, centroids, self.smoothing, self.threads), "smoothed"
@@ -319,6 +330,28 @@ class ExtendedMap:
         points = self.solution.source.sample(n, as_generator(random_state))
         rate = float(np.mean(self.is_singular(points)))
         return rate, float(np.sqrt(max(rate * (1.0 - rate), 1.0 / n) / n))
+
+
+def _simplicial(solution: Solution) -> SimplicialRule:
+    """The rule in the plane, if it can be with the dual of the diagram."""
+    if solution.source.exact:
+        return SimplicialRule(solution.diagram())
+    for reach in _DEVIATIONS:
+        cells = PowerDiagram(solution.sites, solution.weights, _ellipse(solution.source, reach))
+        rule = SimplicialRule(cells, solution.centroids)
+        if rule.mesh.kept:
+            break
+    return rule
+
+
+def _ellipse(source: Source, deviations: float) -> UniformPolygon:
+    """Ellipse of so many standard deviations about a source in the plane."""
+    values, vectors = np.linalg.eigh(source.covariance)
+    if not values[0] > _FLAT * values[1]:
+        raise QhullError("the source lies on a line")
+    angle = 2.0 * np.pi * np.arange(_SIDES) / _SIDES
+    circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    return UniformPolygon(source.mean + deviations * (circle * np.sqrt(values)) @ vectors.T)
 
 
 def _as_positive(value: Any, name: str) -> float:

@@ -102,24 +102,29 @@ class SimplicialRule:
     ----------
     diagram : PowerDiagram
         The cells, in the plane.
+    centroids : ndarray of shape (n, 2), optional
+        Those of the source's mass in the cells, if the diagram's domain only stands for the source;
+        NaN where there is none. By default the diagram's own.
 
     Raises
     ------
     QhullError
-        If the centroids are fewer than three, or on a line.
+        If the sites are on a line, or fewer than three have a centroid, or those are on a line.
     """
 
-    def __init__(self, diagram: PowerDiagram) -> None:
+    def __init__(self, diagram: PowerDiagram, centroids: FloatArray | None = None) -> None:
         self.diagram = diagram
-        centroids = diagram.centroids
+        centroids = diagram.centroids if centroids is None else centroids
         held = np.flatnonzero(~np.isnan(centroids[:, 0]))
         # coincident sites have one cell, which is the first one's
         self.labels = held
         self.place = np.zeros(len(centroids), dtype=np.int64)
         self.place[held] = np.arange(len(held))
-        if len(held) < 3:
-            raise QhullError("a triangulation needs three points")
-        self.mesh = Mesh(centroids[held], self.place[dual_triangles(diagram)])
+        if len(held) < 3 or not len(diagram.triangulation):
+            raise QhullError("a triangulation needs three points that are not on a line")
+        triangles = dual_triangles(diagram)
+        triangles = triangles[np.isin(triangles, held).all(axis=1)]
+        self.mesh = Mesh(centroids[held], self.place[triangles])
 
     @property
     def triangles(self) -> IntArray:

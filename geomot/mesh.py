@@ -59,12 +59,15 @@ class Mesh:
         Corners, counter-clockwise.
     neighbours : ndarray of shape (m, 3), int64
         The triangle across the edge opposite to each corner; -1 outside.
+    kept : bool
+        Whether the given triangles were kept.
     """
 
     def __init__(self, points: FloatArray, triangles: IntArray | None = None) -> None:
         self.points = points
         hull = ConvexHull(points)
         filled = None if triangles is None else _filled(points, triangles, hull)
+        self.kept = filled is not None
         if filled is None:
             filled = _oriented(points, Delaunay(points).simplices.astype(np.int64))
         self.triangles = filled

@@ -139,7 +139,7 @@ class Fit:
         winners = self.design.winners(self.draw(self.batch_groups), self.latest, runner=True)
         self.hessian.update(winners)
         relative = np.log(self.masses * len(self.masses))
-        self.latest += FORESIGHT * relative / self.hessian.diagonal.sum()
+        self.latest += FORESIGHT * relative / self.hessian.trace
         self.latest -= self.latest.mean()
         self.average[:] = self.latest
 

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.spatial import ConvexHull, Delaunay
 from sklearn.exceptions import NotFittedError
 
+import geomot
 from geomot import BrenierMap, ExtendedMap, Gaussian, UniformBox
 from geomot._core.select import largest
 from geomot.interpolation import LineRule, SimplicialRule, SmoothedRule
@@ -200,6 +201,45 @@ def test_mesh_with_triangles_that_overlap():
     points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     mesh = Mesh(points, np.array([[0, 1, 2], [0, 1, 3]]))
     check_mesh(mesh)
+
+
+def test_sources_without_a_border_have_triangles_too():
+    sites = rng(21).standard_normal((300, 2)) @ np.array([[1.0, 0.4], [0.0, 0.3]])
+    source = geomot.Gaussian([3.0, -1.0], [[2.0, 0.9], [0.9, 0.5]])
+    solution = geomot.solve(sites, source=source, tol=0.03, random_state=0)
+    extended = geomot.ExtendedMap(solution, threshold=np.inf)
+    assert extended.rule == "simplicial"
+    # a centroid goes to its site
+    held = ~np.isnan(solution.centroids[:, 0])
+    np.testing.assert_allclose(extended.transform(solution.centroids[held]), sites[held], atol=1e-9)
+    # the dual's triangles, not Delaunay's
+    mesh = extended._rule.mesh
+    other = Mesh(mesh.points)
+    same = {frozenset(t) for t in mesh.triangles} & {frozenset(t) for t in other.triangles}
+    assert len(same) < 0.9 * len(other.triangles)
+    # samples are new, and as far from the sites as triangles are wide
+    samples = extended.sample(1000, 0)
+    apart = np.linalg.norm(samples[:, None] - sites, axis=2).min(axis=1)
+    assert np.quantile(apart, 0.3) > 0.01
+    # and nowhere does a small step make a jump
+    x = source.sample(2000, np.random.default_rng(1))
+    moved = extended.transform(x + 1e-7) - extended.transform(x)
+    assert np.abs(moved).max() < 1e-4
+
+
+@pytest.mark.parametrize("case", ["sites on a line", "source on a line"])
+def test_no_triangles_on_lines(case):
+    along = rng(22).standard_normal((200, 1))
+    source = geomot.Gaussian(np.zeros(2), 1.0)
+    sites = rng(23).random((20, 2))
+    if case == "sites on a line":
+        sites = np.linspace(0.0, 1.0, 20)[:, None] * [1.0, 2.0]
+    else:
+        source = geomot.Samples(np.hstack([along, -along]))
+    solution = geomot.solve(sites, source=source, tol=0.1, random_state=0)
+    extended = geomot.ExtendedMap(solution)
+    assert extended.rule == "smoothed"
+    assert np.isfinite(extended.sample(100, 0)).all()
 
 
 def test_smoothed_rule_maximises(space):

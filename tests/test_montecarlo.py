@@ -159,7 +159,9 @@ def test_masses_are_those_of_the_exact_cells(n, d, equal):
 
 
 def test_heights_approach_the_exact_ones():
-    """At the rate of the root of the samples, over a factor of about 64."""
+    """At the rate of the root of the samples, over a factor of about 45, or faster: these are of
+    low discrepancy.
+    """
     r = np.random.default_rng(1)
     sites = r.random((30, 2))
     exact = geomot.solve(sites).weights
@@ -176,7 +178,7 @@ def test_heights_approach_the_exact_ones():
         samples.append(s.estimate.n_fit_samples)
     assert 30 <= samples[1] / samples[0] <= 150
     rate = np.log(errors[0] / errors[1]) / np.log(samples[1] / samples[0])
-    assert 0.35 <= rate <= 0.65, (rate, errors, samples)
+    assert 0.35 <= rate <= 1.0, (rate, errors, samples)
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 40])
@@ -514,11 +516,11 @@ def test_sites_too_far_outside():
 @pytest.mark.parametrize("shift", [1e2, 1e5])
 def test_sites_far_outside(shift):
     plane = np.random.default_rng(8).integers(0, 2**12, (40, 2)) / 2.0**12 + shift
-    s = solve(plane, tol=0.1)
+    s = solve(plane, tol=0.02)
     assert s.converged
     true = PowerDiagram(plane, s.weights_exact).masses
     assert np.abs(z_scores(s, true)).max() <= 5
-    assert 0.5 * np.abs(true - 1 / 40).sum() <= 0.1
+    assert 0.5 * np.abs(true - 1 / 40).sum() <= 0.02
     assert s.cost == pytest.approx(2 * shift**2, rel=3 / shift)
 
 

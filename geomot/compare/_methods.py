@@ -138,12 +138,10 @@ class _Resampled:
         self._data = data
 
     def sample(self, n: int, random_state: Any = None) -> np.ndarray:
+        # Independently, as generators draw: data that hold as many points of each mode would
+        # otherwise be nearer to others of the kind than anything random can be.
         rng = np.random.default_rng(random_state)
-        whole, rest = divmod(n, len(self._data))
-        # Without repetition as far as they go.
-        rows = [rng.permutation(len(self._data)) for _ in range(whole)]
-        rows.append(rng.permutation(len(self._data))[:rest])
-        return self._data[np.concatenate(rows)]
+        return self._data[rng.integers(len(self._data), size=n)]
 
 
 class MapModel:
