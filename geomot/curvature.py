@@ -105,7 +105,8 @@ class Curvature:
         self.trace = self._usual_trace()
         self.far.update(winners.first, winners.second, density, weight)
         if not self.far.complete:
-            self.near.update(winners.first, winners.second, density, weight, levels < _CLOSE)
+            close = levels < _CLOSE
+            self.near.update(winners.first, winners.second, density, weight, close, self.diagonal)
 
     def _levels(self, logs: FloatArray, winners: WinnersLike, weight: float) -> FloatArray:
         """Mean logarithm of the gaps that each site has a part in, less that of all."""
@@ -161,7 +162,9 @@ class _Close:
     def __init__(self, n: int) -> None:
         self.n = n
         self.flow = csr_array((n, n))
+        # sites with an entry that matters, and these entries by their places among the sites
         self.members = np.zeros(0, dtype=np.int64)
+        self.entries = coo_array((0, 0))
 
     def update(
         self,
@@ -170,27 +173,31 @@ class _Close:
         density: FloatArray,
         weight: float,
         close: NDArray[np.bool_],
+        diagonal: FloatArray,
     ) -> None:
         """Average the flow between sites that are close to others in."""
-        self.members = np.flatnonzero(close)
         both = close[first] & close[second]
         if not (both.any() or self.flow.nnz):
             return
         flow = coo_array((density[both], (first[both], second[both])), shape=(self.n, self.n))
         self.flow = self.flow * (1.0 - weight) + (flow + flow.T).tocsr() * weight
+        found = self.flow.tocoo()
+        matters = found.data > _STRONG * np.minimum(diagonal[found.row], diagonal[found.col])
+        matters &= close[found.row] & close[found.col]
+        self.members, places = np.unique(
+            np.stack([found.row[matters], found.col[matters]]), return_inverse=True
+        )
+        k = len(self.members)
+        self.entries = coo_array((found.data[matters], tuple(places.reshape(2, -1))), shape=(k, k))
 
     def step(self, excess: FloatArray, diagonal: FloatArray) -> FloatArray:
         """Solve with the diagonal, and with the flow between close sites."""
         step = excess / diagonal
         if self.members.size:
-            own = diagonal[self.members]
-            flow = self.flow[self.members][:, self.members].tocoo()
-            strong = flow.data > _STRONG * np.minimum(own[flow.row], own[flow.col])
-            ends = flow.row[strong], flow.col[strong]
-            flow = coo_array((flow.data[strong], ends), shape=flow.shape)
             # what was seen of the flow at other times may exceed the diagonal
-            own = np.maximum(own, np.asarray(flow.sum(axis=1)).ravel() * (1.0 + _LEAST_SHARE))
-            matrix = (diags_array(own) - flow).tocsc()
+            exchanged = np.bincount(self.entries.row, self.entries.data, len(self.members))
+            own = np.maximum(diagonal[self.members], exchanged * (1.0 + _LEAST_SHARE))
+            matrix = (diags_array(own) - self.entries).tocsc()
             step[self.members] = splu(matrix).solve(excess[self.members])
         return step
 

@@ -139,13 +139,13 @@ def test_close_sites_step_together():
     first, second = np.array([0, 2, 4, 0]), np.array([1, 3, 5, 2])
     density = np.array([100.0, 50.0, 1.0, 0.5])
     tight = np.array([True, True, True, True, False, False])
-    close.update(first, second, density, 1.0, tight)
     diagonal = np.array([101.0, 100.5, 51.0, 51.5, 2.0, 3.0])
+    close.update(first, second, density, 1.0, tight, diagonal)
     excess = np.array([1.0, -1.0, 1.0, 1.0, 2.0, 3.0])
     matrix = np.diag(diagonal)
     matrix[0, 1] = matrix[1, 0] = -100.0
     matrix[2, 3] = matrix[3, 2] = -50.0
     np.testing.assert_allclose(close.step(excess, diagonal), np.linalg.solve(matrix, excess))
     # none is close: site by site
-    close.update(first, second, density, 0.5, np.zeros(6, dtype=bool))
+    close.update(first, second, density, 0.5, np.zeros(6, dtype=bool), diagonal)
     np.testing.assert_allclose(close.step(excess, diagonal), excess / diagonal)
