@@ -364,12 +364,14 @@ def test_run_refuses(tmp_path):
         compare.studies("E7")
 
 
-def test_training_data_repeat_only_when_they_must():
+def test_training_data_are_drawn_as_generators_draw():
     data = np.arange(10.0)[:, None]
     model = _methods._Resampled(data)
-    assert sorted(model.sample(10, 0)[:, 0]) == list(range(10))
-    assert len(model.sample(25, 0)) == 25
-    assert np.bincount(model.sample(25, 0)[:, 0].astype(int)).tolist().count(1) == 0
+    np.testing.assert_array_equal(model.sample(25, 0), model.sample(25, 0))
+    draws = [model.sample(10, k)[:, 0].astype(int) for k in range(500)]
+    counts = np.array([np.bincount(draw, minlength=10) for draw in draws])
+    # With the variance of independent draws, 10 * 0.1 * 0.9, where permutations have none.
+    assert counts.var(axis=0).mean() == pytest.approx(0.9, rel=0.15)
 
 
 @needs_torch
