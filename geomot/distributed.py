@@ -34,7 +34,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -265,23 +265,42 @@ def _lost(happened: str) -> DistributedError:
 def _roll_call(rank: int, size: int) -> str:
     """Who is missing from the group, or has left it, in a few words."""
     store = _post(rank, "")
-    missing = [other for other in range(size) if other != rank]
-    deadline = time.monotonic() + ROLL_CALL
     try:
-        while missing:
-            for other in tuple(missing):
-                if store.check([_key(other)]):
-                    missing.remove(other)
-                    reason = store.get(_key(other)).decode()
-                    if reason:
-                        return f"rank {other} ended with {reason}"
-            if time.monotonic() > deadline:
-                names = ", ".join(map(str, missing))
-                return f"no answer from rank{'s' * (len(missing) > 1)} {names}"
-            time.sleep(0.02)
+        answer = _who_is_missing(store, [other for other in range(size) if other != rank])
+        store.set(f"{_key(rank)}/done", "")
     except (RuntimeError, AttributeError):
         return "no answer from the process that holds the store, rank 0 or the launcher"
+    if rank == 0:
+        _wait_for_calls(store, size)
+    return answer
+
+
+def _who_is_missing(store: Any, missing: list[int]) -> str:
+    deadline = time.monotonic() + ROLL_CALL
+    while missing:
+        for other in tuple(missing):
+            if store.check([_key(other)]):
+                missing.remove(other)
+                reason = store.get(_key(other)).decode()
+                if reason:
+                    return f"rank {other} ended with {reason}"
+        if time.monotonic() > deadline:
+            names = ", ".join(map(str, missing))
+            return f"no answer from rank{'s' * (len(missing) > 1)} {names}"
+        time.sleep(0.02)
     return "all ranks answer, but a connection broke"
+
+
+def _wait_for_calls(store: Any, size: int) -> None:
+    """Stay, since the store may end with this rank, while others call the roll or may begin to."""
+    now = time.monotonic()
+    with suppress(RuntimeError):
+        while (waited := time.monotonic() - now) < 2.0 * ROLL_CALL:
+            here = [other for other in range(1, size) if store.check([_key(other)])]
+            done = all(store.check([f"{_key(other)}/done"]) for other in here)
+            if done and (len(here) == size - 1 or waited > ROLL_CALL):
+                return
+            time.sleep(0.02)
 
 
 def _post(rank: int, reason: str) -> Any:

@@ -336,6 +336,50 @@ def test_a_killed_rank_ends_the_run(tmp_path, size, lost):
     assert resumed.converged
 
 
+class Store:
+    """What ranks tell each other, until the process that holds it ends."""
+
+    def __init__(self):
+        self.values, self.closed = {}, False
+
+    def _open(self):
+        if self.closed:
+            raise RuntimeError("connection reset by peer")
+        return self.values
+
+    def set(self, key, value):
+        self._open()[key] = value.encode()
+
+    def get(self, key):
+        return self._open()[key]
+
+    def check(self, keys):
+        return all(key in self._open() for key in keys)
+
+
+@pytest.mark.parametrize("late", [0.1, 0.4])
+def test_the_holder_of_the_store_stays_for_those_who_notice_later(monkeypatch, late):
+    store, said = Store(), {}
+
+    def post(rank, reason):
+        store.set(distributed._key(rank), reason)
+        return store
+
+    def call():
+        time.sleep(late)
+        said[2] = distributed._roll_call(2, 3)
+
+    monkeypatch.setattr(distributed, "ROLL_CALL", 0.3)
+    monkeypatch.setattr(distributed, "_post", post)
+    other = threading.Thread(target=call)
+    other.start()
+    said[0] = distributed._roll_call(0, 3)
+    store.closed = True
+    other.join()
+    assert "rank 1" in said[0] or "ranks 1, 2" in said[0]
+    assert said[2] == "no answer from rank 1"
+
+
 FAILS = """
 import os, sys
 import numpy as np
