@@ -290,7 +290,8 @@ class Field:
                 slopes.append(_slope(layer, z, y))
         grad = last.weight
         for layer in layers[::-1]:
-            grad = grad @ layer.weight if hasattr(layer, "weight") else grad * slopes.pop()
+            linear = isinstance(layer, torch.nn.Linear)
+            grad = grad @ layer.weight if linear else grad * slopes.pop()
         grad = grad.expand(len(x), -1)
         return [grad] if t is None else [grad[:, :-1], grad[:, -1]]
 

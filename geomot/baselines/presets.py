@@ -37,6 +37,14 @@ _E1: dict[str, Any] = {
     "activation": "relu",
 }
 
+_E4_FLOW: dict[str, Any] = {
+    "batch_size": 512,
+    "standardize": False,
+    "width_start": 50.0,
+    "width_end": 0.1,
+    "width_factor": 1.5,
+}
+
 _E3_MAP: dict[str, Any] = {
     "max_steps": 200_000,
     "batch_size": 64,
@@ -115,23 +123,11 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "E3": _e3(10),
     "E3-faces": _e3(100),
     "E4": {
-        "FluidFlow": {
-            "batch_size": 512,
-            "standardize": False,
-            "width_start": 50.0,
-            "width_end": 0.1,
-            "width_factor": 1.5,
-        },
+        "FluidFlow": _E4_FLOW,
         "GAN": {"max_steps": 8000, "batch_size": 512, "standardize": False},
     },
     "E4-codes": {
-        "FluidFlow": {
-            "batch_size": 512,
-            "standardize": False,
-            "width_start": 50.0,
-            "width_end": 0.1,
-            "width_factor": 1.5,
-        },
+        "FluidFlow": _E4_FLOW,
     },
     "E5-moons": _e5(0.5, 0.1, 48),
     "E5-moons-7": _e5(0.1, 0.01, 48),

@@ -24,9 +24,6 @@ _LOG_EVERY = 100
 # Directions in which data hardly vary get this share of the largest variance in the source.
 _LEAST_VARIANCE = 1e-6
 
-# Sides of the polygon that stands for a disk.
-_SIDES = 256
-
 _REGISTRY: dict[str, Method] = {}
 
 
@@ -165,17 +162,16 @@ class MapModel:
 
 def matching_source(data: np.ndarray) -> Any:
     """A source with the mean and covariance of data: a disk in the plane, normal in space."""
-    from geomot import sources
+    from geomot.generator import matching_disk
+    from geomot.sources import Gaussian
 
-    mean = data.mean(axis=0)
     values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(data.T, bias=True)))
     if not values[-1] > 0.0:
         raise ValueError("data must not be all equal")
     if data.shape[1] == 2:
-        # The uniform measure on a disk of radius r has the total variance r^2 / 2.
-        return sources.UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * values.sum())))
+        return matching_disk(data, np.full(len(data), 1.0 / len(data)))
     values = np.maximum(values, _LEAST_VARIANCE * values[-1])
-    return sources.Gaussian(mean, (vectors * values) @ vectors.T)
+    return Gaussian(data.mean(axis=0), (vectors * values) @ vectors.T)
 
 
 def _transport(extended: bool) -> Callable[[Task], Any]:
