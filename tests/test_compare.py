@@ -216,6 +216,20 @@ def test_divergence_is_a_result(tmp_path):
     report.save(tmp_path / "out")
 
 
+def test_one_runaway_does_not_flatten_a_figure(tmp_path):
+    @compare.register("Far")
+    def far(task):
+        return Model(shift=1e4)
+
+    def scales(*names):
+        figures = compare.run([study(*names)], tmp_path, seeds=(0, 1)).figures()
+        axes = figures["data-bars"].axes
+        return {ax.get_title().split(" ")[0]: ax.get_xscale() for ax in axes}
+
+    assert scales("TrainingData", "BrenierMap", "Far")["W2"] == "symlog"
+    assert scales("TrainingData", "BrenierMap")["W2"] == "linear"
+
+
 def test_failure_stops_nothing_and_is_tried_again(tmp_path):
     calls = []
 
@@ -246,6 +260,7 @@ def test_tables_hold_means_and_spreads(tmp_path):
     assert found.mean == pytest.approx(np.mean(values))
     assert found.deviation == pytest.approx(np.std(values, ddof=1))
     assert found.count == 3
+    np.testing.assert_array_equal(report.values("data", "ExtendedMap", "w2"), values)
 
     written = report.save(tmp_path)
     assert {path.name for path in written} == {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,9 @@ _CURVES = {
 
 # Columns of the tables that are no measure of quality.
 _UNDRAWN = ("steps", "modes", "cost", "kinetic", "half_step", "gap")
+
+# A metric gets a logarithmic axis if one row is so many times the typical one.
+_RUNAWAY = 50.0
 
 _IMAGES_IN_A_ROW = 16
 
@@ -238,7 +241,7 @@ def _saddle(report: Report, study: Study) -> Any:
 
 
 def _bars(report: Report, study: Study) -> Any:
-    """Every metric with its spread over seeds."""
+    """Every metric: its mean, and the line from the least to the greatest of the seeds."""
     columns = [n for n in report.columns(study.name) if n in METRICS and n not in _UNDRAWN]
     labels = [e.label for e in study.entries if report.cells_of(study.name, e.label)]
     if not columns or not labels:
@@ -254,16 +257,23 @@ def _bars(report: Report, study: Study) -> Any:
     for k, name in enumerate(columns):
         ax = figure.add_subplot(rows, across, k + 1, sharey=first)
         first = ax if first is None else first
+        means = []
         for row, label in enumerate(labels):
-            found = report.summary(study.name, label, name)
-            if found.count == 0:
-                continue
-            spread = 0.0 if math.isnan(found.deviation) else found.deviation
-            ax.errorbar(found.mean, row, xerr=spread, fmt="o", color="#0072B2", markersize=4)
+            values = report.values(study.name, label, name)
+            if len(values):
+                means.append(values.mean())
+                ax.plot((values.min(), values.max()), (row, row), color="#0072B2")
+                ax.plot(values.mean(), row, "o", color="#0072B2", markersize=4)
         arrow = {"lower": " ↓", "higher": " ↑", "": ""}[METRICS[name].better]
         ax.set_title(METRICS[name].title + arrow, fontsize="small")
+        typical = _typical(means)
         if name == "seconds":
             ax.set_xscale("log")
+        elif np.abs(means).max(initial=0.0) > _RUNAWAY * typical:
+            ax.set_xscale("symlog", linthresh=10.0 ** math.ceil(math.log10(typical)))
+            # Its own locator would write its labels over each other.
+            locator: Any = ax.xaxis.get_major_locator()
+            locator.set_params(numticks=6)
         ax.set_yticks(range(len(labels)), labels, fontsize="x-small")
         ax.tick_params(axis="x", labelsize="x-small")
         ax.tick_params(axis="y", labelleft=k % across == 0, length=0)
@@ -273,6 +283,12 @@ def _bars(report: Report, study: Study) -> Any:
     first.set_ylim(len(labels) - 0.5, -0.5)
     figure.suptitle(study.title, fontsize="medium")
     return figure
+
+
+def _typical(values: Sequence[float]) -> float:
+    """Median size of what is not zero."""
+    sizes = np.abs(values)
+    return float(np.median(sizes[sizes > 0.0])) if sizes.any() else 1.0
 
 
 def _curves(report: Report, study: Study) -> Any:

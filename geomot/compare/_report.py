@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geomot._validation import as_path
 from geomot.compare._cells import Cell
@@ -98,6 +99,23 @@ class Report:
         known = {name for cell in self.cells_of(study) for name in cell.metrics}
         return [name for name in METRICS if name in known] + sorted(known - set(METRICS))
 
+    def values(self, study: str, label: str, metric: str) -> NDArray[np.float64]:
+        """Values of a metric with the seeds that did not diverge.
+
+        Parameters
+        ----------
+        study, label, metric : str
+            Which one.
+
+        Returns
+        -------
+        ndarray of shape (n_seeds,), float64
+            Those that are finite.
+        """
+        cells = [cell for cell in self.cells_of(study, label) if not cell.diverged]
+        found = np.array([cell.metrics.get(metric, math.nan) for cell in cells], dtype=np.float64)
+        return found[np.isfinite(found)]
+
     def summary(self, study: str, label: str, metric: str) -> Summary:
         """Mean and spread of a metric over the seeds that did not diverge.
 
@@ -110,14 +128,7 @@ class Report:
         -------
         Summary
         """
-        values = np.array(
-            [
-                cell.metrics.get(metric, math.nan)
-                for cell in self.cells_of(study, label)
-                if not cell.diverged
-            ]
-        )
-        values = values[np.isfinite(values)]
+        values = self.values(study, label, metric)
         if not len(values):
             return Summary(math.nan, math.nan, 0)
         deviation = float(values.std(ddof=1)) if len(values) > 1 else math.nan
