@@ -581,15 +581,16 @@ def test_fluid_flow_paths_and_energy():
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "silu", "softplus"])
 @pytest.mark.parametrize("timed", [False, True])
-def test_explicit_gradients_are_those_of_torch(activation, timed):
+@pytest.mark.parametrize("shape", [(3,), (2, 7, 6)])
+def test_explicit_gradients_are_those_of_torch(activation, timed, shape):
     from geomot.baselines._networks import Field, gradient, initialise, scalar
 
-    network = scalar((3,), (5, 4), (), activation, timed=timed).double()
+    channels = (3, 4) if len(shape) == 3 else ()
+    network = scalar(shape, (5, 4), channels, activation, timed=timed, kernel=3).double()
     initialise(network, np.random.default_rng(1))
-    field, points = Field(network), [normal_tensor(6, 3)]
+    field, points = Field(network), [normal_tensor(6, *shape)]
     if timed:
         points.append(torch.linspace(0.0, 1.0, 6, dtype=torch.float64))
-    assert field.explicit
 
     def both(function):
         grads = gradient(function, *points, create_graph=True)
@@ -603,16 +604,6 @@ def test_explicit_gradients_are_those_of_torch(activation, timed):
     for ours, theirs in zip(both(field), both(lambda *p: field(*p)), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
     assert not any(grad.requires_grad for grad in gradient(field, *points))
-
-
-def test_convolutions_leave_gradients_to_torch():
-    from geomot.baselines._networks import Field, gradient, scalar
-
-    field = Field(scalar((1, 8, 8), (4,), (2,), "relu", timed=True))
-    assert not field.explicit
-    slope, rate = gradient(field, torch.ones(2, 1, 8, 8), torch.zeros(2))
-    assert slope.shape == (2, 1, 8, 8)
-    assert rate.shape == (2,)
 
 
 def test_flow_of_a_known_potential():

@@ -259,8 +259,8 @@ def _unet(network: Any, x: Any, t: Any) -> Any:
 class Field:
     """A scalar network as a function of points, or of points and times.
 
-    `gradient` knows the chain rule for dense ones: otherwise a flow by a small potential spends
-    most of its time on the bookkeeping of derivatives of derivatives.
+    `gradient` knows the chain rule of what `scalar` makes: torch's own spends most of the time of a
+    flow on the bookkeeping of derivatives of derivatives, or on slow convolutions.
 
     Parameters
     ----------
@@ -272,7 +272,9 @@ class Field:
         from torch import nn
 
         self._network = network
-        self.explicit = isinstance(network, nn.Sequential)
+        dense = isinstance(network, nn.Sequential)
+        self._features = [] if dense else [*network["features"]]
+        self._head = [*(network if dense else network["head"])]
 
     def __call__(self, x: Any, t: Any = None) -> Any:
         return evaluate(self._network, x, t)
@@ -281,39 +283,67 @@ class Field:
         """Gradients by the chain rule written out, to be differentiated where torch records."""
         import torch
 
-        y = x if t is None else torch.cat([x, t[:, None]], 1)
-        seen = []
-        *layers, last = self._network
-        for layer in layers:
-            z, y = y, layer(y)
-            seen.append((layer, z, y))
+        *hidden, last = self._head
+        y, backs = _forward(self._features, x)
+        width = y.shape[1]
+        y, more = _forward(hidden, y if t is None else torch.cat([y, t[:, None]], 1))
         grad = last.weight.expand(len(x), -1)
-        for layer, z, y in seen[::-1]:
-            linear = isinstance(layer, torch.nn.Linear)
-            grad = grad @ layer.weight if linear else _times_slope(grad, layer, z, y)
-        return [grad] if t is None else [grad[:, :-1], grad[:, -1]]
+        for back in more[::-1]:
+            grad = back(grad)
+        rate = grad[:, width:]
+        grad = grad[:, :width]
+        for back in backs[::-1]:
+            grad = back(grad)
+        return [grad] if t is None else [grad, rate[:, 0]]
 
 
-def _times_slope(grad: Any, layer: Any, z: Any, y: Any) -> Any:
-    """Gradient before an activation, which maps z to y, from the gradient after it.
+def _forward(layers: Sequence[Any], y: Any) -> tuple[Any, list[Callable[[Any], Any]]]:
+    """Run layers; also what takes gradients back through each, in the order of the layers."""
+    backs = []
+    for layer in layers:
+        y, back = _run(layer, y)
+        backs.append(back)
+    return y, backs
 
-    Torch's own rules: one pass over the numbers each, and one more to differentiate them.
+
+def _run(layer: Any, z: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Run a layer; also what takes the gradient after it to the gradient before it.
+
+    Torch's own rules where they can be differentiated: one pass over the numbers each.
     """
     import torch
     from torch import nn
+    from torch.nn import functional
 
     rules = torch.ops.aten
+    if isinstance(layer, nn.MaxPool2d):
+        size: Any = [layer.kernel_size] * 2
+        y, chosen = functional.max_pool2d(z, size, ceil_mode=layer.ceil_mode, return_indices=True)
+        options = (size, size, [0, 0], [1, 1], layer.ceil_mode, chosen)
+        return y, lambda grad: rules.max_pool2d_with_indices_backward(grad, z, *options)
+    y = layer(z)
+    if isinstance(layer, nn.Linear):
+        return y, lambda grad: grad @ layer.weight
+    if isinstance(layer, nn.Conv2d):
+        # All kernels here are odd. For few channels convolutions, and more so their derivatives,
+        # are slower than for eight.
+        mirrored, more = layer.weight.flip(2, 3).transpose(0, 1), max(0, 8 - layer.in_channels)
+        mirrored = functional.pad(mirrored, (0, 0, 0, 0, 0, 0, 0, more))
+        channels = slice(layer.in_channels)
+        return y, lambda grad: functional.conv2d(grad, mirrored, padding=layer.padding)[:, channels]
+    if isinstance(layer, nn.Flatten):
+        return y, lambda grad: grad.reshape(z.shape)
     if isinstance(layer, nn.Tanh):
-        return rules.tanh_backward(grad, y)
+        return y, lambda grad: rules.tanh_backward(grad, y)
     if isinstance(layer, nn.ReLU):
-        return rules.threshold_backward(grad, z, 0.0)
+        return y, lambda grad: rules.threshold_backward(grad, z, 0.0)
     if isinstance(layer, nn.LeakyReLU):
-        return rules.leaky_relu_backward(grad, z, layer.negative_slope, False)
+        return y, lambda grad: rules.leaky_relu_backward(grad, z, layer.negative_slope, False)
     if isinstance(layer, nn.Softplus):
-        return rules.softplus_backward(grad, z, layer.beta, layer.threshold)
+        return y, lambda grad: rules.softplus_backward(grad, z, layer.beta, layer.threshold)
     # SiLU, whose own rule torch does not differentiate.
     share = z.sigmoid()
-    return grad * (share + y * (1.0 - share))
+    return y, lambda grad: grad * (share + y * (1.0 - share))
 
 
 def gradient(function: Callable[..., Any], *points: Any, create_graph: bool = False) -> list[Any]:
@@ -335,7 +365,7 @@ def gradient(function: Callable[..., Any], *points: Any, create_graph: bool = Fa
     """
     import torch
 
-    if isinstance(function, Field) and function.explicit:
+    if isinstance(function, Field):
         with torch.set_grad_enabled(create_graph):
             return function.gradient(*points)
     with torch.enable_grad():
