@@ -40,7 +40,7 @@ from geomot.sources import Gaussian, Source, UniformPolygon
 if TYPE_CHECKING:
     from geomot.extended import ExtendedMap
 
-__all__ = ["LatentGenerator", "matching_disk"]
+__all__ = ["LatentGenerator", "matching_disk", "matching_source"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -55,6 +55,9 @@ _SIDES = 256
 # Directions in which the codes hardly vary get this share of the largest variance in the source,
 # which must have a density; what it adds is mapped away.
 _LEAST_VARIANCE = 1e-6
+
+# What messages call the sites.
+_CODES = "the codes of X"
 
 # Codes of a fitted map may differ by this share of their extent from those computed again: float32
 # networks on another machine do.
@@ -261,7 +264,7 @@ class LatentGenerator(BaseEstimator):
 
     def _fitted_map(self, sites: FloatArray, masses: FloatArray, seed: int) -> BrenierMap:
         if self.transport is None:
-            source = _matching_source(sites, masses) if self.source is None else self.source
+            source = matching_source(sites, masses, _CODES) if self.source is None else self.source
             sampled = not (isinstance(source, Source) and source.exact)
             brenier = BrenierMap(
                 source,
@@ -279,7 +282,9 @@ class LatentGenerator(BaseEstimator):
             if brenier.source is not None and self.source is not None:
                 raise ValueError("source must be None where transport has one")
             if brenier.source is None:
-                source = _matching_source(sites, masses) if self.source is None else self.source
+                source = (
+                    matching_source(sites, masses, _CODES) if self.source is None else self.source
+                )
                 brenier.set_params(source=source)
             return brenier.fit(sites, sample_weight=masses)
         if self.source is not None:
@@ -643,28 +648,45 @@ class Frame:
 
 
 def _whitened(codes: FloatArray, masses: FloatArray) -> Frame:
-    mean, covariance = _moments(codes, masses)
+    mean, covariance = _moments(codes, masses, _CODES)
     values, vectors = np.linalg.eigh(covariance)
     return Frame(mean, vectors / np.sqrt(values))
 
 
-def _moments(points: FloatArray, masses: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _moments(points: FloatArray, masses: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance; directions of hardly any variance get some."""
     mean = masses @ points
     centred = points - mean
     values, vectors = np.linalg.eigh((centred * masses[:, None]).T @ centred)
     if not values[-1] > 0.0:
-        raise ValueError(
-            "the codes of X must not be all equal: the autoencoder tells the data not apart"
-        )
+        raise ValueError(f"{name} must not be all equal: there is nothing to tell them apart by")
     values = np.maximum(values, _LEAST_VARIANCE * values[-1])
     return mean, (vectors * values) @ vectors.T
 
 
-def _matching_source(sites: FloatArray, masses: FloatArray) -> Source:
-    """A source with the moments of the sites."""
-    mean, covariance = _moments(sites, masses)
-    return matching_disk(sites, masses) if sites.shape[1] == 2 else Gaussian(mean, covariance)
+def matching_source(points: FloatArray, masses: FloatArray, name: str) -> Source:
+    """A source with mean and variance of some points: a disk in the plane, else a normal law.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+        The points.
+    masses : ndarray of shape (n,)
+        Their masses, which sum to 1.
+    name : str
+        What they are, for the message of the error.
+
+    Returns
+    -------
+    UniformPolygon or Gaussian
+
+    Raises
+    ------
+    ValueError
+        If the points are all equal.
+    """
+    mean, covariance = _moments(points, masses, name)
+    return matching_disk(points, masses) if points.shape[1] == 2 else Gaussian(mean, covariance)
 
 
 def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:

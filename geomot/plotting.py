@@ -696,7 +696,13 @@ def class_colors(n: int) -> list[str]:
 
 
 def permutation(
-    a: Any, b: Any, partners: Any, *, labels: bool | None = None, ax: Axes | None = None
+    a: Any,
+    b: Any,
+    partners: Any,
+    *,
+    labels: bool | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw who goes where when one cloud of the plane is moved onto another.
 
@@ -708,6 +714,8 @@ def permutation(
         The permutation: a[i] goes to b[partners[i]], such as `Assignment.permutation`.
     labels : bool, optional
         Number the points; None numbers up to 20.
+    legend : bool, default True
+        Whether to say which cloud is which.
     ax : Axes, optional
         Where to draw; None makes a figure.
 
@@ -728,6 +736,8 @@ def permutation(
         raise ValueError(f"partners must be a permutation of 0, ..., {len(x) - 1}")
     ax = _new_axes() if ax is None else ax
     _clouds_and_moves(ax, x, y, np.arange(len(x)), to, np.full(len(x), 1.0))
+    if legend:
+        _name_clouds(ax)
     if labels if labels is not None else len(x) <= _MOST_LABELS:
         for points, letter in ((x, "x"), (y, "y")):
             for k, point in enumerate(points, 1):
@@ -742,7 +752,7 @@ def permutation(
     return ax
 
 
-def transport_plan(plan: Plan, *, ax: Axes | None = None) -> Axes:
+def transport_plan(plan: Plan, *, legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw a plan between two weighted clouds of the plane.
 
     Points have areas in proportion to their masses, and lines widths in proportion to what moves
@@ -752,6 +762,8 @@ def transport_plan(plan: Plan, *, ax: Axes | None = None) -> Axes:
     ----------
     plan : Plan
         The plan, from `geomot.discrete`.
+    legend : bool, default True
+        Whether to say which cloud is which.
     ax : Axes, optional
         Where to draw; None makes a figure.
 
@@ -773,6 +785,8 @@ def transport_plan(plan: Plan, *, ax: Axes | None = None) -> Axes:
     _clouds_and_moves(
         ax, plan.a, plan.b, plan.rows, plan.columns, widths, (plan.a_masses, plan.b_masses)
     )
+    if legend:
+        _name_clouds(ax)
     return ax
 
 
@@ -807,10 +821,13 @@ def _clouds_and_moves(
     ):
         sizes = area if masses is None else 1.5 * area * masses[k] / masses[k].mean()
         ax.scatter(*points.T, s=sizes, color=colour, linewidths=0, zorder=2 + k, label=name)
-    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     low, high = both.min(axis=0), both.max(axis=0)
     margin = 0.05 * max(float((high - low).max()), np.finfo(np.float64).tiny)
     _frame(ax, np.array([low - margin, high + margin]))
+
+
+def _name_clouds(ax: Axes) -> None:
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _exact_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:

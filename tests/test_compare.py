@@ -571,7 +571,9 @@ def test_pinwheel_has_five_arms():
 def test_permutation_is_drawn():
     a, b = np.random.default_rng(0).random((2, 6, 2))
     best = discrete.assignment(a, b)
+    assert plotting.permutation(a, b, best.permutation, legend=False).get_legend() is None
     ax = plotting.permutation(a, b, best.permutation)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["from", "to"]
     (lines,) = [c for c in ax.collections if hasattr(c, "get_segments")]
     for k, segment in enumerate(lines.get_segments()):
         np.testing.assert_allclose(segment, [a[k], b[best.permutation[k]]])
@@ -586,7 +588,9 @@ def test_permutation_is_drawn():
 def test_transport_plan_is_drawn():
     rng = np.random.default_rng(0)
     plan = discrete.plan(rng.random((4, 2)), rng.random((3, 2)), [0.1, 0.2, 0.3, 0.4])
+    assert plotting.transport_plan(plan, legend=False).get_legend() is None
     ax = plotting.transport_plan(plan)
+    assert ax.get_legend() is not None
     (lines,) = [c for c in ax.collections if hasattr(c, "get_segments")]
     assert len(lines.get_segments()) == len(plan.rows)
     widths = np.asarray(lines.get_linewidths())

@@ -21,9 +21,6 @@ __all__ = ["method_of", "methods", "register"]
 _UNBOUNDED = 10_000_000
 _LOG_EVERY = 100
 
-# Directions in which data hardly vary get this share of the largest variance in the source.
-_LEAST_VARIANCE = 1e-6
-
 _REGISTRY: dict[str, Method] = {}
 
 
@@ -160,29 +157,17 @@ class MapModel:
         return self.solution_.source.sample(n, np.random.default_rng(random_state))
 
 
-def matching_source(data: np.ndarray) -> Any:
-    """A source with the mean and covariance of data: a disk in the plane, normal in space."""
-    from geomot.generator import matching_disk
-    from geomot.sources import Gaussian
-
-    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(data.T, bias=True)))
-    if not values[-1] > 0.0:
-        raise ValueError("data must not be all equal")
-    if data.shape[1] == 2:
-        return matching_disk(data, np.full(len(data), 1.0 / len(data)))
-    values = np.maximum(values, _LEAST_VARIANCE * values[-1])
-    return Gaussian(data.mean(axis=0), (vectors * values) @ vectors.T)
-
-
 def _transport(extended: bool) -> Callable[[Task], Any]:
     def fit(task: Task) -> MapModel:
         from geomot.brenier import BrenierMap
+        from geomot.generator import matching_source
 
         options = dict(task.options)
         limits = {name: options.pop(name) for name in ("threshold",) if name in options}
         known = task.problem.source if task.problem.codec is None else None
         data = task.data.reshape(len(task.data), -1)
-        source = matching_source(data) if known is None else known
+        masses = np.full(len(data), 1.0 / len(data))
+        source = matching_source(data, masses, "data") if known is None else known
         with warnings.catch_warnings():
             # The table says so.
             warnings.simplefilter("ignore", ConvergenceWarning)
