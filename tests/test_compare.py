@@ -283,6 +283,16 @@ def test_tables_hold_means_and_spreads(tmp_path):
     assert report.summary("data", "TrainingData", "seconds").count == 0
 
 
+@pytest.mark.parametrize(
+    ("mean", "deviation", "text"),
+    [(776.4, 912.3, "776 ± 912"), (99.9, 99.7, "99.9 ± 100"), (1.5e7, 2e6, "1.5e+07 ± 2e+06")],
+)
+def test_numbers_have_exponents_only_where_they_must(mean, deviation, text):
+    from geomot.compare._report import Summary, _shown
+
+    assert _shown(Summary(mean, deviation, 3)) == text
+
+
 def test_time_left_follows_what_was_measured():
     one = study("TrainingData", "BrenierMap")
     bar = _Bar([one], (0, 1), False)

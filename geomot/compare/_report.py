@@ -351,9 +351,8 @@ def _shown(summary: Summary) -> str:
 
 def _short(value: float, digits: int = 3) -> str:
     """A number of few digits, without an exponent where it can be read without."""
-    if 1e3 <= abs(value) < 1e6:
-        return f"{value:.0f}"
-    return f"{value:.{digits}g}"
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e+" in text and abs(value) < 1e6 else text
 
 
 def _fact(value: Any) -> str:
