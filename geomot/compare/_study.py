@@ -22,7 +22,7 @@ class Problem:
     train : ndarray of shape (n, ...)
         What the methods are given.
     test : ndarray of shape (m, ...)
-        What they are judged on.
+        What they are judged on, in an order that has no meaning: some metrics take the first rows.
     source : Source, optional
         The source measure of maps where the study fixes one.
     modes : ndarray of shape (k, d), optional
