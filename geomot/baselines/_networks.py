@@ -34,11 +34,11 @@ __all__ = [
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "silu", "softplus")
 
 # Images are halved until neither side is longer.
-_COARSEST = 8
+_COARSEST = 4
 
 # Channels after the first halving, doubled by each further one up to the limit.
 _FIRST_CHANNELS = 32
-_MOST_CHANNELS = 128
+_MOST_CHANNELS = 256
 
 # Frequencies of the sines and cosines through which a U-net sees the time.
 _FREQUENCIES = 8
@@ -66,15 +66,6 @@ def automatic_channels(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(channels)
 
 
-def _sides(shape: Sequence[int], halvings: int) -> list[tuple[int, int]]:
-    """Heights and widths from the full size on, each half of the one before, rounded up."""
-    sides = [(shape[1], shape[2])]
-    for _ in range(halvings):
-        h, w = sides[-1]
-        sides.append(((h + 1) // 2, (w + 1) // 2))
-    return sides
-
-
 def dense(n_in: int, hidden: Sequence[int], n_out: int, activation: str) -> Any:
     """Linear layers with activations between them."""
     from torch import nn
@@ -86,25 +77,21 @@ def dense(n_in: int, hidden: Sequence[int], n_out: int, activation: str) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
-def _halvings(
-    shape: Sequence[int], channels: Sequence[int], activation: str, kernel: int, pool: bool
-) -> tuple[list[Any], int]:
-    """Convolutions that halve an image each, and the number of features they end with."""
-    from torch import nn
+def _strides(side: int) -> tuple[int, int, int, int]:
+    """How a side is halved: the kernel, its step, the side after, and what halving drops."""
+    return (4, 2, side // 2, side % 2) if side > 1 else (3, 1, 1, 0)
 
-    layers: list[Any] = []
+
+def _halvings(shape: Sequence[int], channels: Sequence[int]) -> list[tuple[Any, ...]]:
+    """For each convolution: channels before and after, kernel, step, rest and shape after."""
+    steps = []
     before = shape[0]
+    sides: Sequence[int] = shape[1:]
     for after in channels:
-        step = 1 if pool else 2
-        layers += [
-            nn.Conv2d(before, after, kernel, stride=step, padding=kernel // 2),
-            _activation(activation),
-        ]
-        if pool:
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        kernel, stride, sides, rest = zip(*map(_strides, sides), strict=True)
+        steps.append((before, after, kernel, stride, rest, (after, *sides)))
         before = after
-    h, w = _sides(shape, len(channels))[-1]
-    return [*layers, nn.Flatten()], before * h * w
+    return steps
 
 
 def encoder(
@@ -119,8 +106,14 @@ def encoder(
 
     if len(shape) == 1:
         return dense(shape[0], hidden, n_out, activation)
-    layers, features = _halvings(shape, channels, activation, 3, False)
-    return nn.Sequential(*layers, *dense(features, hidden, n_out, activation))
+    layers: list[Any] = []
+    steps = _halvings(shape, channels)
+    for before, after, kernel, stride, _, _ in steps:
+        convolution = nn.Conv2d(before, after, kernel, stride, padding=1)
+        layers += [convolution, _activation(activation)]
+    flat = steps[-1][-1] if steps else tuple(shape)
+    head = dense(math.prod(flat), hidden, n_out, activation)
+    return nn.Sequential(*layers, nn.Flatten(), *head)
 
 
 def decoder(
@@ -135,18 +128,12 @@ def decoder(
 
     if len(shape) == 1:
         return dense(n_in, hidden, shape[0], activation)
-    sides = _sides(shape, len(channels))[::-1]
-    widths = [*channels[::-1], shape[0]]
-    layers = [
-        *dense(n_in, hidden, widths[0] * math.prod(sides[0]), activation),
-        nn.Unflatten(1, (widths[0], *sides[0])),
-    ]
-    for before, after, size in zip(widths[:-1], widths[1:], sides[1:], strict=True):
-        layers += [
-            _activation(activation),
-            nn.Upsample(size=size, mode="nearest"),
-            nn.Conv2d(before, after, 3, padding=1),
-        ]
+    steps = _halvings(shape, channels)
+    flat = steps[-1][-1] if steps else tuple(shape)
+    layers = [*dense(n_in, hidden, math.prod(flat), activation), nn.Unflatten(1, flat)]
+    for before, after, kernel, stride, rest, _ in reversed(steps):
+        turned = nn.ConvTranspose2d(after, before, kernel, stride, 1, output_padding=rest)
+        layers += [_activation(activation), turned]
     return nn.Sequential(*layers)
 
 
@@ -164,9 +151,17 @@ def scalar(
 
     if len(shape) == 1:
         return dense(shape[0] + timed, hidden, 1, activation)
-    layers, features = _halvings(shape, channels, activation, kernel, True)
-    head = dense(features + timed, hidden, 1, activation)
-    return nn.ModuleDict({"features": nn.Sequential(*layers), "head": head})
+    layers: list[Any] = []
+    before, h, w = shape
+    for after in channels:
+        layers += [
+            nn.Conv2d(before, after, kernel, padding=kernel // 2),
+            _activation(activation),
+            nn.MaxPool2d(2, ceil_mode=True),
+        ]
+        before, h, w = after, (h + 1) // 2, (w + 1) // 2
+    head = dense(before * h * w + timed, hidden, 1, activation)
+    return nn.ModuleDict({"features": nn.Sequential(*layers, nn.Flatten()), "head": head})
 
 
 def velocity(
@@ -397,26 +392,27 @@ def initialise(network: Any, rng: np.random.Generator, kind: str = "uniform") ->
     """
     import torch
 
+    kinds = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
     with torch.no_grad():
         for layer in network.modules():
-            if not isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+            if not isinstance(layer, kinds):
                 continue
             shape = tuple(layer.weight.shape)
-            inputs = math.prod(shape[1:])
+            inputs, outputs = math.prod(shape[1:]), shape[0] * math.prod(shape[2:])
+            if isinstance(layer, torch.nn.ConvTranspose2d):
+                # A step by more than one pixel leaves that many fewer inputs to each output.
+                inputs, outputs = outputs // math.prod(layer.stride), inputs
             if kind == "glorot":
-                outputs = shape[0] * math.prod(shape[2:])
-                deviation = math.sqrt(2.0 / (inputs + outputs))
-                weight = deviation * rng.standard_normal(shape)
-                bias = np.zeros(shape[0])
+                weight = math.sqrt(2.0 / (inputs + outputs)) * rng.standard_normal(shape)
             else:
-                bound = inputs**-0.5
-                weight, bias = (
-                    rng.uniform(-bound, bound, shape),
-                    rng.uniform(-bound, bound, shape[0]),
-                )
+                weight = rng.uniform(-(inputs**-0.5), inputs**-0.5, shape)
             layer.weight.copy_(torch.as_tensor(weight))
-            if layer.bias is not None:
-                layer.bias.copy_(torch.as_tensor(bias))
+            if layer.bias is None:
+                continue
+            size = tuple(layer.bias.shape)
+            zero = kind == "glorot"
+            bias = np.zeros(size) if zero else rng.uniform(-(inputs**-0.5), inputs**-0.5, size)
+            layer.bias.copy_(torch.as_tensor(bias))
 
 
 def squared_distances(a: Any, b: Any) -> Any:

@@ -35,11 +35,14 @@ _LATENT_DIM = 10
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Coded(Baseline):
-    """An encoder and a decoder, the map from the source (the prior) to data."""
+    """An encoder and a decoder, the map from the source (the prior) to data.
+
+    By default of images the networks are those of `geomot.latent.Autoencoder`.
+    """
 
     latent_dim: int | None = None
     hidden: Sequence[int] | None = None
-    activation: str = "relu"
+    activation: str = "silu"
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
 
@@ -119,7 +122,7 @@ class VAE(_Coded):
     hidden : sequence of int, optional
         Widths of the encoder's dense layers, by default (256, 256), and (256,) behind
         convolutions; the decoder has them in reverse.
-    activation : str, default "relu"
+    activation : str, default "silu"
         As in `GAN`.
     learning_rate : float, default 1e-3
         Of Adam.
