@@ -606,6 +606,35 @@ def test_explicit_gradients_are_those_of_torch(activation, timed, shape):
     assert not any(grad.requires_grad for grad in gradient(field, *points))
 
 
+@pytest.mark.parametrize("sides", [(1, 1), (2, 1), (3, 2), (7, 6), (28, 28)])
+@pytest.mark.parametrize("channels", [(), (3,), (3, 4, 5)])
+def test_decoders_mirror_encoders(sides, channels):
+    from geomot.baselines._networks import decoder, encoder, initialise
+
+    shape = (2, *sides)
+    rng = np.random.default_rng(0)
+    first = encoder(shape, 5, (4,), channels, "silu")
+    second = decoder(5, shape, (4,), channels, "silu")
+    for network in (first, second):
+        initialise(network, rng)
+    images = normal_tensor(3, *shape).float()
+    assert first(images).shape == (3, 5)
+    assert second(first(images)).shape == images.shape
+
+
+@pytest.mark.parametrize("kind", ["uniform", "glorot"])
+def test_initial_weights_keep_the_scale_of_signals(kind):
+    from geomot.baselines._networks import initialise
+
+    rng = np.random.default_rng(0)
+    one = torch.nn.ConvTranspose2d(16, 8, 4, 2, 1)
+    initialise(one, rng, kind)
+    inputs, outputs = 16 * 4 * 4 / 4, 8 * 4 * 4
+    variance = 1.0 / (3.0 * inputs) if kind == "uniform" else 2.0 / (inputs + outputs)
+    assert one.weight.var().item() == pytest.approx(variance, rel=0.1)
+    assert bool((one.bias == 0.0).all()) == (kind == "glorot")
+
+
 def test_flow_of_a_known_potential():
     from geomot.baselines.proximal import euler_flow
 
