@@ -236,6 +236,8 @@ def test_keywords_of_all_methods(name):
         ("VAE", {"variance": 0.0}, ValueError, "variance must be positive"),
         ("VAE", {"source": "uniform"}, ValueError, "source must be one of"),
         ("WAE", {"divergence": "kl"}, ValueError, "divergence must be one of"),
+        ("WAE", {"penalty": -1.0}, ValueError, "penalty must not be negative"),
+        ("WAE", {"penalty": "big"}, TypeError, "penalty must be a"),
         ("WAE", {"batch_size": 1}, ValueError, "batches of 2 rows"),
         ("PotentialRegression", {"fixed_source": 0}, ValueError, "fixed_source must be"),
         ("PotentialRegression", {"regularization": np.nan}, ValueError, "regularization must be"),

@@ -394,7 +394,8 @@ class Baseline(BaseEstimator, ABC):
                 as_widths(value, name)
             if name.endswith("learning_rate") and value is not None:
                 as_tolerance(value, name)
-            if name.endswith("activation") and value not in ACTIVATIONS:
+            known = (*ACTIVATIONS, getattr(type(self), name, None))
+            if name.endswith("activation") and value not in known:
                 raise ValueError(f"{name} must be one of {ACTIVATIONS}, got {value!r}")
             if name == "betas" and not (len(value) == 2 and all(0 <= beta < 1 for beta in value)):
                 raise ValueError(f"betas must be two numbers in [0, 1), got {value!r}")

@@ -228,7 +228,7 @@ for _name in ("GAN", "WGAN", "WGANGP"):
 # Autoencoders with a prior make codes of their own.
 _add("VAE", _baseline("VAE"), "data")
 _add("WAE", _baseline("WAE"), "data")
-_add("WAE-GAN", _baseline("WAE", divergence="gan", learning_rate=2e-4), "data")
+_add("WAE-GAN", _baseline("WAE", divergence="gan"), "data")
 for _name in ("PotentialRegression", "FluidFlow", "ProximalFlow"):
     _add(_name, _baseline(_name))
 _add("FlowMatching", _baseline("FlowMatching"))
