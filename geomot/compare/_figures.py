@@ -342,9 +342,15 @@ def _images(report: Report, study: Study) -> Any:
     images = np.concatenate([row[:per_row] for row in rows])
     figure = Figure(figsize=(2.2 + 0.45 * per_row, 0.5 + 0.47 * len(rows)), layout="constrained")
     ax = figure.add_subplot()
-    low, high = float(images.min()), float(images.max())
+    # Pixels far off would leave all others grey.
+    low, high = np.quantile(images, (0.03, 0.97))
     plotting.image_grid(
-        images, columns=per_row, row_labels=[c.label for c in cells], vmin=low, vmax=high, ax=ax
+        images,
+        columns=per_row,
+        row_labels=[c.label for c in cells],
+        vmin=float(low),
+        vmax=float(high),
+        ax=ax,
     )
     ax.tick_params(axis="y", labelsize="small")
     figure.suptitle(study.title, fontsize="medium")
