@@ -343,6 +343,12 @@ def _proximal(name: str, data: Callable[..., np.ndarray], dim: int) -> Callable[
             return Problem(train, test, source=Gaussian(np.zeros(dim), 1.0))
 
         precise = {} if small else {"tv_tol": 0.05}
+        cases: dict[str, dict[str, Any]] = {
+            case: {"w1": w1, "w2": w2} for case, (w1, w2) in _CASES.items()
+        }
+        if dim > 2:
+            # Whether a divergence lies in the problem or in an exponential that overflows.
+            cases["W2 only, stable exponential"] = {**cases["W2 only"], "exponential": "stable"}
         return Study(
             name,
             f"E5: {name[3:].split('-')[0]} in {dim} dimensions (Gu et al., arXiv:2407.11901)",
@@ -351,13 +357,9 @@ def _proximal(name: str, data: Callable[..., np.ndarray], dim: int) -> Callable[
                 _entry("training data", "TrainingData", small),
                 _entry("Brenier map", "BrenierMap", small, **precise),
                 *(
-                    _entry(f"proximal flow, {case}", "ProximalFlow", small, preset=name, w1=w1,
-                           w2=w2)
-                    for case, (w1, w2) in _CASES.items()
+                    _entry(f"proximal flow, {case}", "ProximalFlow", small, preset=name, **options)
+                    for case, options in cases.items()
                 ),
-                # Whether a divergence lies in the problem or in an exponential that overflows.
-                _entry("proximal flow, W2 only, stable exponential", "ProximalFlow", small,
-                       preset=name, w1=False, w2=True, exponential="stable"),
             ),
             ("distances", "flow"),
             _size(small, 2000),
