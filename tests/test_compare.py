@@ -10,8 +10,10 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -214,6 +216,97 @@ def test_divergence_is_a_result(tmp_path):
     assert report.failures == ()
     assert "diverged 1/3 (step 7)" in report.markdown()
     report.save(tmp_path / "out")
+
+
+def test_held_out_data_are_in_random_order():
+    """Metrics take the first rows: of sorted data they would see a few classes."""
+    X = np.repeat(np.arange(10.0), 600)[:, None] * 100.0
+    X = np.hstack([X, np.random.default_rng(0).standard_normal((6000, 1))])
+    problem = compare.study_of(X, methods=["TrainingData"]).make(0)
+    assert len(np.unique(problem.test[:100, 0])) == 10
+    assert len(np.intersect1d(problem.test[:, 1], problem.train[:, 1])) == 0
+    assert len(problem.train) + len(problem.test) == 6000
+
+
+def test_recall_is_that_of_distinct_samples(tmp_path):
+    @compare.register("Atoms")
+    def atoms(task):
+        model = Model()
+        model.sample = lambda n, random_state: task.data[np.arange(n) % 40]
+        return model
+
+    @compare.register("Twice")
+    def twice(task):
+        model = Model()
+        model.sample = lambda n, random_state: task.data[np.arange(n) % ((n + 1) // 2)]
+        return model
+
+    X = np.random.default_rng(0).standard_normal((1000, 2))
+    study = compare.study_of(X, methods=["Atoms", "Twice"], samples=200)
+    report = compare.run([study], tmp_path)
+    assert report.summary("data", "Atoms", "recall").count == 0
+    # 100 of 800 points, and 200 held out: all but the outermost are near
+    assert report.summary("data", "Twice", "recall").mean > 0.9
+
+
+def test_names_are_told_apart(tmp_path):
+    one = study("TrainingData")
+    with pytest.raises(ValueError, match="studies must have different names, got 'data'"):
+        compare.run([one, one], tmp_path)
+    two = replace(one, entries=one.entries * 2)
+    with pytest.raises(ValueError, match="rows of data must have different names"):
+        compare.run([two], tmp_path)
+
+
+def test_cells_depend_on_presets_and_defaults(monkeypatch):
+    from geomot.baselines import WAE, presets
+    from geomot.compare._harness import _settings
+
+    budget = {"max_steps": None, "max_seconds": None, "device": "cpu", "threads": 1}
+
+    def settings(name, **options):
+        entry = compare.Entry(name, method_of(name), options)
+        return _settings(study("TrainingData"), entry, 0, budget)
+
+    before = settings("WGAN", preset="E1"), settings("WAE")
+    assert before == (settings("WGAN", preset="E1"), settings("WAE"))
+    json.dumps(before)
+    changed = {**presets._PRESETS["E1"]["WGAN"], "learning_rate": 1.0}
+    monkeypatch.setitem(presets._PRESETS["E1"], "WGAN", changed)
+    assert settings("WGAN", preset="E1") != before[0]
+    monkeypatch.setattr(
+        WAE.__init__, "__kwdefaults__", {**WAE.__init__.__kwdefaults__, "penalty": 3}
+    )
+    assert settings("WAE") != before[1]
+    # What is wrong is said by the row when it is tried.
+    assert settings("WAE", nonsense=1)["options"] == {"nonsense": 1}
+
+
+def test_a_map_that_did_not_converge_is_told_of(tmp_path):
+    @compare.register("Unfinished")
+    def unfinished(task):
+        solution = SimpleNamespace(converged=False, status="max_iter")
+        return Model(status_="max_steps", solution_=solution)
+
+    report = compare.run([study("Unfinished")], tmp_path)
+    assert report.outcome("data", "Unfinished") == "max_iter"
+
+
+def test_fresh_points_are_drawn_from_the_source():
+    from geomot.sources import UniformBox
+
+    seen = []
+
+    def true_map(points):
+        seen.append(points)
+        return points
+
+    X = np.zeros((10, 2))
+    problem = Problem(X, X, source=UniformBox(np.zeros(2), np.full(2, 3.0)), true_map=true_map)
+    found = MEASURES["map"](problem, SimpleNamespace(transform=lambda z: z + 1.0), X, 0)
+    assert found["map_error"] == pytest.approx(2.0)
+    assert seen[0].min() >= 0.0
+    assert 2.9 < seen[0].max() <= 3.0
 
 
 def test_one_runaway_does_not_flatten_a_figure(tmp_path):

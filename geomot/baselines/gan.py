@@ -94,7 +94,7 @@ class GAN(_Adversarial):
     Attributes
     ----------
     history_ : structured array
-        Losses "generator" and "critic" (both are log 4 and log 2 at the equilibrium).
+        Losses "generator" and "critic" (log 2 and log 4 at the equilibrium).
 
     Examples
     --------
@@ -233,7 +233,8 @@ class WGANGP(_Wasserstein):
             as_tolerance(self.penalty, "penalty")
 
     def _penalty(self, run: Run, real: Any, fake: Any) -> Any:
-        weight = self.penalty or (_VECTOR_PENALTY if real.ndim == 2 else _IMAGE_PENALTY)
+        vectors = len(self.sample_shape_) == 1
+        weight = self.penalty or (_VECTOR_PENALTY if vectors else _IMAGE_PENALTY)
         points = between(run, real, fake)
         return weight * slope_penalty(run.networks["critic"], points)
 

@@ -36,7 +36,8 @@ class FlowMatching(Baseline):
         "semidiscrete": x_1 = T(x_0) with the optimal map T from the source onto all data, which
         `geomot.solve` finds first, to `tv_tol`; its time counts.
     tv_tol : float, default 0.05
-        Tolerance of that map: total variation between the masses that the data get and 1/n.
+        Tolerance of that map: total variation between the masses that the data get and 1/n. In the
+        plane from a polygon, where maps are exact, `geomot.solve` has its own.
     hidden : sequence of int, default (256, 256, 256)
         Widths of the dense layers; images have a U-net with `channels` instead.
     activation : str, default "silu"

@@ -112,6 +112,8 @@ def study_of(
     entries = tuple(Entry(key, method_of(key), given.get(key, {})) for key in names)
     count = as_count(samples, "samples", 2)
     digest = hashlib.sha256(np.ascontiguousarray(X).tobytes() + repr(X.shape).encode())
+    # Held-out data were in the order of the data once.
+    digest.update(b"shuffled")
     if X.ndim == 2:
         train, test, _, _ = split(X, None)
 
@@ -239,10 +241,13 @@ def image_problem(
 def split(
     data: np.ndarray, labels: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Training data and held-out ones, the same with each call, and their labels."""
+    """Training data and held-out ones, the same with each call, and their labels.
+
+    Held-out rows are in random order, whatever the order of the data: metrics take the first ones.
+    """
     order = np.random.default_rng(0).permutation(len(data))
     held = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(data))))
-    test, train = np.sort(order[:held]), np.sort(order[held:])
+    test, train = order[:held], np.sort(order[held:])
     if labels is None:
         return data[train], data[test], None, None
     return data[train], data[test], labels[train], labels[test]

@@ -84,6 +84,9 @@ def run(
         raise ValueError("studies must hold at least one")
     numbers = _as_seeds(seeds)
     place = Path(as_path(folder, "folder"))
+    _check_names([study.name for study in chosen], "studies")
+    for study in chosen:
+        _check_names([entry.label for entry in study.entries], f"the rows of {study.name}")
     budget = {
         "max_steps": None if max_steps is None else as_count(max_steps, "max_steps", 1),
         "max_seconds": None if max_seconds is None else as_tolerance(max_seconds, "max_seconds"),
@@ -112,15 +115,22 @@ def run(
                     bar.restart()
                     try:
                         cell = _make(study, entry, seed, settings, data, budget, bar.tell)
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        write_cell(path, cell)
                     except Exception as error:
                         failures.append((study.name, entry.label, seed, _in_words(error)))
                         bar.done(study, entry, None)
                         continue
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_cell(path, cell)
                 cells.append(cell)
                 bar.done(study, entry, cell)
     return Report(tuple(chosen), tuple(cells), tuple(failures), tuple(numbers), dict(budget))
+
+
+def _check_names(names: Sequence[str], what: str) -> None:
+    """Results are told apart by names."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} must have different names, got {twice[0]!r} more than once")
 
 
 def _as_seeds(seeds: Sequence[int]) -> list[int]:
@@ -151,12 +161,14 @@ def _settings(study: Study, entry: Entry, seed: int, budget: dict[str, Any]) -> 
     """All that a cell depends on."""
     from geomot import __version__
 
+    resolve = entry.method.resolve
+    options = entry.options if resolve is None else resolve(entry.options)
     return {
         "study": study.name,
         "data": dict(study.settings),
         "method": entry.method.name,
         "method_version": entry.method.version,
-        "options": _listed(entry.options),
+        "options": _listed(options),
         "measures": list(study.measures),
         "samples": study.samples,
         "seed": seed,
@@ -201,6 +213,10 @@ def _make(
     # Baselines tell their own, without what callbacks take.
     seconds = float(getattr(model, "seconds_", time.perf_counter() - started))
     status = str(getattr(model, "status_", "done"))
+    solution = getattr(model, "solution_", None)
+    if status != "diverged" and solution is not None and not solution.converged:
+        # Of flows that learn from a map too.
+        status = str(solution.status)
     diverged_at = getattr(model, "diverged_at_", None)
     values: dict[str, float] = {} if np.isnan(seconds) else {"seconds": seconds}
     if getattr(model, "n_steps_", None) is not None:

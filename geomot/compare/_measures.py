@@ -20,6 +20,9 @@ _MANY = 5000
 # Real images have a larger entropy with this probability: 5 % of them count as mixtures.
 _QUANTILE = 0.95
 
+# Neighbours that make the neighbourhood of a point.
+_NEIGHBOURS = 5
+
 # Fresh points on which maps are compared.
 _FRESH = 2000
 
@@ -38,14 +41,16 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "w2": Metric("W2", "lower", "exact W2 to held-out data, as many points of both"),
         "energy": Metric("energy distance", "lower", "to held-out data, unbiased"),
         "precision": Metric("precision", "higher", "share of samples near data"),
-        "recall": Metric("recall", "higher", "share of held-out data near samples"),
+        "recall": Metric(
+            "recall", "higher", "share of held-out data near samples; none where most are copies"
+        ),
         "density": Metric("density", "higher", "as precision, by number of neighbourhoods"),
         "coverage": Metric("coverage", "higher", "share of held-out data with a sample near"),
         "novelty": Metric(
             "novelty",
             "",
             "median distance of samples to the training data, over that of held-out data: 0 for "
-            "copies, 1 for new data",
+            "copies (of codes: but for the error of the codec), 1 for new data",
         ),
         "outside": Metric("outside modes", "lower", "share of samples outside all modes"),
         "modes": Metric("modes", "higher", "modes with a sample"),
@@ -62,7 +67,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             "deviation"
         ),
         "off_plane": Metric("off plane", "lower", "rms of the coordinates that are zero in data"),
-        "frechet": Metric("Frechet", "lower", "distance in the classifier's features, held-out"),
+        "frechet": Metric(
+            "Frechet", "lower", "squared distance in the classifier's features, held-out"
+        ),
         "inception": Metric("inception score", "higher", "by the classifier"),
         "mixtures": Metric(
             "mixtures", "lower", "share of samples with an entropy that 5 % of held-out data have"
@@ -109,9 +116,16 @@ def _coverage(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> d
 def _prdc(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
     from geomot import metrics
 
-    k = min(5, len(real) - 1)
-    scores = metrics.precision_recall_density_coverage(real, generated, k)
-    return dict(scores._asdict())
+    k = min(_NEIGHBOURS, len(real) - 1)
+    scores = dict(metrics.precision_recall_density_coverage(real, generated, k)._asdict())
+    # Copies leave no neighbourhood to each other, and so few would be too wide.
+    distinct = np.unique(generated, axis=0)
+    del scores["recall"]
+    if 2 * len(distinct) >= len(generated) and len(distinct) > 1:
+        k = min(_NEIGHBOURS, len(distinct) - 1)
+        turned = metrics.precision_recall_density_coverage(distinct, real, k)
+        scores["recall"] = turned.precision
+    return scores
 
 
 def _novelty(metrics: Any, samples: np.ndarray, test: np.ndarray, train: np.ndarray) -> float:
@@ -132,7 +146,11 @@ def _modes(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> dict
 def _map(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> dict[str, float]:
     if problem.true_map is None or not hasattr(model, "transform"):
         return {}
-    fresh = np.random.default_rng([seed, 2]).standard_normal((_FRESH, problem.train.shape[1]))
+    rng = np.random.default_rng([seed, 2])
+    if problem.source is None:
+        fresh = rng.standard_normal((_FRESH, problem.train.shape[1]))
+    else:
+        fresh = problem.source.sample(_FRESH, rng)
     images = model.transform(fresh)
     squares = np.sum((images - problem.true_map(fresh)) ** 2, axis=1)
     return {

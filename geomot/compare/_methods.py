@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -188,10 +188,8 @@ def _baseline(name: str, **fixed: Any) -> Callable[[Task], Any]:
     def fit(task: Task) -> Any:
         from geomot import baselines
 
-        keywords = {**fixed, **task.options}
-        preset, exact = keywords.pop("preset", None), keywords.pop("exact_steps", None)
-        if preset is not None:
-            keywords = {**baselines.preset(preset, name), **keywords}
+        keywords = _keywords(name, {**fixed, **task.options})
+        exact = keywords.pop("exact_steps", None)
         if task.max_seconds is not None:
             keywords["max_seconds"] = task.max_seconds
             if task.max_steps is None:
@@ -216,21 +214,53 @@ def _baseline(name: str, **fixed: Any) -> Callable[[Task], Any]:
     return fit
 
 
+def _keywords(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a baseline with those of a preset."""
+    from geomot import baselines
+
+    keywords = dict(options)
+    preset = keywords.pop("preset", None)
+    return keywords if preset is None else {**baselines.preset(preset, name), **keywords}
+
+
+def _resolved(name: str, **fixed: Any) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    def resolve(options: Mapping[str, Any]) -> Mapping[str, Any]:
+        from geomot import baselines
+
+        try:
+            given = _keywords(name, {**fixed, **options})
+            exact = given.pop("exact_steps", None)
+            model = getattr(baselines, name)(**given)
+        except (TypeError, ValueError):
+            # The row will say what is wrong when it is tried.
+            return options
+        known = {"exact_steps": exact, **model.get_params(deep=False)}
+        plain = (str, int, float, bool, list, tuple, type(None))
+        # Of a source its kind: those of presets do not change without it.
+        return {k: v if isinstance(v, plain) else type(v).__name__ for k, v in known.items()}
+
+    return resolve
+
+
 def _add(name: str, fit: Callable[[Task], Any], space: str = "codes") -> None:
     _REGISTRY[name] = Method(name, fit, space)
+
+
+def _add_baseline(key: str, name: str, space: str = "codes", **fixed: Any) -> None:
+    fit, resolve = _baseline(name, **fixed), _resolved(name, **fixed)
+    _REGISTRY[key] = Method(key, fit, space, resolve=resolve)
 
 
 _add("TrainingData", lambda task: _Resampled(task.data), "data")
 _add("BrenierMap", _transport(extended=False))
 _add("ExtendedMap", _transport(extended=True))
 for _name in ("GAN", "WGAN", "WGANGP"):
-    _add(_name, _baseline(_name))
+    _add_baseline(_name, _name)
 # Autoencoders with a prior make codes of their own.
-_add("VAE", _baseline("VAE"), "data")
-_add("WAE", _baseline("WAE"), "data")
-_add("WAE-GAN", _baseline("WAE", divergence="gan"), "data")
-for _name in ("PotentialRegression", "FluidFlow", "ProximalFlow"):
-    _add(_name, _baseline(_name))
-_add("FlowMatching", _baseline("FlowMatching"))
-_add("FlowMatching-minibatch", _baseline("FlowMatching", coupling="minibatch"))
-_add("FlowMatching-semidiscrete", _baseline("FlowMatching", coupling="semidiscrete"))
+_add_baseline("VAE", "VAE", "data")
+_add_baseline("WAE", "WAE", "data")
+_add_baseline("WAE-GAN", "WAE", "data", divergence="gan")
+for _name in ("PotentialRegression", "FluidFlow", "ProximalFlow", "FlowMatching"):
+    _add_baseline(_name, _name)
+for _name in ("minibatch", "semidiscrete"):
+    _add_baseline(f"FlowMatching-{_name}", "FlowMatching", coupling=_name)

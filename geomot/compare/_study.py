@@ -112,12 +112,16 @@ class Method:
         Whether it works on codes, where the problem has a codec, or on the data themselves.
     version : str
         Changes when the method does: finished cells of another version are not used.
+    resolve : callable, optional
+        ``resolve(options)`` returns all settings that options stand for, those of presets and
+        defaults included: finished cells with other settings are not used.
     """
 
     name: str
     fit: Callable[[Task], Any]
     space: str = "codes"
     version: str = ""
+    resolve: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
