@@ -13,16 +13,16 @@ that measures, as means over three seeds (``geomot compare E1 --seeds 0,1,2``; W
 held-out data, shares of 2000 samples; the paper's critic with its clip of 0.01, then with 0.1):
 
 ===================  =================  =============  ============  ============
-map                  W2                 outside, %     precision     recall
+map                  W2                 outside, %     precision     coverage
 ===================  =================  =============  ============  ============
-training data        4.9 +- 3.1          0.2           1.00          0.67
+training data        4.9 +- 3.1          0.2           1.00          0.68
 optimal map          5.3 +- 2.3          0.2           1.00          0.68
-extended map         5.3 +- 2.3          0.1           1.00          0.95
+extended map         5.3 +- 2.3          0.1           1.00          0.91
 WGAN, clip 0.01      25 +- 1            87 +- 22       0.12          0.03
 WGAN, clip 0.1       1300 +- 1400       100            0.24          0
-WGAN, tuned          6.8 +- 1.1          0.5           0.99          0.60 +- 0.30
+WGAN, tuned          6.8 +- 1.1          0.5           0.99          0.52 +- 0.33
 WGAN-GP              2e5 +- 2e5         100            0             0
-WGAN-GP, tuned       4.0 +- 2.6          1.4 +- 0.5    0.99          0.78
+WGAN-GP, tuned       4.0 +- 2.6          1.4 +- 0.5    0.99          0.76
 ===================  =================  =============  ============  ============
 
 With the paper's settings a WGAN lies between the modes as the paper shows it, or is still on its
