@@ -162,6 +162,8 @@ def image_study(
     identity: str,
 ) -> Study:
     """Make a study of images through one codec."""
+    from geomot import __version__
+
     settings = {"identity": identity, "latent_dim": latent_dim, "epochs": epochs}
     made: list[Problem] = []
 
@@ -170,7 +172,9 @@ def image_study(
         if not made:
             images, labels = load()
             place = None if folder is None else Path(as_path(folder, "folder")) / "shared"
-            prefix = f"{name}-{hashlib.sha256(repr(settings).encode()).hexdigest()[:12]}"
+            # Another version may train them otherwise.
+            digest = hashlib.sha256(repr((settings, __version__)).encode()).hexdigest()
+            prefix = f"{name}-{digest[:12]}"
             made.append(
                 image_problem(images, labels, latent_dim, epochs, place, prefix, device, threads)
             )
