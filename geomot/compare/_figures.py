@@ -368,7 +368,9 @@ def _strips(report: Report, study: Study) -> Any:
     if problem.codec is None or problem.codes is None:
         return None
     half = min(len(problem.codes) // 2, _ASSIGNED)
-    start, end = problem.codes[:half], problem.codes[half : 2 * half]
+    # Data may come sorted by class.
+    codes = np.random.default_rng(0).permutation(problem.codes)
+    start, end = codes[:half], codes[half : 2 * half]
     partners = assignment(start, end).permutation
     # The longest moves among the first, which are those where something happens.
     moves = np.sum((start - end[partners]) ** 2, axis=1)
