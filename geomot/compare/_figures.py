@@ -340,7 +340,7 @@ def _images(report: Report, study: Study) -> Any:
         rows.append(cell.arrays["samples"][:_IMAGES_IN_A_ROW])
     per_row = min(len(row) for row in rows)
     images = np.concatenate([row[:per_row] for row in rows])
-    figure = Figure(figsize=(2.2 + 0.45 * per_row, 0.5 + 0.47 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(2.6 + 0.45 * per_row, 0.5 + 0.47 * len(rows)), layout="compressed")
     ax = figure.add_subplot()
     # Pixels far off would leave all others grey.
     low, high = np.quantile(images, (0.03, 0.97))
