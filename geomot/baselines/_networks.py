@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from geomot.latent._networks import halvings
+
 __all__ = [
     "ACTIVATIONS",
     "Field",
@@ -77,23 +79,6 @@ def dense(n_in: int, hidden: Sequence[int], n_out: int, activation: str) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
-def _strides(side: int) -> tuple[int, int, int, int]:
-    """How a side is halved: the kernel, its step, the side after, and what halving drops."""
-    return (4, 2, side // 2, side % 2) if side > 1 else (3, 1, 1, 0)
-
-
-def _halvings(shape: Sequence[int], channels: Sequence[int]) -> list[tuple[Any, ...]]:
-    """For each convolution: channels before and after, kernel, step, rest and shape after."""
-    steps = []
-    before = shape[0]
-    sides: Sequence[int] = shape[1:]
-    for after in channels:
-        kernel, stride, sides, rest = zip(*map(_strides, sides), strict=True)
-        steps.append((before, after, kernel, stride, rest, (after, *sides)))
-        before = after
-    return steps
-
-
 def encoder(
     shape: Sequence[int],
     n_out: int,
@@ -107,11 +92,10 @@ def encoder(
     if len(shape) == 1:
         return dense(shape[0], hidden, n_out, activation)
     layers: list[Any] = []
-    steps = _halvings(shape, channels)
-    for before, after, kernel, stride, _, _ in steps:
-        convolution = nn.Conv2d(before, after, kernel, stride, padding=1)
-        layers += [convolution, _activation(activation)]
-    flat = steps[-1][-1] if steps else tuple(shape)
+    steps = halvings(tuple(shape), channels)
+    for (before, *_), (after, *_), kernel, stride, _ in steps:
+        layers += [nn.Conv2d(before, after, kernel, stride, 1), _activation(activation)]
+    flat = steps[-1][1] if steps else tuple(shape)
     head = dense(math.prod(flat), hidden, n_out, activation)
     return nn.Sequential(*layers, nn.Flatten(), *head)
 
@@ -128,10 +112,10 @@ def decoder(
 
     if len(shape) == 1:
         return dense(n_in, hidden, shape[0], activation)
-    steps = _halvings(shape, channels)
-    flat = steps[-1][-1] if steps else tuple(shape)
+    steps = halvings(tuple(shape), channels)
+    flat = steps[-1][1] if steps else tuple(shape)
     layers = [*dense(n_in, hidden, math.prod(flat), activation), nn.Unflatten(1, flat)]
-    for before, after, kernel, stride, rest, _ in reversed(steps):
+    for (before, *_), (after, *_), kernel, stride, rest in reversed(steps):
         turned = nn.ConvTranspose2d(after, before, kernel, stride, 1, output_padding=rest)
         layers += [_activation(activation), turned]
     return nn.Sequential(*layers)

@@ -23,6 +23,7 @@ __all__ = [
     "build_classifier",
     "build_pair",
     "fill",
+    "halvings",
     "initialise",
     "state",
 ]
@@ -151,7 +152,7 @@ def build_pair(torch: ModuleType, layout: Layout) -> tuple[Any, Any]:
         if layout.architecture == "dense":
             widths = [*layout.input_shape, *layout.hidden, layout.latent_dim]
             return nn.Sequential(*_dense(nn, widths)), nn.Sequential(*_dense(nn, widths[::-1]))
-        down = _halvings(layout.input_shape, layout.channels)
+        down = halvings(layout.input_shape, layout.channels)
         flat = down[-1][1] if down else layout.input_shape
         widths = [math.prod(flat), *layout.hidden, layout.latent_dim]
         encoder = []
@@ -184,7 +185,7 @@ def build_classifier(torch: ModuleType, layout: ClassifierLayout) -> tuple[Any, 
     with torch.device("meta"):
         body: list[Any] = []
         shape = layout.input_shape
-        for before, after, kernel, stride, _ in _halvings(shape, layout.channels):
+        for before, after, kernel, stride, _ in halvings(shape, layout.channels):
             # The first convolution halves the sides itself: cheaply, where images are largest.
             first = not body
             body.append(
@@ -203,11 +204,22 @@ def build_classifier(torch: ModuleType, layout: ClassifierLayout) -> tuple[Any, 
         return nn.Sequential(*body), nn.Sequential(*head)
 
 
-def _halvings(shape: tuple[int, ...], channels: Sequence[int]) -> list[tuple[Any, ...]]:
-    """For each convolution: the shapes before and after, kernel, stride, and what halving drops.
+def halvings(shape: tuple[int, ...], channels: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Plan convolutions that halve the sides of images; short sides are left as they are.
 
-    A side of odd length loses its last row or column; the rest says that the transposed
-    convolution must make it again.
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape (c, h, w) of an image.
+    channels : sequence of int
+        Channels after each convolution.
+
+    Returns
+    -------
+    list of tuple
+        For each: the shapes before and after, kernel, stride, and what halving drops. A side of odd
+        length loses its last row or column; the rest says that the transposed convolution must make
+        it again. All have a padding of 1.
     """
     steps = []
     for count in channels:
