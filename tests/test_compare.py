@@ -282,6 +282,15 @@ def test_cells_depend_on_presets_and_defaults(monkeypatch):
     assert settings("WAE", nonsense=1)["options"] == {"nonsense": 1}
 
 
+def test_objects_among_options_share_no_cell(tmp_path):
+    from geomot.sources import UniformBox
+
+    source = UniformBox(np.zeros(2), np.ones(2))
+    one = study("GAN", options={"GAN": {"source": source}})
+    with pytest.raises(TypeError, match="UniformBox"):
+        compare.run([one], tmp_path)
+
+
 def test_a_map_that_did_not_converge_is_told_of(tmp_path):
     @compare.register("Unfinished")
     def unfinished(task):

@@ -236,8 +236,12 @@ def _resolved(name: str, **fixed: Any) -> Callable[[Mapping[str, Any]], Mapping[
             return options
         known = {"exact_steps": exact, **model.get_params(deep=False)}
         plain = (str, int, float, bool, list, tuple, type(None))
-        # Of a source its kind: those of presets do not change without it.
-        return {k: v if isinstance(v, plain) else type(v).__name__ for k, v in known.items()}
+        # Of a preset's source its kind, which it does not change without. An object among the
+        # options stays: no file name can tell two of them apart, and it is refused.
+        return {
+            k: v if k in options or isinstance(v, plain) else type(v).__name__
+            for k, v in known.items()
+        }
 
     return resolve
 
