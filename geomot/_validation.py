@@ -65,6 +65,14 @@ def as_real_array(x: Any, name: str) -> FloatArray:
     ValueError
         If `x` is a ragged sequence.
     """
+    array = _as_plain_array(x, name)
+    # A wider float may overflow here: the infinity is refused by the caller's check.
+    with np.errstate(over="ignore"):
+        return np.require(array, dtype=np.float64, requirements=["C", "A"])
+
+
+def _as_plain_array(x: Any, name: str) -> np.ndarray:
+    """Return `x` as an array of real numbers, of whatever dtype and layout."""
     if x is None:
         raise TypeError(f"{name} must be an array of real numbers, got None")
     if isinstance(x, (np.matrix, np.ma.MaskedArray)):
@@ -78,9 +86,7 @@ def as_real_array(x: Any, name: str) -> FloatArray:
     if array.dtype.kind not in "fiu":
         held = type(x).__name__ if array.ndim == 0 else f"dtype {array.dtype}"
         raise TypeError(f"{name} must hold real numbers, got {held}")
-    # A wider float may overflow here: the infinity is refused by the caller's check.
-    with np.errstate(over="ignore"):
-        return np.require(array, dtype=np.float64, requirements=["C", "A"])
+    return array
 
 
 def _check_range(array: FloatArray | NDArray[np.float32], name: str, limit: float) -> None:
@@ -95,6 +101,24 @@ def _check_range(array: FloatArray | NDArray[np.float32], name: str, limit: floa
     if math.isfinite(value):
         raise ValueError(f"{name} must not exceed {limit:.3g} in magnitude, got {value} at {where}")
     raise ValueError(f"{name} must be finite, got {value} at index {where}")
+
+
+def check_single(array: FloatArray, name: str) -> None:
+    """Refuse numbers that float32 does not hold.
+
+    Parameters
+    ----------
+    array : ndarray
+        The numbers.
+    name : str
+        The argument's name, for the message.
+
+    Raises
+    ------
+    ValueError
+        Naming the first of them.
+    """
+    _check_range(array, name, float(np.finfo(np.float32).max))
 
 
 def as_points(
@@ -145,11 +169,12 @@ def as_samples(
     Returns
     -------
     ndarray, C-contiguous
-        Arrays of uint8 and float32 as they are, everything else as float64. Finite; possibly `x`
-        itself.
+        What numpy takes for uint8 or float32 as it is, everything else as float64. Finite;
+        possibly `x` itself.
     """
-    plain = type(x) is np.ndarray and x.dtype in (np.uint8, np.float32) and x.dtype.isnative
-    samples = np.require(x, requirements=["C", "A"]) if plain else as_real_array(x, name)
+    array = _as_plain_array(x, name)
+    plain = array.dtype in (np.uint8, np.float32) and array.dtype.isnative
+    samples = np.require(array, requirements=["C", "A"]) if plain else as_real_array(array, name)
     if shape is not None:
         if samples.shape[1:] != shape or samples.ndim == 0:
             expected = ", ".join(str(k) for k in ("n", *shape))

@@ -228,7 +228,12 @@ def test_keywords_of_all_methods(name):
         ("GAN", {"critic_hidden": 8}, TypeError, "critic_hidden must be a sequence"),
         ("GAN", {"critic_hidden": (0,)}, ValueError, "critic_hidden must be at least 1"),
         ("GAN", {"critic_learning_rate": 0.0}, ValueError, "critic_learning_rate must be positive"),
-        ("GAN", {"betas": (0.5, 1.0)}, ValueError, "betas must be two numbers"),
+        ("GAN", {"betas": (0.5, 1.0)}, ValueError, "betas must be a pair"),
+        ("GAN", {"betas": 0.5}, ValueError, "betas must be a pair"),
+        ("GAN", {"betas": ("a", "b")}, ValueError, "betas must be a pair"),
+        ("WGANGP", {"betas": np.array([0.5, 0.9])}, ValueError, "betas must be a pair"),
+        ("GAN", {"standardize": "no"}, TypeError, "standardize must be True or False"),
+        ("GAN", {"standardize": None}, TypeError, "standardize must be True or False"),
         ("GAN", {"activation": "sign"}, ValueError, "activation must be one of"),
         ("WGAN", {"clip": 0.0}, ValueError, "clip must be positive"),
         ("WGANGP", {"penalty": -1.0}, ValueError, "penalty must be positive"),
@@ -262,6 +267,130 @@ def test_budget_in_seconds(name):
     assert model.status_ == "max_seconds"
     assert 1 <= model.n_steps_ < 10**5
     assert model.history_["step"].tolist() == [model.n_steps_]
+
+
+def test_budget_in_seconds_has_as_many_rows():
+    model = make("FluidFlow", max_steps=10**8, max_seconds=0.4).fit(data((2,)))
+    assert 40 < len(model.history_) <= 500
+    # at equal parts of the budget, whatever the number of steps
+    assert np.diff(model.history_["seconds"]).max() < 0.2
+    assert len(make("FluidFlow", max_steps=999).fit(data((2,))).history_) == 500
+
+
+def stop(model, step):
+    raise KeyboardInterrupt
+
+
+@every_method
+def test_failed_fit_leaves_the_model_as_it_was(name):
+    X = data((2,))
+    model = make(name)
+    for spoil in (
+        lambda: model.fit(X, callback=stop),
+        lambda: model.fit(X, callback=3),
+        lambda: model.set_params(source="cauchy").fit(X),
+    ):
+        with pytest.raises((KeyboardInterrupt, TypeError, ValueError)):
+            spoil()
+        with pytest.raises(NotFittedError):
+            model.sample(1)
+        model.set_params(source="normal")
+    model.fit(X)
+    drawn, history = model.sample(5, 0), model.history_.copy()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(np.zeros((4, 3)), callback=stop)
+    np.testing.assert_array_equal(model.sample(5, 0), drawn)
+    np.testing.assert_array_equal(model.history_, history)
+    assert model.sample_shape_ == (2,)
+
+
+def test_data_too_few_for_the_kernel_are_refused_before_the_training():
+    model = make("WAE").fit(data((2,)))
+    drawn = model.sample(5, 0)
+    with pytest.raises(ValueError, match="batches of 2 rows"):
+        model.fit(data((2,), n=1))
+    np.testing.assert_array_equal(model.sample(5, 0), drawn)
+
+
+@every_method
+def test_fitted_models_keep_their_keywords(name, tmp_path):
+    model = make(name, batch_size=9).fit(data((2,)))
+    drawn = model.sample(5, 0)
+    other = {
+        "architecture": "dense", "source": "uniform", "layers": 3, "width": 5, "weight": 3.0,
+        "horizon": 2.0, "hidden": (3,), "generator_hidden": (3,), "potential_hidden": (3,),
+        "latent_dim": 1, "channels": (2,), "batch_size": 7,
+    }  # fmt: skip
+    model.set_params(**{k: v for k, v in other.items() if k in model.get_params()})
+    np.testing.assert_array_equal(model.sample(5, 0), drawn)
+    model.save(tmp_path / "model")
+    again = baselines.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.sample(5, 0), drawn)
+    assert again.batch_size == 9
+    for word in set(type(model).free) & {"ode_steps", "step"}:
+        model.set_params(**{word: 0.1 if word == "step" else 7})
+        assert not np.array_equal(model.sample(5, 0), drawn)
+        model.save(tmp_path / "model")
+        np.testing.assert_array_equal(
+            baselines.load(tmp_path / "model").sample(5, 0), model.sample(5, 0)
+        )
+
+
+def test_callback_may_save(tmp_path):
+    def keep(model, step):
+        model.save(tmp_path / f"{step}")
+
+    model = make("GAN").fit(data((2,)), callback=keep)
+    assert [baselines.load(tmp_path / k).n_steps_ for k in "123"] == [1, 2, 3]
+    assert [baselines.load(tmp_path / k).status_ for k in "13"] == ["stopped", "max_steps"]
+    np.testing.assert_array_equal(baselines.load(tmp_path / "3").sample(4), model.sample(4))
+    assert baselines.load(tmp_path / "2").seconds_ <= model.seconds_
+
+
+def test_nothing_of_an_earlier_training_is_left():
+    model = make("FlowMatching-semidiscrete").fit(data((2,)))
+    assert model.solution_.converged
+    model.set_params(coupling="independent").fit(data((2,)))
+    assert not hasattr(model, "solution_")
+
+
+def test_classes_of_ones_own(tmp_path):
+    class Own(baselines.WGAN):
+        pass
+
+    model = Own.from_preset("E1", generator_hidden=(8,), critic_hidden=(8,), max_steps=1)
+    assert model.clip == 0.01
+    with pytest.raises(TypeError, match="only the methods of geomot can be saved, got a Own"):
+        model.fit(data((2,))).save(tmp_path / "own")
+
+
+@every_method
+def test_numbers_beyond_single_precision_are_refused(name, fitted):
+    with pytest.raises(ValueError, match="Z must not exceed 3.4e[+]38 in magnitude"):
+        fitted[name].transform(np.full((1, *fitted[name].source_shape_), 1e39))
+    with pytest.raises(ValueError, match=r"X \(standardised\) must not exceed 3.4e[+]38"):
+        make(name, standardize=False).fit([[0.0, 1e39], [1.0, 2.0]])
+    if hasattr(fitted[name], "encode"):
+        with pytest.raises(ValueError, match="must not exceed"):
+            fitted[name].encode([[0.0, 1e99]])
+
+
+@every_method
+def test_any_kind_of_array(name, fitted):
+    torch.set_warn_always(True)
+    try:
+        model = fitted[name]
+        Z = model.source_points(4, 0)
+        drawn = model.transform(Z)
+        Z.setflags(write=False)
+        for same in (Z, np.asfortranarray(Z), Z.tolist(), torch.as_tensor(Z.copy()), Z[::-1][::-1]):
+            np.testing.assert_array_equal(model.transform(same), drawn)
+        X = data((2,))
+        X.setflags(write=False)
+        for same in (X, np.asfortranarray(X), X.tolist()):
+            np.testing.assert_array_equal(make(name).fit(same).transform(Z), drawn)
+    finally:
+        torch.set_warn_always(False)
 
 
 def test_callback_sees_a_model_that_samples_and_may_stop_it():
@@ -308,8 +437,18 @@ def test_standardising_is_undone():
     assert not raw.mean_.any()
     images = make("GAN").fit(data((1, 9, 6)))
     assert np.ptp(images.mean_) == 0.0
-    constant = make("VAE").fit(np.ones((4, 2)))
-    assert constant.scale_ == 1.0
+    # of the last, the mean is rounded
+    for value, n in ((1.0, 4), (0.1, 1000)):
+        assert make("VAE").fit(np.full((n, 2), value)).scale_ == 1.0
+        assert make("VAE").fit(np.full((n, 3, 3), value)).scale_ == 1.0
+    # squares of these are zero
+    tiny = make("GAN").fit(1e-170 * X)
+    assert tiny.scale_ == pytest.approx(1e-170 * model.scale_)
+    np.testing.assert_allclose(tiny.sample(5, 0), 1e-170 * model.sample(5, 0), rtol=1e-4)
+
+
+class Held(np.ndarray):
+    """A subclass, as memory maps are."""
 
 
 def test_images_of_bytes_and_without_channels():
@@ -319,6 +458,11 @@ def test_images_of_bytes_and_without_channels():
     assert model.mean_.flat[0] == pytest.approx(X.mean() / 255.0)
     same = make("VAE", max_steps=1).fit(X / 255.0)
     np.testing.assert_array_equal(model.sample(4), same.sample(4))
+    # whatever holds the bytes
+    for held in (torch.as_tensor(X), X.view(Held), np.asfortranarray(X), X.tolist()):
+        bytes_kept = not isinstance(held, list)
+        other = make("VAE", max_steps=1).fit(held)
+        assert other.mean_.flat[0] == pytest.approx(X.mean() / (255.0 if bytes_kept else 1.0))
     dense = make("VAE", architecture="dense").fit(X)
     assert isinstance(dense.networks_["encoder"][0], torch.nn.Linear)
     assert dense.sample(4).shape == (4, 9, 6)
@@ -329,6 +473,35 @@ def test_images_of_bytes_and_without_channels():
 def test_images_of_any_size(name, shape):
     model = make(name, max_steps=1, channels=None, batch_size=2).fit(data(shape, n=2))
     assert model.sample(2).shape == (2, *shape)
+
+
+def test_channels_halve_images_down_to_a_few_pixels():
+    from geomot.baselines._networks import automatic_channels
+
+    for side, count in (
+        (1, 1),
+        (4, 1),
+        (8, 1),
+        (9, 1),
+        (10, 2),
+        (16, 2),
+        (19, 2),
+        (20, 3),
+        (28, 3),
+    ):
+        assert len(automatic_channels((1, side, 3))) == count
+    model = make("VAE", channels=None, max_steps=1).fit(data((1, 17, 17)))
+    assert model.networks_["decoder"][3].unflattened_size == (64, 4, 4)
+
+
+def test_flow_matching_of_images_in_any_default_precision():
+    X = data((1, 9, 6))
+    drawn = make("FlowMatching").fit(X).sample(3, 0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        np.testing.assert_array_equal(make("FlowMatching").fit(X).sample(3, 0), drawn)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_sources():
@@ -557,6 +730,20 @@ def test_widths():
     assert ratios[-1] <= 1.5
 
 
+def test_gradient_of_the_misfit_of_clusters_far_apart():
+    from geomot.baselines.fluid import mixture_misfit
+
+    for distance in (57.0, 1e3, 1e4):
+        a, b = normal_tensor(40, 2), normal_tensor(30, 2, seed=1)
+        a[20:], b[15:] = a[20:] + distance, b[15:] + distance
+        gradients = []
+        for kind in (torch.float32, torch.float64):
+            # the same numbers in both
+            x, y = (v.float().to(kind).requires_grad_() for v in (a, b))
+            gradients.append(torch.autograd.grad(mixture_misfit(x, y, 0.1), y)[0].double())
+        np.testing.assert_allclose(gradients[0], gradients[1], rtol=1e-3, atol=1e-3)
+
+
 def test_fluid_flow_paths_and_energy():
     X = data((2,), n=200)
     model = make("FluidFlow", layers=4, max_steps=12, batch_size=64, schedule="constant").fit(X)
@@ -576,6 +763,8 @@ def test_fluid_flow_paths_and_energy():
     np.testing.assert_allclose(paths[:, 1], first, atol=1e-5)
     energy = 4 * np.square(np.diff(paths, axis=1)).sum(2).sum(1).mean()
     assert model.energy(Z) == pytest.approx(energy)
+    with pytest.raises(ValueError, match="Z must hold at least one point"):
+        model.energy(np.zeros((0, 2)))
     assert energy >= np.square(paths[:, -1] - paths[:, 0]).sum(1).mean()
     # in the history the same, in the units of the standardised data
     assert model.history_["energy"][-1] == pytest.approx(energy / model.scale_**2, rel=0.5)
@@ -762,6 +951,12 @@ def test_flow_matching_with_independent_gaussians():
     # independent pairs: E |x_1 - x_0|^2 = |mean|^2 + tr(covariance + I)
     cost = np.square(mean).sum() + np.trace(covariance) + 2.0
     assert model.history_["cost"].mean() == pytest.approx(cost, rel=0.05)
+
+
+def test_times_of_the_velocity(fitted):
+    for t, error in ((np.nan, ValueError), (5.0, ValueError), (-0.1, ValueError), ("a", TypeError)):
+        with pytest.raises(error, match="t must"):
+            fitted["FlowMatching"].velocity([[0.0, 0.0]], t)
 
 
 def test_flow_matching_integrates_its_field():

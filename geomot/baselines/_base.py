@@ -25,10 +25,12 @@ from geomot._validation import (
     as_samples,
     as_threads,
     as_tolerance,
+    check_single,
 )
 from geomot.baselines._networks import ACTIVATIONS, automatic_channels, initialise
-from geomot.baselines._training import Run, import_torch, train
-from geomot.latent._torch import as_device, rows_at_once, settings
+from geomot.baselines._training import Run, train
+from geomot.latent._scaling import mean_and_scale, standardise
+from geomot.latent._torch import as_device, as_tensor, import_torch, rows_at_once, settings
 
 __all__ = ["Baseline", "load"]
 
@@ -45,6 +47,9 @@ class Baseline(BaseEstimator, ABC):
     The keywords below are those of every method; each method adds its own, and some have other
     defaults.
 
+    A fitted model keeps the keywords of its training: changed later, they take effect in the next
+    `fit`, but for `random_state`, `device`, `threads`, `progress` and what a method names.
+
     Parameters
     ----------
     max_steps : int, default 5000
@@ -56,7 +61,8 @@ class Baseline(BaseEstimator, ABC):
     architecture : {"auto", "dense", "conv"}, default "auto"
         Convolutions for images or dense layers for either; "auto" takes what the data are.
     channels : sequence of int, optional
-        Channels of the convolutions, each of which halves the images; by default from their size.
+        Channels of the convolutions, each of which halves the sides of the images that are four
+        pixels at least; by default so many that no side is left much longer than that.
     source : {"normal", "uniform"}, Source or object with a method `sample`, default "normal"
         The source measure: standard normal, uniform on [-1, 1]^d, one of `geomot.sources`, or any
         object with ``sample(n, rng)``. A source of images is one of vectors of their length.
@@ -70,10 +76,11 @@ class Baseline(BaseEstimator, ABC):
         Decay of the running mean of the map's parameters that `sample` uses; 0 for none. Useful
         values are 0.99 to 0.9999.
     log_every : int, optional
-        Steps between rows of `history_`; by default such that there are about 500.
+        Steps between rows of `history_`; by default there are 500 at equal parts of the budget.
     random_state : None, int, Generator or RandomState, optional
         Randomness of `fit`, and of `sample` where it is given none. The same integer gives the same
-        model on the same machine; the global generators of torch and numpy are left alone.
+        model on the same machine, and samples from a stream of their own; a generator is drawn from
+        by both. The global generators of torch and numpy are left alone.
     device : str, default "cpu"
         Where the networks are trained and evaluated, as torch names it.
     threads : int or None, default 1
@@ -85,7 +92,8 @@ class Baseline(BaseEstimator, ABC):
     ----------
     history_ : structured array of shape (rows,)
         Fields "step", "seconds" (without the callback's), and the method's losses: means over the
-        steps since the row before. After divergence the last row holds what was not finite.
+        steps since the row before. After divergence the last row holds those of the step at which
+        it was seen.
     status_ : str
         Why the training ended: "max_steps", "max_seconds", "diverged", or "stopped" by the
         callback.
@@ -134,6 +142,8 @@ class Baseline(BaseEstimator, ABC):
     positive: ClassVar[tuple[str, ...]] = ()
     not_negative: ClassVar[tuple[str, ...]] = ()
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    # Keywords of a fitted model that may be changed without another training.
+    free: ClassVar[tuple[str, ...]] = ("random_state", "device", "threads", "progress")
 
     @abstractmethod
     def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
@@ -153,6 +163,9 @@ class Baseline(BaseEstimator, ABC):
 
     def _check(self) -> None:
         """Check keywords beyond what the class declares."""
+
+    def _check_size(self, n: int) -> None:
+        """Check that so many data are enough."""
 
     def _source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of a point of the source, for data of a shape."""
@@ -176,7 +189,7 @@ class Baseline(BaseEstimator, ABC):
         """
         from geomot.baselines.presets import preset
 
-        return cls(**{**preset(name, cls.__name__), **keywords})
+        return cls(**{**preset(name, method_name(cls)), **keywords})
 
     def fit(
         self,
@@ -200,7 +213,7 @@ class Baseline(BaseEstimator, ABC):
         Returns
         -------
         Baseline
-            The model itself.
+            The model itself. An interrupt (Ctrl-C) leaves it as it was before.
 
         Raises
         ------
@@ -209,22 +222,37 @@ class Baseline(BaseEstimator, ABC):
         ImportError
             If torch is missing.
         """
-        torch = import_torch(f"geomot.baselines.{type(self).__name__}")
+        torch = import_torch(f"baselines.{type(self).__name__}")
+        before = dict(self.__dict__)
+        try:
+            self._fit(torch, X, callback)
+        except BaseException:
+            self.__dict__ = before
+            raise
+        return self
+
+    def _fit(self, torch: Any, X: ArrayLike, callback: Any) -> None:
+        """Train from scratch, with nothing left of an earlier training."""
         self._check_keywords()
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable, got {type(callback).__name__}")
         device = as_device(torch, self.device)
-        data = _as_data(X)
+        data = as_samples(X, "X")
+        self._check_size(min(len(data), self.batch_size))
         rng = as_generator(self.random_state)
         started = time.perf_counter()
 
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        self._keywords = self.get_params(deep=False)
         self.sample_shape_ = data.shape[1:]
         self.n_features_in_ = math.prod(self.sample_shape_)
-        self._measure(data)
+        self.mean_, self.scale_ = np.zeros(self.sample_shape_), 1.0
+        if self.standardize:
+            self.mean_, self.scale_ = mean_and_scale(data, single=data.ndim > 2)
         shape, channels = self._plan()
         self.source_shape_ = self._source_shape(shape)
         self._draw_source(0, rng)
-        self.networks_: dict[str, Any] = {}
 
         with settings(torch, self.threads, training=True):
             networks = self._new_networks(shape, channels)
@@ -232,19 +260,16 @@ class Baseline(BaseEstimator, ABC):
                 network.to_empty(device="cpu")
                 initialise(network, rng, self._initial())
                 network.to(device)
-            self.networks_ = {
+            self.networks_: dict[str, Any] = {
                 name: copy.deepcopy(network).requires_grad_(False)
                 if self.averaging and name in self.mapping
                 else network
                 for name, network in networks.items()
             }
-            flat = (data - self.mean_) / self.scale_
-            tensor = torch.as_tensor(
-                flat.reshape(len(data), *shape), dtype=torch.float32, device=device
-            )
+            tensor = standardise(torch, data, np.arange(len(data)), self.mean_, self.scale_)
             run = Run(
-                tensor, networks, self._draw_source, rng, as_count(self.batch_size, "batch_size"),
-                self.schedule,
+                tensor.reshape(-1, *shape).to(device), networks, self._draw_source, rng,
+                self.batch_size, self.schedule,
             )  # fmt: skip
             train(
                 self,
@@ -257,7 +282,10 @@ class Baseline(BaseEstimator, ABC):
                 started=started,
                 progress=self.progress,
             )
-        return self
+
+    def _kept(self, keyword: str) -> Any:
+        """Value of a keyword in the training, whatever it has been set to since."""
+        return self._keywords[keyword]
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw from the model.
@@ -267,8 +295,7 @@ class Baseline(BaseEstimator, ABC):
         n : int
             Number of points; 0 is allowed.
         random_state : None, int, Generator or RandomState
-            The randomness; None takes the model's own `random_state`, which is then drawn from
-            independently of the training.
+            The randomness; None takes the model's own `random_state`.
 
         Returns
         -------
@@ -318,6 +345,8 @@ class Baseline(BaseEstimator, ABC):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file: plain arrays and a JSON header, no pickle.
 
+        A `random_state` that is not an integer is not written.
+
         Parameters
         ----------
         path : str or path-like
@@ -326,7 +355,8 @@ class Baseline(BaseEstimator, ABC):
         Raises
         ------
         TypeError
-            If `source` is an object of one's own, which files cannot hold.
+            If `source` is an object of one's own, or the model of a class of one's own, which files
+            cannot hold.
         """
         from geomot.baselines._files import write
 
@@ -358,7 +388,7 @@ class Baseline(BaseEstimator, ABC):
         """
         from geomot.baselines._files import read
 
-        as_device(import_torch(f"geomot.baselines.{cls.__name__}"), device)
+        as_device(import_torch(f"baselines.{cls.__name__}"), device)
         return read(cls, path, device)
 
     def _check_keywords(self) -> None:
@@ -373,6 +403,7 @@ class Baseline(BaseEstimator, ABC):
             as_widths(self.channels, "channels", least=1)
         if not 0 <= as_real(self.averaging, "averaging") < 1:
             raise ValueError(f"averaging must lie in [0, 1), got {self.averaging}")
+        as_flag(self.standardize, "standardize")
         choices = {
             "architecture": ("auto", "dense", "conv"),
             "schedule": ("constant", "cosine"),
@@ -397,32 +428,23 @@ class Baseline(BaseEstimator, ABC):
             known = (*ACTIVATIONS, getattr(type(self), name, None))
             if name.endswith("activation") and value not in known:
                 raise ValueError(f"{name} must be one of {ACTIVATIONS}, got {value!r}")
-            if name == "betas" and not (len(value) == 2 and all(0 <= beta < 1 for beta in value)):
-                raise ValueError(f"betas must be two numbers in [0, 1), got {value!r}")
+            if name == "betas" and not _are_betas(value):
+                raise ValueError(f"betas must be a pair of numbers in [0, 1), got {value!r}")
         self._check()
-
-    def _measure(self, data: FloatArray) -> None:
-        """Find what the data are standardised with."""
-        self.mean_, self.scale_ = np.zeros(self.sample_shape_), 1.0
-        if self.standardize:
-            mean = data.mean(axis=0) if data.ndim == 2 else data.mean()
-            self.mean_ = np.broadcast_to(mean, self.sample_shape_).copy()
-            self.scale_ = float(np.sqrt(np.mean((data - self.mean_) ** 2))) or 1.0
 
     def _plan(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Shape of a datum as the networks see it, and the channels of their convolutions."""
         flat = len(self.sample_shape_) == 1
-        if flat and self.architecture == "conv":
-            raise ValueError(
-                f"architecture must be 'auto' or 'dense' for vectors, got {self.architecture!r}"
-            )
-        if flat or self.architecture == "dense":
+        architecture, channels = self._kept("architecture"), self._kept("channels")
+        if flat and architecture == "conv":
+            raise ValueError("architecture must be 'auto' or 'dense' for vectors, got 'conv'")
+        if flat or architecture == "dense":
             return (self.n_features_in_,), ()
         shape = (1, *self.sample_shape_)[-3:]
-        return shape, automatic_channels(shape) if self.channels is None else tuple(self.channels)
+        return shape, automatic_channels(shape) if channels is None else tuple(channels)
 
     def _new_networks(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
-        """Networks without memory, so that their size can be judged first."""
+        """Networks without memory: files are held against them before anything is allocated."""
         import torch
 
         with torch.device("meta"):
@@ -430,27 +452,27 @@ class Baseline(BaseEstimator, ABC):
 
     def _draw_source(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw points of the source, shape (n, *source_shape_)."""
-        shape = (n, *self.source_shape_)
-        if isinstance(self.source, str):
-            if self.source == "normal":
+        shape, source = (n, *self.source_shape_), self._kept("source")
+        if isinstance(source, str):
+            if source == "normal":
                 return rng.standard_normal(shape, dtype=np.float32)
-            if self.source == "uniform":
+            if source == "uniform":
                 return 2.0 * rng.random(shape, dtype=np.float32) - 1.0
-            raise ValueError(f"source must be 'normal' or 'uniform', got {self.source!r}")
+            raise ValueError(f"source must be 'normal' or 'uniform', got {source!r}")
         return self._source_measure().sample(n, rng).reshape(shape)
 
     def _source_measure(self) -> Any:
         """The source as a measure of geomot."""
         from geomot.sources import Gaussian, UniformBox, as_source
 
-        dim = math.prod(self.source_shape_)
-        if isinstance(self.source, str):
-            if self.source == "normal":
+        dim, source = math.prod(self.source_shape_), self._kept("source")
+        if isinstance(source, str):
+            if source == "normal":
                 return Gaussian(np.zeros(dim), 1.0)
             return UniformBox(np.full(dim, -1.0), np.full(dim, 1.0))
-        if self.source is None:
+        if source is None:
             raise TypeError("source must be 'normal', 'uniform' or a measure, got None")
-        return as_source(self.source, dim)
+        return as_source(source, dim)
 
     def _as_source_points(self, Z: ArrayLike, name: str) -> FloatArray:
         array = as_real_array(Z, name)
@@ -458,13 +480,16 @@ class Baseline(BaseEstimator, ABC):
         if array.shape[1:] == self.source_shape_:
             array = array.reshape(len(array), dim)
         points = as_points(array, name, dim, allow_empty=True)
+        check_single(points, name)
         return points.reshape(len(points), *self.source_shape_)
 
     def _standard(self, X: ArrayLike, name: str = "X") -> FloatArray:
         """Data as `fit` takes them, standardised, with the shape that the networks see."""
         check_is_fitted(self)
-        data = _as_data(X, name, self.sample_shape_)
-        return ((data - self.mean_) / self.scale_).reshape(len(data), *self._plan()[0])
+        data = as_samples(X, name, self.sample_shape_)
+        torch = import_torch(f"baselines.{type(self).__name__}")
+        tensor = standardise(torch, data, np.arange(len(data)), self.mean_, self.scale_)
+        return tensor.numpy().reshape(len(data), *self._plan()[0])
 
     def _apply(
         self, function: Callable[[Any], Any], inputs: FloatArray, shape: tuple[int, ...] | None
@@ -477,9 +502,7 @@ class Baseline(BaseEstimator, ABC):
         with settings(torch, self.threads):
             # One chunk even of no rows, for the shape.
             for start in range(0, max(len(inputs), 1), rows):
-                chunk = torch.as_tensor(
-                    inputs[start : start + rows], dtype=torch.float32, device=device
-                )
+                chunk = as_tensor(torch, inputs[start : start + rows], device)
                 parts.append(function(chunk).numpy(force=True).astype(np.float64))
         output = np.concatenate(parts)
         if shape is None:
@@ -520,6 +543,19 @@ def as_real(value: Any, name: str) -> float:
     return float(value)
 
 
+def as_flag(value: Any, name: str) -> bool:
+    """Return True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _are_betas(value: Any) -> bool:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        return False
+    return all(isinstance(beta, (float, int)) and 0 <= beta < 1 for beta in value)
+
+
 def as_widths(widths: Any, name: str, *, least: int = 0) -> tuple[int, ...]:
     """Return the widths of layers."""
     if isinstance(widths, (str, bytes)) or not isinstance(widths, Sequence):
@@ -537,7 +573,8 @@ def as_layers(value: Any, name: str) -> int:
     return count
 
 
-def _as_data(X: ArrayLike, name: str = "X", shape: tuple[int, ...] | None = None) -> FloatArray:
-    """Vectors (n, d) or images (n, h, w) or (n, c, h, w), finite; uint8 from 0 to 1."""
-    data = as_samples(X, name, shape)
-    return np.asarray(data / 255.0 if data.dtype == np.uint8 else data, dtype=np.float64)
+def method_name(kind: type[Baseline]) -> str:
+    """Name of the method of geomot that a class is, or is derived from."""
+    from geomot.baselines import METHODS
+
+    return next((c.__name__ for c in kind.__mro__ if c.__name__ in METHODS), kind.__name__)

@@ -28,13 +28,18 @@ _Model = TypeVar("_Model", bound=Baseline)
 
 def write(model: Baseline, path: str | os.PathLike[str]) -> None:
     """Write a fitted model; see `Baseline.save`."""
-    source, arrays = _describe_source(model.source)
-    parameters = {**model.get_params(deep=False), "source": source, "progress": False}
-    parameters["device"] = str(model.device)
+    import geomot.baselines as methods
+
+    name = type(model).__name__
+    if name not in methods.METHODS or getattr(methods, name) is not type(model):
+        raise TypeError(f"only the methods of geomot can be saved, got a {name} of another module")
+    free = {name: getattr(model, name) for name in model.free}
+    parameters = {**model._keywords, **free, "progress": False, "device": str(model.device)}
+    parameters["source"], arrays = _describe_source(parameters["source"])
     if not isinstance(model.random_state, numbers.Integral):
         parameters["random_state"] = None
     header = {
-        "class": type(model).__name__,
+        "class": name,
         "parameters": {key: _plain(value) for key, value in parameters.items()},
         "sample_shape": list(model.sample_shape_),
         "status": model.status_,
@@ -116,6 +121,7 @@ def _rebuild(
         raise ValueError("its source must be a word or a measure")
     model: _Model = kind(**{**parameters, "device": device})
     model._check_keywords()
+    model._keywords = model.get_params(deep=False)
 
     shape = tuple(as_count(k, "sample_shape", 1) for k in header["sample_shape"])
     if not 1 <= len(shape) <= 3:

@@ -35,7 +35,7 @@ __all__ = [
 
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "silu", "softplus")
 
-# Images are halved until neither side is longer.
+# Images are halved until neither side is longer, or little longer where halves are rounded up.
 _COARSEST = 4
 
 # Channels after the first halving, doubled by each further one up to the limit.
@@ -63,7 +63,7 @@ def automatic_channels(shape: Sequence[int]) -> tuple[int, ...]:
     """Channels of the convolutions for images (c, h, w): one halving at least."""
     side = max(shape[1:])
     channels = [_FIRST_CHANNELS]
-    while (side := (side + 1) // 2) > _COARSEST:
+    while (side := side // 2) > _COARSEST:
         channels.append(min(2 * channels[-1], _MOST_CHANNELS))
     return tuple(channels)
 
@@ -221,7 +221,9 @@ def _unet(network: Any, x: Any, t: Any) -> Any:
     import torch
     from torch.nn.functional import interpolate
 
-    angles = t[:, None] * (math.pi * 2.0 ** torch.arange(_FREQUENCIES, device=t.device))
+    angles = t[:, None] * (
+        math.pi * 2.0 ** torch.arange(_FREQUENCIES, device=t.device, dtype=t.dtype)
+    )
     act = network["act"]
     clock = act(network["clock"](torch.cat([angles.sin(), angles.cos()], 1)))
     levels = [act(network["first"](x))]
@@ -410,11 +412,12 @@ def squared_distances(a: Any, b: Any) -> Any:
     Returns
     -------
     torch.Tensor of shape (m, n)
-        Relative to the extent of the points, good to float32's precision.
+        In the precision of `a`, but for 1e-15 of the squared extent of the points.
     """
-    a, b = a.flatten(1), b.flatten(1)
-    # Points far from the origin would lose digits.
-    centre = b.detach().mean(0)
-    a, b = a - centre, b - centre
-    squares = a.square().sum(1)[:, None] + b.square().sum(1) - 2.0 * (a @ b.T)
-    return squares.clamp(min=0.0)
+    # In float32 the product would lose what is small beside the extent: whole gradients, where
+    # distances are divided by a width that is small.
+    x, y = a.flatten(1).double(), b.flatten(1).double()
+    centre = y.detach().mean(0)
+    x, y = x - centre, y - centre
+    squares = x.square().sum(1)[:, None] + y.square().sum(1) - 2.0 * (x @ y.T)
+    return squares.clamp(min=0.0).to(a.dtype)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +12,11 @@ import numpy as np
 if TYPE_CHECKING:
     from geomot.baselines._base import Baseline
 
-__all__ = ["STATUSES", "Run", "history_dtype", "import_torch", "train"]
+__all__ = ["STATUSES", "Run", "history_dtype", "train"]
 
 STATUSES = ("max_steps", "max_seconds", "diverged", "stopped")
 
-# Rows of the history unless `log_every` says otherwise.
+# Rows of the history, at equal shares of the budget, unless `log_every` says otherwise.
 _ROWS = 500
 
 # Points of the source whose images are looked at for each row.
@@ -25,15 +24,6 @@ _PROBE = 64
 
 # Averaged parameters follow the trained ones more closely in the first steps.
 _AVERAGING_WARMUP = 10.0
-
-
-def import_torch(user: str) -> ModuleType:
-    """Return torch, or say which extra brings it."""
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(f'{user} needs PyTorch: pip install "geomot[torch]"') from error
-    return torch
 
 
 class Run:
@@ -152,12 +142,52 @@ class Run:
 
     def advance(self, fraction: float) -> None:
         """Note the share of the budget that is spent, and set the learning rates."""
-        self.fraction = min(fraction, 1.0)
+        self.fraction = fraction
         if self._cosine:
             factor = 0.5 * (1.0 + math.cos(math.pi * self.fraction))
             for optimizer, learning_rate in self._optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = factor * learning_rate
+
+
+class _Budget:
+    """Steps and seconds that a training may take, and when a row of its history is due."""
+
+    def __init__(
+        self, max_steps: int, max_seconds: float | None, log_every: int | None, started: float
+    ) -> None:
+        self.max_steps = max_steps
+        self._seconds = math.inf if max_seconds is None else max_seconds
+        self._log_every = log_every
+        self._started = started
+        self._row = 0
+
+    def seconds(self) -> float:
+        """Seconds that the training has taken."""
+        return time.perf_counter() - self._started
+
+    def forgive(self, seconds: float) -> None:
+        """Leave out what was not spent on the training."""
+        self._started += seconds
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """Share of the budget that is spent."""
+        return min(max(step / self.max_steps, seconds / self._seconds), 1.0)
+
+    def end(self, step: int, seconds: float) -> str | None:
+        """Which budget is spent, if one is."""
+        if step == self.max_steps:
+            return "max_steps"
+        return "max_seconds" if seconds >= self._seconds else None
+
+    def due(self, step: int, seconds: float) -> bool:
+        """Whether a row of the history is due after a step."""
+        if self._log_every is not None:
+            return step % self._log_every == 0
+        # Steps are counted in integers: rows are the same on every machine.
+        row = max(step * _ROWS // self.max_steps, int(seconds / self._seconds * _ROWS))
+        due, self._row = row > self._row, row
+        return due
 
 
 def train(
@@ -191,57 +221,52 @@ def train(
     from tqdm import tqdm
 
     names = type(model).losses
-    every = max(1, max_steps // _ROWS) if log_every is None else log_every
-    budget = math.inf if max_seconds is None else max_seconds
+    budget = _Budget(max_steps, max_seconds, log_every, started)
     rows: list[tuple[float, ...]] = []
     total, count = np.zeros(len(names)), 0
     kept, model.kept_step_ = _snapshot(model), 0
-    model.status_, model.diverged_at_, model.n_steps_ = "max_steps", None, 0
+    model.diverged_at_, model.n_steps_ = None, 0
     # Few points that the map must send somewhere: finite parameters are not enough.
     probe = run.tensor(model.source_points(_PROBE, 0))
-    paused = 0.0
     steps = model._steps(run)
+    end, seconds = None, budget.seconds()
     bar = tqdm(
         total=max_steps, desc=type(model).__name__, unit="step", disable=None if progress else True
     )
     with bar:
-        for step in range(1, max_steps + 1):
-            spent = time.perf_counter() - started - paused
-            run.advance(max((step - 1) / max_steps, spent / budget))
+        while end is None:
+            run.advance(budget.fraction(model.n_steps_, seconds))
             values = _numbers(next(steps), run.data.device)
+            model.n_steps_ = step = model.n_steps_ + 1
             _average(model, run, averaging, step)
-            model.n_steps_ = step
-            seconds = time.perf_counter() - started - paused
-            last = step == max_steps or seconds >= budget
+            seconds = budget.seconds()
+            end = budget.end(step, seconds)
             finite = bool(np.isfinite(values).all())
             total, count = total + values, count + 1
-            if finite and not (last or step % every == 0):
+            if finite and not (budget.due(step, seconds) or end):
                 continue
             state = _snapshot(model)
-            if not (finite and _sound(model, probe, state)):
-                model.status_, model.diverged_at_ = "diverged", step
+            if finite and _sound(model, probe, state):
+                kept, model.kept_step_ = state, step
+                rows.append((step, seconds, *(total / count)))
+                total, count = np.zeros(len(names)), 0
+            else:
+                end, model.diverged_at_ = "diverged", step
                 rows.append((step, seconds, *values))
                 _restore(model, kept)
-                break
-            kept, model.kept_step_ = state, step
-            rows.append((step, seconds, *(total / count)))
-            total, count = np.zeros(len(names)), 0
             bar.update(step - bar.n)
             bar.set_postfix({names[0]: f"{rows[-1][2]:.4g}"}, refresh=False)
-            if last and step < max_steps:
-                model.status_ = "max_seconds"
-            if callback is not None:
-                model.history_ = _history(rows, names)
+            if callback is None and end is None:
+                continue
+            # To the callback, and in what it may save, the model is as if stopped here.
+            model.status_ = end or "stopped"
+            model.history_, model.seconds_ = _history(rows, names), seconds
+            if callback is not None and end != "diverged":
                 before = time.perf_counter()
                 stop = callback(model, step)
-                paused += time.perf_counter() - before
+                budget.forgive(time.perf_counter() - before)
                 if stop:
-                    model.status_ = "stopped"
-                    break
-            if last:
-                break
-    model.history_ = _history(rows, names)
-    model.seconds_ = time.perf_counter() - started - paused
+                    end = model.status_ = "stopped"
 
 
 def history_dtype(names: Sequence[str]) -> np.dtype:

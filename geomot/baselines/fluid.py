@@ -97,8 +97,8 @@ class FluidFlow(Baseline):
         path, energy = [x], 0.0
         for field in fields:
             v = field(path[-1])
-            energy = energy + v.flatten(1).square().sum(1).mean() / self.layers
-            path.append(path[-1] + v / self.layers)
+            energy = energy + v.flatten(1).square().sum(1).mean() / len(fields)
+            path.append(path[-1] + v / len(fields))
         return path, energy
 
     def _push(self, points: Any) -> Any:
@@ -125,7 +125,7 @@ class FluidFlow(Baseline):
         def paths(points: Any) -> Any:
             return torch.stack(self._flow(self.networks_["fields"], points)[0], 1)
 
-        shape = (self.layers + 1, *self.sample_shape_)
+        shape = (len(self.networks_["fields"]) + 1, *self.sample_shape_)
         return self._apply(paths, self._as_source_points(Z, "Z"), shape)
 
     def energy(self, Z: ArrayLike) -> float:
@@ -143,7 +143,9 @@ class FluidFlow(Baseline):
             squared units of the data.
         """
         steps = np.diff(self.trajectories(Z), axis=1)
-        return float(self.layers * np.mean(np.square(steps).reshape(len(steps), -1).sum(1)))
+        if len(steps) == 0:
+            raise ValueError("Z must hold at least one point, got none")
+        return float(steps.shape[1] * np.square(steps).sum() / len(steps))
 
     def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
         fields = run.networks["fields"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -31,7 +32,6 @@ class _Adversarial(Baseline):
     activation: str = "leaky_relu"
     learning_rate: float = 2e-4
     critic_learning_rate: float | None = None
-    betas: tuple[float, float] = (0.5, 0.999)
     critic_steps: int = 1
 
     mapping: ClassVar[tuple[str, ...]] = ("generator",)
@@ -60,11 +60,16 @@ class _Adversarial(Baseline):
     def _push(self, points: Any) -> Any:
         return self.networks_["generator"](points)
 
+    @abstractmethod
+    def _optimizer(self, run: Run, network: Any, learning_rate: float) -> Any:
+        """Return what updates a network."""
+
     def _optimizers(self, run: Run) -> tuple[Any, Any]:
-        rate = self.critic_learning_rate
+        """Of the generator and of the critic."""
+        rate = self.critic_learning_rate or self.learning_rate
         return (
-            run.adam([run.networks["generator"]], self.learning_rate, self.betas),
-            run.adam([run.networks["critic"]], rate or self.learning_rate, self.betas),
+            self._optimizer(run, run.networks["generator"], self.learning_rate),
+            self._optimizer(run, run.networks["critic"], rate),
         )
 
 
@@ -106,7 +111,12 @@ class GAN(_Adversarial):
     ((5, 2), 'max_steps')
     """
 
+    betas: tuple[float, float] = (0.5, 0.999)
+
     losses: ClassVar = ("generator", "critic")
+
+    def _optimizer(self, run: Run, network: Any, learning_rate: float) -> Any:
+        return run.adam([network], learning_rate, self.betas)
 
     def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
         from torch.nn.functional import softplus
@@ -186,12 +196,8 @@ class WGAN(_Wasserstein):
 
     positive: ClassVar = ("clip",)
 
-    def _optimizers(self, run: Run) -> tuple[Any, Any]:
-        rate = self.critic_learning_rate
-        return (
-            run.rmsprop([run.networks["generator"]], self.learning_rate),
-            run.rmsprop([run.networks["critic"]], rate or self.learning_rate),
-        )
+    def _optimizer(self, run: Run, network: Any, learning_rate: float) -> Any:
+        return run.rmsprop([network], learning_rate)
 
     def _restrict(self, critic: Any) -> None:
         for parameter in critic.parameters():
@@ -231,6 +237,9 @@ class WGANGP(_Wasserstein):
         super()._check()
         if self.penalty is not None:
             as_tolerance(self.penalty, "penalty")
+
+    def _optimizer(self, run: Run, network: Any, learning_rate: float) -> Any:
+        return run.adam([network], learning_rate, self.betas)
 
     def _penalty(self, run: Run, real: Any, fake: Any) -> Any:
         vectors = len(self.sample_shape_) == 1

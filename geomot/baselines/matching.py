@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from geomot.baselines._base import Baseline, as_layers
+from geomot.baselines._base import Baseline, as_layers, as_real
 from geomot.baselines._networks import evaluate, squared_distances, velocity
 from geomot.baselines._training import Run
 
@@ -43,7 +43,7 @@ class FlowMatching(Baseline):
     activation : str, default "silu"
         As in `GAN`.
     ode_steps : int, default 40
-        Steps of the midpoint rule by which samples are drawn.
+        Steps of the midpoint rule by which samples are drawn. May be changed after `fit`.
     learning_rate : float, default 1e-3
         Of Adam.
     betas : pair of float, default (0.9, 0.999)
@@ -77,6 +77,7 @@ class FlowMatching(Baseline):
     counts: ClassVar = {"ode_steps": 1}
     positive: ClassVar = ("tv_tol",)
     choices: ClassVar = {"coupling": ("independent", "minibatch", "semidiscrete")}
+    free: ClassVar = (*Baseline.free, "ode_steps")
 
     def _check(self) -> None:
         as_layers(self.ode_steps, "ode_steps")
@@ -190,6 +191,8 @@ class FlowMatching(Baseline):
         """
         check_is_fitted(self)
         points = self._as_source_points(X, "X")
+        if not 0 <= as_real(t, "t") <= 1:
+            raise ValueError(f"t must lie in [0, 1], got {t}")
 
         def field(chunk: Any) -> Any:
             return evaluate(self.networks_["velocity"], chunk, chunk.new_full((len(chunk),), t))

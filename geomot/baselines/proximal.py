@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from geomot._validation import as_tolerance
-from geomot.baselines._base import Baseline
+from geomot.baselines._base import Baseline, as_flag
 from geomot.baselines._networks import Field, evaluate, gradient, scalar
 from geomot.baselines._training import Run
 from geomot.baselines.gan import between, lipschitz_penalty
@@ -76,7 +76,7 @@ class ProximalFlow(Baseline):
     horizon : float, default 1.0
         Final time T.
     step : float, default 0.2
-        Length h of a step; T / h must be an integer.
+        Length h of a step; T / h must be an integer. May be changed after `fit`.
     weight : float, default 0.5
         Weight of the kinetic energy (lambda in the paper).
     gamma : float, default 0.1
@@ -136,23 +136,12 @@ class ProximalFlow(Baseline):
     positive: ClassVar = ("weight", "lipschitz")
     not_negative: ClassVar = ("gamma",)
     choices: ClassVar = {"exponential": ("stable", "plain")}
+    free: ClassVar = (*Baseline.free, "step")
 
     def _check(self) -> None:
         for name in ("w1", "w2"):
-            if not isinstance(getattr(self, name), (bool, np.bool_)):
-                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        self._count(self.step)
-
-    def _count(self, step: float) -> int:
-        """Number of steps of a length."""
-        horizon, step = as_tolerance(self.horizon, "horizon"), as_tolerance(step, "step")
-        count = round(horizon / step)
-        if abs(count * step - horizon) > 1e-6 * horizon or not 1 <= count <= _MOST_STEPS:
-            raise ValueError(
-                f"step must be the horizon {horizon} divided by an integer from 1 to "
-                f"{_MOST_STEPS}, got {step}"
-            )
-        return count
+            as_flag(getattr(self, name), name)
+        _count(as_tolerance(self.horizon, "horizon"), self.step)
 
     def _initial(self) -> str:
         return "glorot"
@@ -168,8 +157,9 @@ class ProximalFlow(Baseline):
         }
 
     def _flow(self, potential: Any, x: Any, step: float, *, train: bool = False) -> FlowRecord:
-        count = self._count(step)
-        return euler_flow(Field(potential), x, self.horizon, count, self.weight, create_graph=train)
+        horizon, weight = self._kept("horizon"), self._kept("weight")
+        count = _count(horizon, step)
+        return euler_flow(Field(potential), x, horizon, count, weight, create_graph=train)
 
     def _divergence(self, critic: Any, generated: Any, data: Any) -> Any:
         """E D(generated) - log E exp D(data)."""
@@ -210,7 +200,7 @@ class ProximalFlow(Baseline):
     def _terminal(self, potential: Any, critic: Any, x: Any) -> Any:
         """Root mean square of |grad U(., T) - grad D| at final positions."""
         x = x.detach()
-        t = x.new_full((len(x),), self.horizon)
+        t = x.new_full((len(x),), self._kept("horizon"))
         slope, _ = gradient(Field(potential), x, t)
         (wanted,) = gradient(Field(critic), x)
         return (slope - wanted).flatten(1).square().sum(1).mean().sqrt()
@@ -236,7 +226,7 @@ class ProximalFlow(Baseline):
         """
         check_is_fitted(self)
         length = self.step if step is None else step
-        self._count(length)
+        _count(self._kept("horizon"), length)
 
         def end(points: Any) -> Any:
             return self._flow(self.networks_["potential"], points, length).path[-1]
@@ -281,7 +271,7 @@ class ProximalFlow(Baseline):
 
         check_is_fitted(self)
         length = self.step if step is None else step
-        shape = (self._count(length) + 1, *self.sample_shape_)
+        shape = (_count(self._kept("horizon"), length) + 1, *self.sample_shape_)
 
         def paths(points: Any) -> Any:
             return torch.stack(self._flow(self.networks_["potential"], points, length).path, 1)
@@ -320,7 +310,7 @@ class ProximalFlow(Baseline):
         def along(points: Any) -> Any:
             flow = self._flow(potential, points, length)
             end = flow.path[-1]
-            t = end.new_full((len(end),), self.horizon)
+            t = end.new_full((len(end),), self._kept("horizon"))
             slope, _ = gradient(Field(potential), end, t)
             (wanted,) = gradient(Field(critic), end)
             values = (
@@ -342,6 +332,17 @@ class ProximalFlow(Baseline):
             "hamilton_jacobi": float(residual),
             "terminal": math.sqrt(squares),
         }
+
+
+def _count(horizon: float, step: float) -> int:
+    """Number of steps of a length."""
+    count = round(horizon / as_tolerance(step, "step"))
+    if abs(count * step - horizon) > 1e-6 * horizon or not 1 <= count <= _MOST_STEPS:
+        raise ValueError(
+            f"step must be the horizon {horizon} divided by an integer from 1 to "
+            f"{_MOST_STEPS}, got {step}"
+        )
+    return count
 
 
 def euler_flow(

@@ -144,7 +144,6 @@ class VAE(_Coded):
         (mean squared error of one number) and "divergence" (from the prior).
     """
 
-    source: Any = "normal"
     beta: float = 1.0
     variance: float | None = None
 
@@ -229,6 +228,10 @@ class WAE(_Coded):
         if self.penalty is not None and as_real(self.penalty, "penalty") < 0:
             raise ValueError(f"penalty must not be negative, got {self.penalty}")
 
+    def _check_size(self, n: int) -> None:
+        if self.divergence == "mmd" and n < 2:
+            raise ValueError("X and batch_size must give batches of 2 rows at least for the kernel")
+
     def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
         networks = self._autoencoder(shape, channels, self.source_shape_[0])
         if self.divergence == "gan":
@@ -240,8 +243,6 @@ class WAE(_Coded):
     def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
         from torch.nn.functional import softplus
 
-        if self.divergence == "mmd" and len(run.batch()) < 2:
-            raise ValueError("X and batch_size must give batches of 2 rows at least for the kernel")
         networks = run.networks
         pair = [networks["encoder"], networks["decoder"]]
         optimizer = run.adam(pair, self.learning_rate, self.betas)

@@ -17,9 +17,8 @@ from geomot.errors import ConvergenceWarning
 
 __all__ = ["method_of", "methods", "register"]
 
-# Steps that no budget of seconds leaves time for, and how often such runs take a row of history.
+# Steps that no budget of seconds leaves time for.
 _UNBOUNDED = 10_000_000
-_LOG_EVERY = 100
 
 _REGISTRY: dict[str, Method] = {}
 
@@ -193,7 +192,7 @@ def _baseline(name: str, **fixed: Any) -> Callable[[Task], Any]:
         if task.max_seconds is not None:
             keywords["max_seconds"] = task.max_seconds
             if task.max_steps is None:
-                keywords.update(max_steps=_UNBOUNDED, log_every=_LOG_EVERY)
+                keywords["max_steps"] = _UNBOUNDED
         if task.max_steps is not None:
             keywords["max_steps"] = task.max_steps
         if exact is not None:

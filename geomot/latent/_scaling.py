@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from geomot._validation import check_single
 from geomot.latent._torch import rows_at_once
 
 __all__ = ["as_float", "chunks", "mean_and_scale", "standardise"]
@@ -30,13 +31,15 @@ def chunks(X: np.ndarray) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def mean_and_scale(X: np.ndarray) -> tuple[np.ndarray, float]:
+def mean_and_scale(X: np.ndarray, *, single: bool = False) -> tuple[np.ndarray, float]:
     """Mean of the samples, and their standard deviation about it over all numbers.
 
     Parameters
     ----------
     X : ndarray of shape (n, ...)
         The samples.
+    single : bool, default False
+        Whether the mean is to be one number for all entries of a sample.
 
     Returns
     -------
@@ -44,9 +47,18 @@ def mean_and_scale(X: np.ndarray) -> tuple[np.ndarray, float]:
     scale : float
         1 for constant data.
     """
-    mean = sum(as_float(X[part]).sum(axis=0) for part in chunks(X)) / len(X)
-    total = sum(float(((as_float(X[part]) - mean) ** 2).sum()) for part in chunks(X))
-    return np.asarray(mean), float(np.sqrt(total / X.size)) or 1.0
+    mean = np.asarray(sum(as_float(X[part]).sum(axis=0) for part in chunks(X)) / len(X))
+    lowest, highest = X.min(axis=0), X.max(axis=0)
+    if single:
+        mean = np.full_like(mean, mean.mean())
+        lowest, highest = lowest.min(), highest.max()
+    # Rounding of the mean leaves constant data a spread, and tiny numbers have no squares.
+    if np.array_equal(lowest, highest):
+        return mean, 1.0
+    most = max(float(np.abs(as_float(X[part]) - mean).max()) for part in chunks(X))
+    unit = 2.0 ** np.frexp(most)[1]
+    total = sum(float((((as_float(X[part]) - mean) / unit) ** 2).sum()) for part in chunks(X))
+    return mean, unit * float(np.sqrt(total / X.size))
 
 
 def standardise(torch: Any, X: np.ndarray, order: np.ndarray, mean: Any, scale: float) -> Any:
@@ -71,5 +83,7 @@ def standardise(torch: Any, X: np.ndarray, order: np.ndarray, mean: Any, scale: 
     """
     data = np.empty((len(order), *X.shape[1:]), np.float32)
     for part in chunks(data):
-        data[part] = (as_float(X[order[part]]) - mean) / scale
+        rows = (as_float(X[order[part]]) - mean) / scale
+        check_single(rows, "X (standardised)")
+        data[part] = rows
     return torch.from_numpy(data)

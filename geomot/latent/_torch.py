@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from geomot._validation import as_threads
+from geomot._validation import as_threads, check_single
 
-__all__ = ["apply", "as_device", "import_torch", "rows_at_once", "settings"]
+__all__ = ["apply", "as_device", "as_tensor", "import_torch", "rows_at_once", "settings"]
 
 # Rows, and numbers in their data, that pass through a network at once outside training: they bound
 # the memory and the time to an interrupt, not the result.
@@ -29,7 +29,7 @@ def import_torch(user: str, hint: str = "") -> ModuleType:
     Parameters
     ----------
     user : str
-        The class of `geomot.latent` that needs it, for the message.
+        The class of geomot that needs it, such as "latent.Autoencoder", for the message.
     hint : str
         What else may help, at the end of the message.
 
@@ -46,7 +46,7 @@ def import_torch(user: str, hint: str = "") -> ModuleType:
         import torch
     except ImportError as error:
         raise ImportError(
-            f'geomot.latent.{user} needs PyTorch: pip install "geomot[torch]"{hint}'
+            f'geomot.{user} needs PyTorch: pip install "geomot[torch]"{hint}'
         ) from error
     return torch
 
@@ -120,7 +120,9 @@ def rows_at_once(size: int) -> int:
     return max(1, min(_ROWS, _NUMBERS // size))
 
 
-def apply(torch: ModuleType, network: Any, inputs: np.ndarray, threads: Any) -> np.ndarray:
+def apply(
+    torch: ModuleType, network: Any, inputs: np.ndarray, threads: Any, name: str
+) -> np.ndarray:
     """Pass one chunk of inputs through a network.
 
     Parameters
@@ -133,6 +135,8 @@ def apply(torch: ModuleType, network: Any, inputs: np.ndarray, threads: Any) -> 
         What it takes; converted to float32.
     threads : int or None
         Threads that torch may use.
+    name : str
+        The argument that the inputs come from, for a message.
 
     Returns
     -------
@@ -140,7 +144,26 @@ def apply(torch: ModuleType, network: Any, inputs: np.ndarray, threads: Any) -> 
     """
     device = next(network.parameters()).device
     with settings(torch, threads):
-        # Converted by numpy first: torch warns of arrays that are read-only.
-        single = torch.from_numpy(np.array(inputs, np.float32))
-        outputs = network(single.to(device))
+        check_single(inputs, name)
+        outputs = network(as_tensor(torch, inputs, device))
         return outputs.cpu().numpy().astype(np.float64)
+
+
+def as_tensor(torch: ModuleType, array: np.ndarray, device: Any) -> Any:
+    """Copy numbers to a device, in float32.
+
+    Parameters
+    ----------
+    torch : module
+        The module torch.
+    array : ndarray
+        The numbers.
+    device : torch.device
+        Where they go.
+
+    Returns
+    -------
+    torch.Tensor of the same shape
+    """
+    # Converted by numpy first: torch warns of arrays that are read-only.
+    return torch.from_numpy(np.array(array, np.float32)).to(device)

@@ -204,7 +204,7 @@ class Autoencoder(Codec):
         ConvergenceError
             If the training diverges at once.
         """
-        torch = import_torch("Autoencoder", " (geomot.latent.PCACodec does without)")
+        torch = import_torch("latent.Autoencoder", " (geomot.latent.PCACodec does without)")
         X = as_samples(X, "X")
         layout = self._layout(X.shape[1:])
         noise = self.noise
@@ -321,10 +321,13 @@ class Autoencoder(Codec):
 
     def _encode(self, rows: np.ndarray) -> np.ndarray:
         inputs = ((rows - self.mean_) / self.scale_).reshape(-1, *self._layout_.input_shape)
-        return apply(import_torch("Autoencoder"), self.encoder_, inputs, self.threads)
+        torch = import_torch("latent.Autoencoder")
+        return apply(torch, self.encoder_, inputs, self.threads, "X")
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
-        outputs = apply(import_torch("Autoencoder"), self.decoder_, codes, self.threads)
+        outputs = apply(
+            import_torch("latent.Autoencoder"), self.decoder_, codes, self.threads, "codes"
+        )
         return outputs.reshape(-1, *self.sample_shape_) * self.scale_ + self.mean_
 
     def _latent_dim(self) -> int:
@@ -349,7 +352,7 @@ class Autoencoder(Codec):
         cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], *, device: Any = "cpu"
     ) -> Self:
         """Make a codec from header and arrays; see `Stored.from_parts`."""
-        torch = import_torch("Autoencoder")
+        torch = import_torch("latent.Autoencoder")
         place = as_device(torch, device)
         codec = cls._unfitted(header["parameters"], device)
         layout = codec._layout_ = Layout.from_dict(header["layout"])

@@ -132,7 +132,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         ConvergenceError
             If the training diverges at once.
         """
-        torch = import_torch("FeatureClassifier")
+        torch = import_torch("latent.FeatureClassifier")
         X = as_samples(X, "X")
         classes, index = _as_labels(y, len(X))
         layout = _layout(X.shape[1:], len(classes))
@@ -235,14 +235,16 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
 
     def _evaluate(self, X: Any, *, logits: bool) -> np.ndarray:
         check_is_fitted(self)
-        torch = import_torch("FeatureClassifier")
+        torch = import_torch("latent.FeatureClassifier")
         X = as_samples(X, "X", self.sample_shape_)
         parts = []
         for part in chunks(X):
             rows = (as_float(X[part]) - self.mean_) / self.scale_
             inputs = rows.reshape(-1, *self._layout_.input_shape)
-            features = apply(torch, self.body_, inputs, self.threads)
-            parts.append(apply(torch, self.head_, features, self.threads) if logits else features)
+            features = apply(torch, self.body_, inputs, self.threads, "X")
+            parts.append(
+                apply(torch, self.head_, features, self.threads, "X") if logits else features
+            )
         return np.concatenate(parts)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -265,7 +267,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], *, device: Any = "cpu"
     ) -> Self:
         """Make a classifier from header and arrays; see `Stored.from_parts`."""
-        torch = import_torch("FeatureClassifier")
+        torch = import_torch("latent.FeatureClassifier")
         place = as_device(torch, device)
         model = cls._unfitted(header["parameters"], device)
         layout = model._layout_ = ClassifierLayout.from_dict(header["layout"])
