@@ -245,7 +245,7 @@ def as_weights(x: Any, n: int, name: str = "weights") -> tuple[FloatArray, Float
 
 
 def as_masses(
-    x: Any, n: int, name: str = "target_masses", *, normalize: bool = False
+    x: Any, n: int, name: str = "target_masses", *, normalize: bool | None = None
 ) -> FloatArray:
     """Return non-negative masses that sum to 1.
 
@@ -257,9 +257,10 @@ def as_masses(
         The number of sites.
     name : str, default "target_masses"
         The argument's name, for the message.
-    normalize : bool, default False
+    normalize : bool, optional
         Divide by the sum whatever it is. Otherwise a sum that differs from 1 by more than
-        rounding is refused.
+        rounding is refused; the message names this argument unless it is None, which stands for a
+        caller that has none of the name.
 
     Returns
     -------
@@ -278,9 +279,12 @@ def as_masses(
     if total == 0.0:
         raise ValueError(f"{name} must have a positive sum, got only zeros")
     if not normalize and abs(total - 1.0) > MASS_SUM_TOLERANCE:
-        raise ValueError(
-            f"{name} must sum to 1, got {total}: divide by the sum, or pass normalize=True"
+        advice = (
+            "divide by the sum"
+            if normalize is None
+            else "divide by the sum, or pass normalize=True"
         )
+        raise ValueError(f"{name} must sum to 1, got {total}: {advice}")
     if abs(total - 1.0) > MASS_SUM_ROUNDING:
         # The power of two comes first, so that a tiny sum does not overflow its reciprocal.
         shift = -math.frexp(total)[1]

@@ -74,6 +74,23 @@ def test_arrays_of_points(folder, capsys):
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
+def test_arrays_of_two_axes_are_points(folder, capsys):
+    table = np.random.default_rng(0).standard_normal((40, 4))
+    argv = ["--methods", "TrainingData", "--no-figures", "-o", "out"]
+    np.savez("x.npz", X=table, y=np.zeros(40))
+    np.savez("sole.npz", foo=table)
+    np.savez("sites.npz", sites=table, other=table[:3])
+    np.savez("named.npz", one=table, two=table[:, :3])
+    for file, more in (
+        ("x.npz", []),
+        ("sole.npz", []),
+        ("sites.npz", ["--array", "sites"]),
+        ("named.npz", ["--array", "one"]),
+    ):
+        assert main(["compare", "--data", file, *more, *argv]) == 0
+        assert f"{file}: 40 points in 4 dimensions" in capsys.readouterr().out
+
+
 def test_images(folder, capsys):
     np.save("images.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
     np.save("labels.npy", np.arange(40) % 2)
@@ -105,6 +122,29 @@ def test_methods_from_a_file(folder, capsys):
     (folder / "bad.py").write_text("1 / 0\n", encoding="utf-8")
     assert "ZeroDivisionError" in complaint(capsys, ["--use", "bad.py", "--list"])
     assert "no such file" in complaint(capsys, ["--use", "none.py", "--list"])
+
+
+def test_file_of_methods_is_a_program(folder, capsys):
+    (folder / "lib").mkdir()
+    (folder / "lib" / "helper_beside.py").write_text("SHIFT = 3.0\n")
+    (folder / "lib" / "m.py").write_text("import helper_beside\n")
+    argv = ["--data", "points.csv", "--methods", "TrainingData", "--no-figures", "-o", "out"]
+    assert main(["compare", "--use", "lib/m.py", *argv]) == 0
+    capsys.readouterr()
+    for code in ("0", "'usage: x'"):
+        (folder / "ends.py").write_text(f"import sys\nsys.exit({code})\n")
+        assert "--use ends.py: ends Python" in complaint(capsys, ["--use", "ends.py", *argv])
+
+
+def test_tables_are_shown_even_if_they_cannot_be_saved(folder, capsys, monkeypatch):
+    def refuse(self, folder, *, figures=True):
+        raise PermissionError(13, "Permission denied", "table.md")
+
+    monkeypatch.setattr("geomot.compare._report.Report.save", refuse)
+    assert main(["compare", "--data", "points.csv", "--methods", "TrainingData", "-o", "out"]) == 2
+    out, err = capsys.readouterr()
+    assert "| TrainingData |" in out
+    assert "Permission denied" in err
 
 
 def test_interrupted(folder, capsys, monkeypatch):

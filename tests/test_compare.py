@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import math
 import re
+import runpy
 import subprocess
 import sys
 import time
@@ -119,6 +121,169 @@ def test_another_text_of_a_method_makes_its_cells_again(tmp_path):
 
     report = compare.run([study("Counted")], tmp_path)
     assert report.summary("data", "Counted", "w2").mean > 100.0
+
+
+def test_versions_of_methods(tmp_path):
+    def shifted(task, shift=0.0):
+        return Model(shift=shift)
+
+    def enclosed(shift):
+        return lambda task: Model(shift=shift)
+
+    class Fitter:
+        def __init__(self, shift):
+            self.shift = shift
+
+        def __call__(self, task):
+            return Model(shift=self.shift)
+
+    def versions(make):
+        found = []
+        for shift in (0.0, 5.0, 5.0):
+            compare.register("Own")(make(shift))
+            found.append(method_of("Own").version)
+        return found
+
+    for make in (lambda s: functools.partial(shifted, shift=s), enclosed, Fitter):
+        first, second, third = versions(make)
+        assert first != second == third
+    # What is called lies in the same file.
+    file = tmp_path / "mine.py"
+    found = []
+    for width in (1, 100):
+        file.write_text(f"def width():\n    return {width}\ndef fit(task):\n    return width()\n")
+        compare.register("Own")(runpy.run_path(str(file))["fit"])
+        found.append(method_of("Own").version)
+    assert found[0] != found[1]
+    scope = {}
+    exec("def fit(task):\n    return None", scope)
+    with pytest.raises(ValueError, match="version must be given"):
+        compare.register("Own")(scope["fit"])
+    compare.register("Own", version="2")(scope["fit"])
+    assert method_of("Own").version != found[1]
+
+
+def test_methods_that_work_in_place_spoil_nothing(tmp_path):
+    far = points() + 100.0
+
+    @compare.register("Centred")
+    def centred(task):
+        X = task.data
+        X -= X.mean(axis=0)
+        return Model()
+
+    @compare.register("Greedy")
+    def greedy(task):
+        task.problem.test[:] = 0.0
+        return Model()
+
+    names = ["Centred", "Greedy", "TrainingData"]
+    study = compare.study_of(far, methods=names, samples=30)
+    report = compare.run([study], tmp_path)
+    alone = compare.run(
+        [compare.study_of(far, methods=["TrainingData"], samples=30)], tmp_path / "alone"
+    )
+    both = [r.summary("data", "TrainingData", "w2").mean for r in (report, alone)]
+    assert both[0] == both[1]
+    assert report.summary("data", "Centred", "w2").mean > 100.0
+    assert [f[1] for f in report.failures] == ["Greedy"]
+    assert "read-only" in report.failures[0][3]
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        np.zeros((2, 30)),
+        np.zeros((30, 2), dtype=complex),
+        np.zeros(60),
+        np.zeros((30, 3)),
+        None,
+        [["a", "b"]] * 30,
+    ],
+)
+def test_samples_of_another_kind_are_a_failure(tmp_path, drawn):
+    @compare.register("Odd")
+    def fit(task):
+        return SimpleNamespace(sample=lambda n, rng: drawn)
+
+    report = compare.run([study("Odd", "TrainingData")], tmp_path)
+    assert [f[1] for f in report.failures] == ["Odd"]
+    assert re.search(r"sample\(30\) must return real numbers of shape", report.failures[0][3])
+
+
+def test_attributes_of_another_kind_are_left_out(tmp_path, silent):
+    @compare.register("Own")
+    def fit(task):
+        return Model(history_=[1.0, 0.5], seconds_=None, arrays=3)
+
+    report = compare.run([study("Own")], tmp_path)
+    assert report.failures == ()
+    assert report.cells[0].metrics["seconds"] >= 0.0
+
+
+def test_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+    calls = counting()
+
+    def refuse(**keywords):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.TemporaryFile", refuse)
+        with pytest.raises(PermissionError):
+            compare.run([study("Counted")], tmp_path)
+    assert calls == []
+
+    def full(path, cell):
+        raise OSError(28, "No space left on device")
+
+    # A disk that is full is not the method's fault: nothing more is trained for nothing.
+    monkeypatch.setattr("geomot.compare._harness.write_cell", full)
+    with pytest.raises(OSError, match="No space left"):
+        compare.run([study("Counted", "TrainingData")], tmp_path, seeds=(0, 1))
+    assert calls == [0]
+
+
+def test_problem_that_cannot_be_made_stops_no_other(tmp_path):
+    def make(seed):
+        raise ImportError("needs something")
+
+    broken = replace(study("TrainingData"), name="broken", make=make)
+    report = compare.run([broken, study("TrainingData")], tmp_path)
+    assert report.outcome("broken", "TrainingData") == "failed 1/1: ImportError: needs something"
+    assert report.outcome("data", "TrainingData") == "done"
+    assert not re.search(r"^\.$", report.markdown(), re.MULTILINE)
+
+
+def test_what_cannot_be_meant_is_refused_before_the_first_training(tmp_path):
+    calls = counting()
+    good = study("Counted")
+    for other, error, message in (
+        (replace(good, name="b", measures=("distanc",)), ValueError, "measures must be among"),
+        (replace(good, name="b", figures=("bar",)), ValueError, "figures must be among"),
+        (replace(good, name=""), ValueError, "names of studies must be text"),
+        (replace(good, name="data "), None, ""),
+        (replace(good, name="a/b"), None, ""),
+        (
+            study("Counted", name="c", options={"Counted": {"k": np.int64(2)}}),
+            TypeError,
+            "options of Counted must be numbers",
+        ),
+    ):
+        if error is None:
+            compare.run([other], tmp_path / "good").save(tmp_path / "good")
+            calls.clear()
+            continue
+        with pytest.raises(error, match=message):
+            compare.run([good, other], tmp_path / "bad")
+        assert calls == []
+    assert {p.name for p in (tmp_path / "good" / "cells").iterdir()} == {"data_", "a_b"}
+    with pytest.raises(ValueError, match="more than once"):
+        compare.run([replace(good, name="a/b"), replace(good, name="a_b")], tmp_path)
+    for wrong in (good, 3, "E1"):
+        with pytest.raises((TypeError, ValueError), match="studies must"):
+            compare.run(wrong, tmp_path)
+    with pytest.raises(TypeError, match="seeds must be a sequence"):
+        compare.run([good], tmp_path, seeds=5)
 
 
 def test_stopped_comparison_goes_on(tmp_path):
@@ -392,21 +557,32 @@ def test_tables_hold_means_and_spreads(tmp_path):
 def test_numbers_have_exponents_only_where_they_must(mean, deviation, text):
     from geomot.compare._report import Summary, _shown
 
-    assert _shown(Summary(mean, deviation, 3)) == text
+    assert _shown(Summary(mean, deviation, 3), 3) == text
+    # with how many seeds where others have none
+    assert _shown(Summary(mean, deviation, 3), 4) == f"{text} (3/4 seeds)"
 
 
 def test_time_left_follows_what_was_measured():
     one = study("TrainingData", "BrenierMap")
-    bar = _Bar([one], (0, 1), False)
+    bar = _Bar([one], (0, 1), None, False)
     bar._took = {("data", "TrainingData"): 1.0, ("data", "BrenierMap"): 10.0}
     bar._at = 1
-    assert bar.left() == 21.0
+    assert bar.left() == (21.0, True)
+    # Nothing is known of the second row.
     bar._took = {("data", "TrainingData"): 4.0}
-    assert bar.left() == 12.0
-    # A quarter of the second row took ten seconds: it needs 40 in all, and 40 with the next seed.
+    assert bar.left() == (4.0, False)
+    # A quarter of it took ten seconds: it needs 40 in all, and 40 with the next seed.
     bar._started = time.perf_counter() - 10.0
     bar.tell(0.25)
-    assert bar.left() == pytest.approx(30.0 + 4.0 + 40.0, rel=0.01)
+    assert bar.left() == (pytest.approx(30.0 + 4.0 + 40.0, rel=0.01), True)
+
+
+def test_time_left_of_trainings_is_their_budget():
+    bar = _Bar([study("TrainingData", "GAN", "VAE")], (0,), 60.0, False)
+    assert bar.left() == (120.0, False)
+    bar._took = {("data", "TrainingData"): 1.0}
+    bar._at = 1
+    assert bar.left() == (120.0, True)
 
 
 @needs_torch
@@ -475,6 +651,20 @@ def test_study_of_refuses():
         compare.study_of(np.full((20, 2), np.nan))
     with pytest.raises(ValueError, match="labels must have shape"):
         compare.study_of(np.zeros((20, 8, 8)), np.zeros(3))
+    with pytest.raises(TypeError, match="methods must be a sequence"):
+        compare.study_of(points(), methods="BrenierMap")
+    for options, error, message in (
+        (3, TypeError, "options must be a mapping"),
+        ({"GAN": 3}, TypeError, "options of GAN must be a mapping"),
+        ({"GAN": {"random_state": 3}}, ValueError, "must not set random_state"),
+        ({"BrenierMap": {"threads": 2}}, ValueError, "must not set threads"),
+        ({"TrainingData": {"foo": 1}}, ValueError, "options of TrainingData must be none"),
+    ):
+        with pytest.raises(error, match=message):
+            study("GAN", "BrenierMap", "TrainingData", options=options)
+    for keywords in ({"latent_dim": 5}, {"epochs": 3}, {"labels": np.zeros(60)}):
+        with pytest.raises(ValueError, match="must be None for vectors"):
+            study("BrenierMap", **keywords)
 
 
 def test_run_refuses(tmp_path):
@@ -545,6 +735,12 @@ def test_images_share_a_codec(tmp_path):
     after = [path.stat().st_mtime_ns for path in sorted((tmp_path / "shared").iterdir())]
     assert before == after
     assert (tmp_path / "data-strips.png").exists()
+    # A damaged file is made again.
+    for path in (tmp_path / "shared").iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+    one = compare.study_of(images, labels, folder=tmp_path, **keywords)
+    assert not compare.run([one], tmp_path, seeds=(2,)).failures
+    assert all(path.stat().st_size > 1000 for path in (tmp_path / "shared").iterdir())
 
 
 # ---------------------------------------------------------------------------------------------

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from geomot._arrays import npz_members, read_npy, read_npz
 from geomot.cli._shared import BadInput
 
-__all__ = ["read_table", "read_values", "read_vector"]
+__all__ = ["holds_table", "read_table", "read_values", "read_vector"]
 
 # Coordinates hardly compress.
 _UNPACKED_RATIO = 4
@@ -67,11 +69,24 @@ def read_table(path: str, array: str | None = None) -> tuple[np.ndarray, list[st
     return table, None
 
 
+def holds_table(path: str, array: str | None = None) -> bool:
+    """Whether the array of an npz file that `read_table` takes has two axes."""
+    members = npz_members(path)
+    array = _chosen(members, array)
+    return array in members and read_npz(path, array, members[array], _UNPACKED_RATIO).ndim == 2
+
+
+def _chosen(members: Mapping[str, Any], array: str | None) -> str | None:
+    """Name of the array to take: the one that is asked for, a usual one, or the only one."""
+    if array is not None:
+        return array
+    usual = [name for name in ("sites", "points", "X") if name in members]
+    return usual[0] if usual else next(iter(members)) if len(members) == 1 else None
+
+
 def _read_npz(path: str, array: str | None) -> np.ndarray:
     members = npz_members(path)
-    if array is None:
-        known = [name for name in ("sites", "points", "X") if name in members]
-        array = known[0] if known else next(iter(members)) if len(members) == 1 else None
+    array = _chosen(members, array)
     if array is not None and array not in members:
         names = ", ".join(members) or "none"
         raise BadInput(f"{path}: there is no array {array}, only: {names}")

@@ -21,7 +21,9 @@ table.csv, table.json) and figures are written; the tables go to standard output
 
 _EPILOG = """\
 data: points as npy, npz or csv, or images as npy, npz, idx or a folder of pictures; a fifth is held
-out. Images get an autoencoder that the methods share, and with labels a classifier that judges.
+out, and judges as many samples. Arrays of two axes are points, except with --labels. Images get an
+autoencoder that the methods share, and with labels a classifier that judges. The tables are of
+what one command names: what others left in the folder stays in its cells.
 Exit codes: 0 done (divergence is a result), 2 bad input, 3 a method failed (all others are in the
 tables), 130 interrupted (finished cells are kept)."""
 
@@ -113,8 +115,10 @@ def _run(args: argparse.Namespace) -> int:
         threads=args.threads,
         progress=sys.stderr.isatty(),
     )
-    report.save(folder, figures=not args.no_figures)
+    # First what cannot fail.
     sys.stdout.write(report.markdown())
+    sys.stdout.flush()
+    report.save(folder, figures=not args.no_figures)
     if report.failures:
         study, label, seed, message = report.failures[0]
         return complain(
@@ -129,8 +133,12 @@ def _run(args: argparse.Namespace) -> int:
 def _use(file: str) -> None:
     if not Path(file).is_file():
         raise BadInput(f"--use {file}: there is no such file")
+    # As for a program, what lies beside it can be imported.
+    sys.path.insert(0, str(Path(file).resolve().parent))
     try:
         runpy.run_path(file)
+    except SystemExit:
+        raise BadInput(f"--use {file}: ends Python, and so nothing can be compared") from None
     except Exception as error:
         raise BadInput(f"--use {file}: {type(error).__name__}: {error}") from None
 
@@ -169,7 +177,8 @@ def _seeds(text: str) -> list[int]:
 def _studies(args: argparse.Namespace, compare: Any, folder: Path) -> list[Any]:
     common = {"folder": folder, "device": args.device, "threads": args.threads}
     if args.data is None:
-        names = list(compare.EXPERIMENTS) if args.experiments == ["all"] else args.experiments
+        given = args.experiments
+        names = [n for word in given for n in (compare.EXPERIMENTS if word == "all" else [word])]
         found = [s for name in names for s in compare.studies(name, small=args.small, **common)]
         # E5 and E5-moons together are E5.
         return list({study.name: study for study in found}.values())
@@ -184,7 +193,7 @@ def _studies(args: argparse.Namespace, compare: Any, folder: Path) -> list[Any]:
             data,
             labels,
             methods=_methods(args.methods, compare),
-            name=_plain(Path(args.data).name),
+            name=Path(args.data).name,
             **given,
             **common,
         )
@@ -201,7 +210,8 @@ def _methods(text: str | None, compare: Any) -> list[str]:
 
 def _read(args: argparse.Namespace) -> tuple[Any, Any]:
     """Points of a table, or images and their labels."""
-    from geomot._arrays import npz_members, read_npy
+    from geomot._arrays import read_npy
+    from geomot.cli._files import holds_table, read_table
 
     path = Path(args.data)
     suffix = path.suffix.lower()
@@ -210,24 +220,16 @@ def _read(args: argparse.Namespace) -> tuple[Any, Any]:
         if suffix == ".npy" and path.is_file():
             table = read_npy(args.data).ndim == 2
         elif suffix == ".npz" and path.is_file() and args.labels is None:
-            members = npz_members(args.data)
-            table = args.array is None and any(name in members for name in ("sites", "points"))
+            table = holds_table(args.data, args.array)
     except ValueError as error:
         raise BadInput(f"{args.data}: {error}") from None
     if table:
         if args.labels is not None:
             raise BadInput("--labels goes with images, and --data holds points")
-        from geomot.cli._files import read_table
-
         return read_table(args.data, args.array)[0], None
     from geomot.images import load_images
 
     return load_images(args.data, array=args.array, labels=args.labels)
-
-
-def _plain(name: str) -> str:
-    """A name that files can have."""
-    return "".join(c if c.isalnum() or c in "-._" else "_" for c in name).lstrip(".") or "data"
 
 
 def _listing(compare: Any) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from geomot import _archive
 
-__all__ = ["Cell", "read_cell", "write_cell"]
+__all__ = ["Cell", "cell_path", "plain_name", "read_cell", "write_cell"]
 
 _FORMAT = "geomot-comparison-cell"
 _VERSION = 1
@@ -68,8 +68,12 @@ def cell_path(folder: Path, study: str, label: str, seed: int, settings: Mapping
     """Where a cell belongs: the name tells settings apart."""
     text = json.dumps(settings, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    plain = "".join(c if c.isalnum() or c in "-." else "_" for c in label)
-    return folder / "cells" / study / f"{plain}-seed{seed}-{digest}.npz"
+    return folder / "cells" / plain_name(study) / f"{plain_name(label)}-seed{seed}-{digest}.npz"
+
+
+def plain_name(name: str) -> str:
+    """A name that files can have, on any system."""
+    return "".join(c if c.isalnum() or c in "-._" else "_" for c in name).lstrip(".") or "data"
 
 
 def write_cell(path: str | os.PathLike[str], cell: Cell) -> None:

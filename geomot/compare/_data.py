@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from geomot._validation import as_count, as_path, as_samples
+from geomot.compare._cells import plain_name
 from geomot.compare._methods import method_of
 from geomot.compare._study import Entry, Problem, Study
 
@@ -25,6 +26,12 @@ _MOST_HELD_OUT = 2000
 _LEAST_CLASSES = 2
 _LEAST_DATA = 10
 
+# Dimension of the codes of images.
+_LATENT_DIM = 10
+
+# Keywords of methods that the comparison sets.
+_SET = ("random_state", "device", "threads")
+
 _VECTOR_MEASURES = ("distances", "coverage")
 _IMAGE_MEASURES = ("images",)
 
@@ -36,7 +43,7 @@ def study_of(
     methods: Sequence[str] | None = None,
     name: str = "data",
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    latent_dim: int = 10,
+    latent_dim: int | None = None,
     epochs: int | None = None,
     samples: int = 1000,
     folder: str | os.PathLike[str] | None = None,
@@ -56,17 +63,17 @@ def study_of(
     labels : array_like of shape (n,), optional
         Classes of images.
     methods : sequence of str, optional
-        Names in `geomot.compare.methods`; by default all that need no torch.
+        Names in `geomot.compare.methods`; by default the training data and the two maps.
     name : str, default "data"
         Of the study.
     options : mapping of str to mapping, optional
-        Keywords of methods, by name.
-    latent_dim : int, default 10
-        Dimension of the codes of images.
+        Keywords of methods, by name; `random_state`, `device` and `threads` are the comparison's.
+    latent_dim : int, optional
+        Dimension of the codes of images, by default 10.
     epochs : int, optional
-        Most epochs of the autoencoder and of the classifier.
+        Most epochs of the autoencoder and of the classifier of images.
     samples : int, default 1000
-        Points that each model draws.
+        Points that each model draws; at most as many as are held out are judged.
     folder : str or path-like, optional
         Where the codec and the classifier are kept, for the next run; nowhere if None.
     device, threads
@@ -102,7 +109,9 @@ def study_of(
     classes = None if labels is None else np.asarray(labels)
     if classes is not None and classes.shape != (len(X),):
         raise ValueError(f"labels must have shape ({len(X)},), got {classes.shape}")
-    given = dict(options or {})
+    given = _as_options(options)
+    if isinstance(methods, str):
+        raise TypeError(f"methods must be a sequence of names, got {methods!r}")
     names = ["TrainingData", "BrenierMap", "ExtendedMap"] if methods is None else list(methods)
     if not names or len(set(names)) != len(names):
         raise ValueError(f"methods must be different names, at least one, got {names}")
@@ -115,10 +124,15 @@ def study_of(
     # Held-out data were in the order of the data once.
     digest.update(b"shuffled")
     if X.ndim == 2:
+        for argument, value in (("labels", labels), ("latent_dim", latent_dim), ("epochs", epochs)):
+            if value is not None:
+                raise ValueError(f"{argument} must be None for vectors: it is for images")
         train, test, _, _ = split(X, None)
+        facts = {"training data": len(train), "held out": len(test)}
+        facts["samples that are judged"] = min(count, len(test))
 
         def make(seed: int) -> Problem:
-            return Problem(train, test, facts={"training data": len(train), "held out": len(test)})
+            return Problem(train, test, facts=facts)
 
         return Study(
             name,
@@ -138,13 +152,29 @@ def study_of(
         lambda: (X, classes),
         entries,
         samples=count,
-        latent_dim=as_count(latent_dim, "latent_dim", 1),
+        latent_dim=_LATENT_DIM if latent_dim is None else as_count(latent_dim, "latent_dim", 1),
         epochs=None if epochs is None else as_count(epochs, "epochs", 1),
         folder=folder,
         device=device,
         threads=threads,
         identity=digest.hexdigest()[:16],
     )
+
+
+def _as_options(options: Any) -> dict[str, Mapping[str, Any]]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a mapping, got {type(options).__name__}")
+    for name, keywords in options.items():
+        if not isinstance(keywords, Mapping):
+            raise TypeError(f"options of {name} must be a mapping, got {keywords!r}")
+        for keyword in keywords:
+            if keyword in _SET:
+                raise ValueError(f"options of {name} must not set {keyword}: see `run`")
+        if keywords and name == "TrainingData":
+            raise ValueError(f"options of {name} must be none, got {sorted(keywords)}")
+    return dict(options)
 
 
 def image_study(
@@ -174,7 +204,7 @@ def image_study(
             place = None if folder is None else Path(as_path(folder, "folder")) / "shared"
             # Another version may train them otherwise.
             digest = hashlib.sha256(repr((settings, __version__)).encode()).hexdigest()
-            prefix = f"{name}-{digest[:12]}"
+            prefix = f"{plain_name(name)}-{digest[:12]}"
             made.append(
                 image_problem(images, labels, latent_dim, epochs, place, prefix, device, threads)
             )
@@ -210,7 +240,11 @@ def image_problem(
     def shared(kind: Any, part: str, fit: Any) -> Any:
         path = None if place is None else place / f"{prefix}-{part}.npz"
         if path is not None and path.exists():
-            return kind.load(path)
+            try:
+                return kind.load(path)
+            except ValueError:
+                # A damaged file: it is trained again, as a cell would be.
+                pass
         started = time.perf_counter()
         model = fit()
         facts[f"seconds of the {part}"] = time.perf_counter() - started

@@ -93,7 +93,7 @@ def studies(
     wanted = EXPERIMENTS.get(name, (name,))
     shared = {"folder": folder, "device": device, "threads": threads}
     if any(part not in _MAKERS for part in wanted):
-        known = ", ".join([*EXPERIMENTS, *_MAKERS])
+        known = ", ".join(dict.fromkeys([*EXPERIMENTS, *_MAKERS]))
         raise ValueError(f"name must be one of {known}; got {name!r}")
     return [_MAKERS[part](small, shared) for part in wanted]
 
@@ -467,10 +467,10 @@ class _Transported:
     ) -> None:
         self.seconds_ = seconds
         self.metrics = {"cost": cost, "ratio": cost / best}
-        self.arrays = {"rows": rows, "columns": columns}
+        # For the figure.
+        self._arrays = {"rows": rows, "columns": columns}
         if plan is not None:
             self.metrics["gap"] = plan.gap
-            self.arrays["masses"] = np.asarray(plan.masses)
 
 
 def _monge(name: str, title: str, n: int, m: int | None) -> Callable[..., Study]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geomot.compare._cells import Cell
+from geomot.compare._cells import Cell, plain_name
 from geomot.compare._measures import METRICS
 from geomot.compare._study import Study
 
@@ -59,7 +59,7 @@ def draw(report: Report) -> dict[str, Any]:
         for kind in study.figures:
             figure = _KINDS[kind](report, study)
             if figure is not None:
-                figures[f"{study.name}-{kind}"] = figure
+                figures[f"{plain_name(study.name)}-{kind}"] = figure
     return figures
 
 
@@ -204,9 +204,8 @@ def _paths(report: Report, study: Study) -> Any:
     cells = [cell for cell in _first(report, study) if "paths" in cell.arrays]
     if not cells:
         return None
-    everything = np.concatenate([cell.arrays["paths"].reshape(-1, 2) for cell in cells])
     ends = np.concatenate([study.make(cells[0].seed).test, cells[0].arrays["paths"][:, 0]])
-    low, high = _limits(ends if len(everything) else everything)
+    low, high = _limits(ends)
     figure, axes = _figure(len(cells), f"{study.title}: paths from the source to the samples")
     for ax, cell in zip(axes, cells, strict=True):
         paths = cell.arrays["paths"]
@@ -275,7 +274,7 @@ def _bars(report: Report, study: Study) -> Any:
             locator: Any = ax.xaxis.get_major_locator()
             locator.set_params(numticks=6)
         ax.set_yticks(range(len(labels)), labels, fontsize="x-small")
-        ax.tick_params(axis="x", labelsize="x-small")
+        ax.tick_params(axis="x", which="both", labelsize="x-small")
         ax.tick_params(axis="y", labelleft=k % across == 0, length=0)
         ax.grid(axis="y", color="#EEEEEE")
         ax.set_axisbelow(True)
@@ -314,7 +313,9 @@ def _curves(report: Report, study: Study) -> Any:
                     at = last[-1]
                     ax.plot(rows[at, steps], values[at], "x", color=colours[cell.label])
         if name == "divergence":
-            ax.set_yscale("symlog", linthresh=1.0)
+            # Of either sign; only beyond 1 is there an axis of powers to label.
+            if np.abs(ax.dataLim.intervaly).max() > 10.0:
+                ax.set_yscale("symlog", linthresh=1.0)
         elif any((c.arrays["history"][:, c.history_names.index(name)] > 0).any() for c in cells):
             ax.set_yscale("log")
         ax.set_title(title, fontsize="small")
@@ -399,9 +400,8 @@ def _moves(report: Report, study: Study) -> Any:
         if problem.masses is None:
             plotting.permutation(problem.train, problem.test, cell.arrays["columns"], ax=ax)
         else:
-            plotting.transport_plan(
-                plan(problem.train, problem.test, *problem.masses, method="auto"), ax=ax
-            )
+            # The cell has no potentials: the plan is solved for once more.
+            plotting.transport_plan(plan(problem.train, problem.test, *problem.masses), ax=ax)
         ax.get_legend().remove()
         ax.set(xlabel="", ylabel="")
         ax.set_title(f"{cell.label}\nmean cost {cell.metrics['cost']:.4g}", fontsize="small")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,11 +14,11 @@ import numpy as np
 
 from geomot._constants import COORDINATE_LIMIT
 from geomot._validation import as_count, as_path, as_threads, as_tolerance
-from geomot.compare._cells import Cell, cell_path, read_cell, write_cell
+from geomot.compare._cells import Cell, cell_path, plain_name, read_cell, write_cell
 from geomot.compare._measures import MEASURES
 from geomot.compare._methods import warm_up
 from geomot.compare._report import Report
-from geomot.compare._study import Entry, Problem, Study, Task
+from geomot.compare._study import FIGURES, Entry, Problem, Study, Task
 
 __all__ = ["run"]
 
@@ -47,8 +49,9 @@ def run(
 
     A cell is one method on one problem with one seed. Each is written to a file of its own when it
     is done, under a name that tells all its settings apart; a run that was stopped goes on with
-    the next one. Training that diverges is a result. A method that raises is reported as failed,
-    is tried again in the next run, and does not stop the others.
+    the next one. Training that diverges is a result. A method that raises, or a problem that cannot
+    be made, is reported as failed, is tried again in the next run, and does not stop the others; a
+    cell that cannot be written ends the run.
 
     Parameters
     ----------
@@ -78,52 +81,77 @@ def run(
     ------
     TypeError, ValueError
         For settings that cannot be meant.
+    OSError
+        If `folder` cannot be written to.
     """
-    chosen = list(studies)
-    if not chosen:
-        raise ValueError("studies must hold at least one")
+    chosen = _as_studies(studies)
     numbers = _as_seeds(seeds)
     place = Path(as_path(folder, "folder"))
-    _check_names([study.name for study in chosen], "studies")
     for study in chosen:
-        _check_names([entry.label for entry in study.entries], f"the rows of {study.name}")
+        _check_study(study)
+    _check_names([plain_name(study.name) for study in chosen], "studies")
+    limit = None if max_seconds is None else as_tolerance(max_seconds, "max_seconds")
     budget = {
         "max_steps": None if max_steps is None else as_count(max_steps, "max_steps", 1),
-        "max_seconds": None if max_seconds is None else as_tolerance(max_seconds, "max_seconds"),
+        "max_seconds": limit,
         "device": device,
         "threads": as_threads(threads),
     }
     place.mkdir(parents=True, exist_ok=True)
-    warm = False
     cells: list[Cell] = []
     failures: list[tuple[str, str, int, str]] = []
     # All methods of a seed, so that the first seed tells how long the others take.
-    plan = [(study, seed) for seed in numbers for study in chosen]
-    with _Bar(chosen, numbers, progress) as bar:
-        for study, seed in plan:
-            problem = _Lazy(study, seed)
-            for entry in study.entries:
-                settings = _settings(study, entry, seed, budget)
-                path = cell_path(place, study.name, entry.label, seed, settings)
+    plan = [
+        (_Lazy(study, seed), [(e, *_place(place, study, e, seed, budget)) for e in study.entries])
+        for seed in numbers
+        for study in chosen
+    ]
+    warm = False
+    with _Bar(chosen, numbers, limit, progress) as bar:
+        for problem, rows in plan:
+            study, seed = problem.study, problem.seed
+            for entry, path, settings in rows:
                 bar.start(study, entry)
                 cell = _finished(path)
                 if cell is None:
-                    data = problem()
                     if not warm:
+                        # Before the first problem, and before anything is spent that is then lost.
+                        _try_writing(place)
                         warm_up(device)
                         warm = True
-                    bar.restart()
                     try:
+                        data = problem()
+                        bar.restart()
                         cell = _make(study, entry, seed, settings, data, budget, bar.tell)
-                        path.parent.mkdir(parents=True, exist_ok=True)
-                        write_cell(path, cell)
                     except Exception as error:
                         failures.append((study.name, entry.label, seed, _in_words(error)))
                         bar.done(study, entry, None)
                         continue
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_cell(path, cell)
                 cells.append(cell)
                 bar.done(study, entry, cell)
     return Report(tuple(chosen), tuple(cells), tuple(failures), tuple(numbers), dict(budget))
+
+
+def _as_studies(studies: Iterable[Study]) -> list[Study]:
+    if isinstance(studies, Study) or not isinstance(studies, Iterable):
+        raise TypeError(f"studies must be a list of Study, got {type(studies).__name__}")
+    chosen = list(studies)
+    if not chosen or not all(isinstance(study, Study) for study in chosen):
+        raise ValueError("studies must hold at least one Study, and nothing else")
+    return chosen
+
+
+def _check_study(study: Study) -> None:
+    """Find out before the first training what cannot be meant."""
+    if not isinstance(study.name, str) or not study.name:
+        raise ValueError(f"names of studies must be text, got {study.name!r}")
+    _check_names([entry.label for entry in study.entries], f"the rows of {study.name}")
+    for kind, known in (("measures", MEASURES), ("figures", FIGURES)):
+        strange = [name for name in getattr(study, kind) if name not in known]
+        if strange:
+            raise ValueError(f"{kind} must be among {', '.join(known)}; got {strange[0]!r}")
 
 
 def _check_names(names: Sequence[str], what: str) -> None:
@@ -134,6 +162,8 @@ def _check_names(names: Sequence[str], what: str) -> None:
 
 
 def _as_seeds(seeds: Sequence[int]) -> list[int]:
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+        raise TypeError(f"seeds must be a sequence of integers, got {seeds!r}")
     numbers = [as_count(seed, "seeds") for seed in seeds]
     if not numbers or len(set(numbers)) != len(numbers):
         raise ValueError(f"seeds must be different integers, at least one, got {list(seeds)}")
@@ -148,13 +178,37 @@ class _Lazy:
     """A problem that is made when the first cell needs it."""
 
     def __init__(self, study: Study, seed: int) -> None:
-        self._study, self._seed = study, seed
+        self.study, self.seed = study, seed
         self._problem: Problem | None = None
 
     def __call__(self) -> Problem:
         if self._problem is None:
-            self._problem = self._study.make(self._seed)
+            self._problem = self.study.make(self.seed)
+            # All methods see the same: one that works in place must not change it for the next.
+            for array in (self._problem.train, self._problem.test, self._problem.codes):
+                if array is not None:
+                    array.setflags(write=False)
         return self._problem
+
+
+def _try_writing(place: Path) -> None:
+    """Fail now rather than after the first training."""
+    with tempfile.TemporaryFile(dir=place):
+        pass
+
+
+def _place(
+    folder: Path, study: Study, entry: Entry, seed: int, budget: dict[str, Any]
+) -> tuple[Path, dict[str, Any]]:
+    """Where a cell is, and what it depends on."""
+    settings = _settings(study, entry, seed, budget)
+    try:
+        path = cell_path(folder, study.name, entry.label, seed, settings)
+    except TypeError as error:
+        raise TypeError(
+            f"options of {entry.label} must be numbers, words or lists of them: {error}"
+        ) from None
+    return path, settings
 
 
 def _settings(study: Study, entry: Entry, seed: int, budget: dict[str, Any]) -> dict[str, Any]:
@@ -207,11 +261,12 @@ def _make(
 ) -> Cell:
     on_codes = problem.codes is not None and entry.method.space == "codes"
     data = problem.codes if on_codes and problem.codes is not None else problem.train
-    task = Task(data, seed, entry.options, problem=problem, tell=tell, **budget)
+    task = Task(data.copy(), seed, entry.options, problem=problem, tell=tell, **budget)
     started = time.perf_counter()
     model = entry.method.fit(task)
     # Baselines tell their own, without what callbacks take.
-    seconds = float(getattr(model, "seconds_", time.perf_counter() - started))
+    seconds = getattr(model, "seconds_", None)
+    seconds = time.perf_counter() - started if seconds is None else float(seconds)
     status = str(getattr(model, "status_", "done"))
     solution = getattr(model, "solution_", None)
     if status != "diverged" and solution is not None and not solution.converged:
@@ -229,7 +284,8 @@ def _make(
             status = "diverged"
         else:
             kept = _KEPT if samples.ndim == 2 else _KEPT_IMAGES
-            arrays["samples"] = samples[:kept].astype(np.float32)
+            with np.errstate(over="ignore"):
+                arrays["samples"] = samples[:kept].astype(np.float32)
     # What a model did before it diverged is not what it is judged by.
     if status != "diverged":
         # A quantity that overflows is left out of the means.
@@ -239,7 +295,7 @@ def _make(
     arrays.update(_drawn(study, model, problem, seed, status))
     history = getattr(model, "history_", None)
     names: tuple[str, ...] = ()
-    if history is not None and history.dtype.names and len(history):
+    if isinstance(history, np.ndarray) and history.dtype.names and len(history):
         names = tuple(history.dtype.names)
         arrays["history"] = np.stack([np.asarray(history[n], dtype=np.float64) for n in names], 1)
     return Cell(
@@ -257,12 +313,20 @@ def _make(
 
 
 def _samples(model: Any, n: int, seed: int, problem: Problem, on_codes: bool) -> np.ndarray:
-    samples = np.asarray(model.sample(n, np.random.default_rng([seed, 1])), dtype=np.float64)
+    samples = np.asarray(model.sample(n, np.random.default_rng([seed, 1])))
+    space = problem.codes if on_codes and problem.codes is not None else problem.train
+    shape = space.shape[1:]
+    if samples.shape not in ((n, *shape), (n, math.prod(shape))) or samples.dtype.kind not in "fiu":
+        raise ValueError(
+            f"sample({n}) must return real numbers of shape {(n, *shape)}, got {samples.dtype} of "
+            f"shape {samples.shape}"
+        )
+    samples = samples.reshape(n, *shape).astype(np.float64)
     if not _usable(samples):
         return samples
     if on_codes:
         samples = np.asarray(problem.codec.decode(samples), dtype=np.float64)
-    samples = samples.reshape(n, *problem.train.shape[1:])
+        samples = samples.reshape(n, *problem.train.shape[1:])
     if problem.codec is not None:
         # Grey values beyond the data's are those of no image.
         samples = samples.clip(problem.train.min(), problem.train.max())
@@ -278,7 +342,7 @@ def _drawn(
     study: Study, model: Any, problem: Problem, seed: int, status: str
 ) -> dict[str, np.ndarray]:
     """What figures need of a model that is not kept."""
-    arrays: dict[str, np.ndarray] = dict(getattr(model, "arrays", {}))
+    arrays: dict[str, np.ndarray] = dict(getattr(model, "_arrays", {}))
     if status == "diverged" or problem.train.ndim != 2 or problem.train.shape[1] != 2:
         return arrays
     if "paths" in study.figures and hasattr(model, "transform"):
@@ -298,10 +362,23 @@ def _drawn(
 class _Bar:
     """Progress over cells, with the time left by what the same rows took before."""
 
-    def __init__(self, studies: Sequence[Study], seeds: Sequence[int], shown: bool) -> None:
+    def __init__(
+        self,
+        studies: Sequence[Study],
+        seeds: Sequence[int],
+        max_seconds: float | None,
+        shown: bool,
+    ) -> None:
         from tqdm import tqdm
 
         self._rows = [(s.name, e.label) for _ in seeds for s in studies for e in s.entries]
+        # What is trained has the budget, until it is known better.
+        self._budgets = {
+            (s.name, e.label): max_seconds
+            for s in studies
+            for e in s.entries
+            if max_seconds is not None and e.method.resolve is not None
+        }
         self._took: dict[tuple[str, str], float] = {}
         self._at = 0
         self._started = 0.0
@@ -328,6 +405,7 @@ class _Bar:
     def restart(self) -> None:
         """Leave out what is made once for all methods."""
         self._started = time.perf_counter()
+        self._show()
 
     def tell(self, share: float) -> None:
         """Note which share of the present row is done."""
@@ -347,17 +425,21 @@ class _Bar:
 
     def _show(self) -> None:
         self._shown = time.perf_counter()
-        left = self._bar.format_interval(self.left()) if self._took or self._share else "?"
+        seconds, complete = self.left()
+        left = self._bar.format_interval(seconds) if complete else "?"
         row = f", row {100.0 * self._share:.0f} %" if self._share else ""
         self._bar.set_postfix_str(f"left {left}{row}", refresh=True)
 
-    def left(self) -> float:
-        """Seconds that the cells ahead take, if they take what they took before or the mean."""
-        took, present = dict(self._took), 0.0
+    def left(self) -> tuple[float, bool]:
+        """Seconds that the cells ahead take, and whether there is none of which nothing is known.
+
+        What is known of a cell is what its row took with another seed, its budget of seconds, or
+        how far it is.
+        """
+        took, present = {**self._budgets, **self._took}, 0.0
         if self._share > 0.0:
-            spent = time.perf_counter() - self._started
-            took.setdefault(self._rows[self._at], spent / self._share)
-            present = spent
-        usual = sum(took.values()) / max(len(took), 1)
-        ahead = sum(took.get(row, usual) for row in self._rows[self._at :])
-        return max(ahead - present, 0.0)
+            present = time.perf_counter() - self._started
+            took.setdefault(self._rows[self._at], present / self._share)
+        ahead = self._rows[self._at :]
+        seconds = sum(took.get(row, 0.0) for row in ahead)
+        return max(seconds - present, 0.0), all(row in took for row in ahead)

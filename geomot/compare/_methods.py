@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import math
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,7 @@ _REGISTRY: dict[str, Method] = {}
 
 
 def register(
-    name: str, *, space: str = "codes"
+    name: str, *, space: str = "codes", version: str | None = None
 ) -> Callable[[Callable[[Task], Any]], Callable[[Task], Any]]:
     """Add a method to those that can be compared, as a decorator.
 
@@ -35,13 +38,17 @@ def register(
         geomot may not.
     space : {"codes", "data"}, default "codes"
         Whether it works on codes, where the problem has a codec, or on the data themselves.
+    version : str, optional
+        What tells this method from earlier ones of the name, whose cells are not used; by default
+        the text of the file that the function is in, with the values that it has enclosed.
 
     Returns
     -------
     callable
         A decorator for ``fit(task)``, which takes a `Task` and returns a fitted model. Needed is
-        ``model.sample(n, random_state)``, an array of shape (n, ...). Attributes `status_`,
-        `diverged_at_`, `n_steps_` and `history_` (a structured array) are reported if there are.
+        ``model.sample(n, random_state)``, an array of shape (n, *task.data.shape[1:]) with a
+        generator of numpy as `random_state`. Attributes `status_`, `diverged_at_`, `n_steps_`,
+        `seconds_` and `history_` (a structured array) are reported if there are.
 
     Examples
     --------
@@ -69,7 +76,9 @@ def register(
     def add(fit: Callable[[Task], Any]) -> Callable[[Task], Any]:
         if not callable(fit):
             raise TypeError(f"fit must be callable, got {type(fit).__name__}")
-        _REGISTRY[name] = Method(name, fit, space, _version(fit))
+        text = _text(fit) if version is None else version
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        _REGISTRY[name] = Method(name, fit, space, digest)
         return fit
 
     return add
@@ -100,25 +109,40 @@ def method_of(name: str) -> Method:
 
 def warm_up(device: str) -> None:
     """Load what is loaded with the first fit, so that no method is charged for it."""
+    from geomot import discrete
     from geomot.brenier import BrenierMap
 
     points = np.random.default_rng(0).random((8, 2))
     BrenierMap(threads=1).fit(points).extended()
+    for method in ("auto", "linear-program"):
+        discrete.assignment(points, points, method=method)
+        discrete.plan(points, points[:3], method=method)
     if find_spec("torch") is not None:
-        from geomot.baselines import GAN
+        from geomot import baselines
 
-        GAN(
-            max_steps=1, generator_hidden=(2,), critic_hidden=(2,), random_state=0, device=device
-        ).fit(points)
+        for name in baselines.METHODS:
+            kind = getattr(baselines, name)
+            narrow = {key: (2,) for key in kind().get_params() if key.endswith("hidden")}
+            kind(max_steps=1, random_state=0, device=device, **narrow).fit(points)
 
 
-def _version(fit: Callable[[Task], Any]) -> str:
-    """Something that changes when the text of a function does."""
+def _text(fit: Callable[[Task], Any]) -> str:
+    """Text that changes when a function, or what it calls in its file, does."""
+    if isinstance(fit, functools.partial):
+        return f"{_text(fit.func)}{fit.args}{fit.keywords}"
+    if not inspect.isroutine(fit):
+        return f"{_text(type(fit).__call__)}{vars(fit)}"
+    enclosed = [cell.cell_contents for cell in getattr(fit, "__closure__", None) or ()]
     try:
         text = inspect.getsource(fit)
+        file = inspect.getsourcefile(fit)
     except (OSError, TypeError):
-        text = getattr(fit, "__qualname__", type(fit).__name__)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+        raise ValueError(
+            "version must be given where the text of the function is not to be had"
+        ) from None
+    if file is not None and os.path.isfile(file):
+        text += Path(file).read_text("utf-8")
+    return f"{text}{enclosed}"
 
 
 class _Resampled:

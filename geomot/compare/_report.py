@@ -202,11 +202,12 @@ class Report:
         lines.append("|" + "---|" * len(heads))
         for entry in study.entries:
             row = [entry.label]
-            row += [_shown(self.summary(study.name, entry.label, name)) for name in names]
+            sound = sum(not cell.diverged for cell in self.cells_of(study.name, entry.label))
+            row += [_shown(self.summary(study.name, entry.label, name), sound) for name in names]
             row.append(self.outcome(study.name, entry.label).replace("|", "/"))
             lines.append("| " + " | ".join(row) + " |")
         meanings = [f"{METRICS[n].title}: {METRICS[n].meaning}" for n in names if n in METRICS]
-        return [*lines, "", "; ".join(meanings) + ".", ""]
+        return [*lines, "", *(["; ".join(meanings) + ".", ""] if meanings else [])]
 
     def csv(self) -> str:
         """Every cell in a row of its own.
@@ -341,12 +342,14 @@ def _heading(name: str) -> str:
     return metric.title + {"lower": " ↓", "higher": " ↑", "": ""}[metric.better]
 
 
-def _shown(summary: Summary) -> str:
+def _shown(summary: Summary, sound: int) -> str:
+    """A mean with its deviation, and of how many seeds if some that did not diverge have none."""
     if summary.count == 0:
         return "–"
-    if math.isnan(summary.deviation):
-        return _short(summary.mean)
-    return f"{_short(summary.mean)} ± {_short(summary.deviation, 2)}"
+    text = _short(summary.mean)
+    if not math.isnan(summary.deviation):
+        text += f" ± {_short(summary.deviation, 2)}"
+    return text if summary.count == sound else f"{text} ({summary.count}/{sound} seeds)"
 
 
 def _short(value: float, digits: int = 3) -> str:

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Entry", "Method", "Problem", "Study", "Task"]
+__all__ = ["FIGURES", "Entry", "Method", "Problem", "Study", "Task"]
 
 SPACES = ("codes", "data")
+
+FIGURES = (
+    "points", "ridge", "surface", "paths", "saddle", "bars", "curves", "images", "strips", "moves",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +24,10 @@ class Problem:
     Attributes
     ----------
     train : ndarray of shape (n, ...)
-        What the methods are given.
+        What the methods are given: each a copy of its own.
     test : ndarray of shape (m, ...)
         What they are judged on, in an order that has no meaning: some metrics take the first rows.
+        Like all arrays here, it is made read-only by `run`.
     source : Source, optional
         The source measure of maps where the study fixes one.
     modes : ndarray of shape (k, d), optional
@@ -150,7 +155,7 @@ class Study:
     Attributes
     ----------
     name : str
-        Names the files.
+        In tables, and in names of files with "_" for what they cannot have.
     title : str
         What the tables call it.
     make : callable
@@ -164,7 +169,8 @@ class Study:
     settings : mapping of str to object
         What the problem depends on: cells of other settings are not used.
     figures : tuple of str
-        Which figures are drawn.
+        Which figures are drawn: "points", "ridge", "surface", "paths", "saddle", "bars", "curves",
+        "images", "strips", "moves".
     """
 
     name: str
