@@ -43,8 +43,9 @@ class FluidFlow(Baseline):
         Width of each step's hidden layer; for images the first of `channels` takes its place.
     activation : str, default "tanh"
         As in `GAN`.
-    energy_weight : float, default 1e-3
-        Weight of the transport energy.
+    energy_weight : float, default 1.0
+        Weight of the transport energy. Far below 1, paths are long and masses unbalanced: the
+        misfit knows where points are and hardly how many.
     width_start, width_end : float, default 2.0 and 0.1
         First and last width of the mixtures, in the units of the standardised data.
     width_factor : float, default 1.5
@@ -65,7 +66,7 @@ class FluidFlow(Baseline):
     layers: int = 8
     width: int = 64
     activation: str = "tanh"
-    energy_weight: float = 1e-3
+    energy_weight: float = 1.0
     width_start: float = 2.0
     width_end: float = 0.1
     width_factor: float = 1.5
