@@ -12,11 +12,13 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import geomot
+import geomot.baselines
 
 PACKAGE = Path(geomot.__file__).parent
 MODULES = sorted(
@@ -103,8 +105,14 @@ def test_source_tree_without_core_says_so(tmp_path):
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
     module = importlib.import_module(name)
-    failures, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
-    assert failures == 0
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module):
+        for example in test.examples:
+            # What is skipped needs torch.
+            if example.options.get(doctest.SKIP) and find_spec("torch"):
+                del example.options[doctest.SKIP]
+        runner.run(test)
+    assert runner.failures == 0
 
 
 def test_there_are_examples():
@@ -116,6 +124,10 @@ def test_there_are_examples():
         assert examples > 0, name
         count += examples
     assert count > 20
+    finder = doctest.DocTestFinder(recurse=False)
+    for name in geomot.baselines.METHODS:
+        (test,) = finder.find(getattr(geomot.baselines, name))
+        assert len(test.examples) > 2, name
 
 
 @pytest.mark.parametrize("name", MODULES)

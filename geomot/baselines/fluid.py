@@ -59,6 +59,16 @@ class FluidFlow(Baseline):
     ----------
     history_ : structured array
         Losses "loss", "misfit", "energy" (h sum_k E |v_k|^2, without its weight) and "width".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import FluidFlow
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = FluidFlow(layers=4, max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
+    >>> Z = model.source_points(3, random_state=1)  # doctest: +SKIP
+    >>> model.trajectories(Z).shape  # doctest: +SKIP
+    (3, 5, 2)
     """
 
     batch_size: int = 512

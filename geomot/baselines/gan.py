@@ -188,6 +188,15 @@ class WGAN(_Wasserstein):
     history_ : structured array
         Losses "generator", "critic" and "wasserstein" = E D(x) - E D(G(z)): W1 times the critic's
         unknown Lipschitz constant, estimated from below.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import WGAN
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = WGAN(max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
+    >>> model.history_.dtype.names  # doctest: +SKIP
+    ('step', 'seconds', 'generator', 'critic', 'wasserstein')
     """
 
     activation: str = "relu"
@@ -228,6 +237,15 @@ class WGANGP(_Wasserstein):
     ----------
     history_ : structured array
         Losses as in `WGAN`; "wasserstein" estimates W1 in the units of the standardised data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import WGANGP
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = WGANGP(max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
+    >>> model.sample(5, random_state=1).shape  # doctest: +SKIP
+    (5, 2)
     """
 
     betas: tuple[float, float] = (0.5, 0.9)

@@ -61,6 +61,17 @@ class FlowMatching(Baseline):
     -----
     ConvergenceWarning
         If the semi-discrete map did not reach its tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import FlowMatching
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = FlowMatching(coupling="semidiscrete", max_steps=20)  # doctest: +SKIP
+    >>> model.fit(X).sample(5, random_state=1).shape  # doctest: +SKIP
+    (5, 2)
+    >>> model.solution_.converged  # doctest: +SKIP
+    True
     """
 
     schedule: str = "cosine"

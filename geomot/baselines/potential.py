@@ -65,6 +65,16 @@ class PotentialRegression(Baseline):
     -----
     A batch's optimum is defined up to a constant, which is fixed by equal means of the two halves
     of the dual: sum_j H_j = - sum_i H_i.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import PotentialRegression
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = PotentialRegression(max_steps=5, random_state=0).fit(X)  # doctest: +SKIP
+    >>> Z = model.source_points(5, random_state=1)  # doctest: +SKIP
+    >>> model.transform(Z).shape, model.potential(Z).shape  # doctest: +SKIP
+    ((5, 2), (5,))
     """
 
     batch_size: int = 64

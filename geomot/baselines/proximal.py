@@ -110,6 +110,17 @@ class ProximalFlow(Baseline):
     The authors' terminal error is the root of the sum over 5000 samples, divided by 5000: ours
     over 70.7. Their kinetic energy is evaluated at the end of each step and not differentiated in
     the positions; here it is that of the flow, and differentiated as such.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import ProximalFlow
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = ProximalFlow(max_steps=5, random_state=0).fit(X)  # doctest: +SKIP
+    >>> sorted(model.indicators(X, random_state=1))  # doctest: +SKIP
+    ['divergence', 'hamilton_jacobi', 'kinetic_energy', 'terminal']
+    >>> model.sample(3, step=0.1).shape  # doctest: +SKIP
+    (3, 2)
     """
 
     batch_size: int = 200

@@ -142,6 +142,15 @@ class VAE(_Coded):
     history_ : structured array
         Losses "loss" (the negative bound on the log likelihood if beta is 1), "reconstruction"
         (mean squared error of one number) and "divergence" (from the prior).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import VAE
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = VAE(latent_dim=1, max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
+    >>> model.encode(X).shape, model.decode([[0.0]]).shape  # doctest: +SKIP
+    ((500, 1), (1, 2))
     """
 
     beta: float = 1.0
@@ -211,6 +220,15 @@ class WAE(_Coded):
     ----------
     history_ : structured array
         Losses "loss", "reconstruction" (mean squared error of one number) and "divergence".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.baselines import WAE
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> model = WAE(divergence="gan", max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
+    >>> model.encode(X).shape, model.sample(5).shape  # doctest: +SKIP
+    ((500, 2), (5, 2))
     """
 
     batch_size: int = 100
