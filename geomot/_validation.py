@@ -27,16 +27,19 @@ from geomot._pairs import two_sum
 
 __all__ = [
     "as_count",
+    "as_flag",
     "as_generator",
     "as_masses",
     "as_path",
     "as_points",
+    "as_real",
     "as_real_array",
     "as_samples",
     "as_threads",
     "as_tolerance",
     "as_vector",
     "as_weights",
+    "check_single",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -306,6 +309,46 @@ def as_path(path: Any, name: str = "path") -> str:
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{name} must be a string or path, got {type(path).__name__}")
     return os.fsdecode(path)
+
+
+def as_real(value: Any, name: str) -> float:
+    """Return a finite number.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    float
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    return float(value)
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """Return True or False.
+
+    Parameters
+    ----------
+    value : bool
+        One of them, of Python or of numpy.
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    bool
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def as_tolerance(tol: Any, name: str = "tol") -> float:

@@ -33,7 +33,7 @@ from scipy.sparse import coo_matrix, csr_array
 from scipy.spatial.distance import cdist
 
 from geomot._frozen import Frozen, read_only
-from geomot._validation import as_masses, as_points
+from geomot._validation import as_masses, as_points, as_real
 from geomot.errors import GeomotError
 
 __all__ = ["Assignment", "Plan", "assignment", "plan"]
@@ -152,7 +152,7 @@ class Plan(Frozen):
             (1 - t) a[rows] + t b[columns].
         masses : ndarray of shape (k,)
         """
-        if not 0.0 <= t <= 1.0:
+        if not 0.0 <= as_real(t, "t") <= 1.0:
             raise ValueError(f"t must lie in [0, 1], got {t}")
         return (1.0 - t) * self.a[self.rows] + t * self.b[self.columns], self.masses
 

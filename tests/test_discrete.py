@@ -267,8 +267,10 @@ def test_interpolation():
     start, masses = found.interpolate(0)
     assert np.array_equal(start, a[found.rows])
     for t in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ValueError, match="t must lie in"):
+        with pytest.raises(ValueError, match="t must"):
             found.interpolate(t)
+    with pytest.raises(TypeError, match="t must be a number"):
+        found.interpolate("a")
 
 
 def test_barycentric():

@@ -19,8 +19,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomot._validation import (
     as_count,
+    as_flag,
     as_generator,
     as_points,
+    as_real,
     as_real_array,
     as_samples,
     as_threads,
@@ -532,22 +534,6 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu") -> Baseline:
         If the file cannot be opened.
     """
     return Baseline.load(path, device=device)
-
-
-def as_real(value: Any, name: str) -> float:
-    """Return a finite number."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
-    return float(value)
-
-
-def as_flag(value: Any, name: str) -> bool:
-    """Return True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
 
 
 def _are_betas(value: Any) -> bool:

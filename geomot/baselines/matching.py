@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from geomot.baselines._base import Baseline, as_layers, as_real
+from geomot._validation import as_real
+from geomot.baselines._base import Baseline, as_layers
 from geomot.baselines._networks import evaluate, squared_distances, velocity
 from geomot.baselines._training import Run
 

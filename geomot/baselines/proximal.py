@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from geomot._validation import as_tolerance
-from geomot.baselines._base import Baseline, as_flag
+from geomot._validation import as_flag, as_tolerance
+from geomot.baselines._base import Baseline
 from geomot.baselines._networks import Field, evaluate, gradient, scalar
 from geomot.baselines._training import Run
 from geomot.baselines.gan import between, lipschitz_penalty

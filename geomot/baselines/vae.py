@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._validation import as_count, as_tolerance
-from geomot.baselines._base import Baseline, as_real
+from geomot._validation import as_count, as_real, as_tolerance
+from geomot.baselines._base import Baseline
 from geomot.baselines._networks import decoder, dense, encoder, squared_distances
 from geomot.baselines._training import Run
 

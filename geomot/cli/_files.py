@@ -119,7 +119,8 @@ def _read_text(path: str) -> tuple[np.ndarray, list[str] | None]:
                 encoding="utf-8-sig",
             )
     except ValueError as error:
-        raise BadInput(f"{path}: {error}") from None
+        # Without numpy's advice on its own arguments.
+        raise BadInput(f"{path}: {str(error).split(';')[0]}") from None
     if names is not None and table.size and table.shape[1] != len(names):
         raise BadInput(f"{path}: {len(names)} column names for {table.shape[1]} columns")
     return table, names

@@ -267,7 +267,7 @@ def _bars(report: Report, study: Study) -> Any:
         ax.set_title(METRICS[name].title + arrow, fontsize="small")
         typical = _typical(means)
         if name == "seconds":
-            ax.set_xscale("log")
+            _logarithmic(ax)
         elif np.abs(means).max(initial=0.0) > _RUNAWAY * typical:
             ax.set_xscale("symlog", linthresh=10.0 ** math.ceil(math.log10(typical)))
             # Its own locator would write its labels over each other.
@@ -282,6 +282,18 @@ def _bars(report: Report, study: Study) -> Any:
     first.set_ylim(len(labels) - 0.5, -0.5)
     figure.suptitle(study.title, fontsize="medium")
     return figure
+
+
+def _logarithmic(ax: Any) -> None:
+    """Give an axis of powers few labels: matplotlib's own for less than a decade overlap."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_xscale("log")
+    low, high = ax.dataLim.intervalx
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+    ax.xaxis.set_minor_formatter(plain if high < 30.0 * low else NullFormatter())
+    ax.xaxis.set_major_formatter(plain)
 
 
 def _typical(values: Sequence[float]) -> float:
