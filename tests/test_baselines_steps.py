@@ -235,7 +235,7 @@ def vae(model, record):
 
 def wae(model, record):
     normal, adversarial = model.source == "normal", model.divergence == "gan"
-    penalty = (0.1 if adversarial else 10.0) if model.penalty is None else model.penalty
+    penalty = (0.1 if adversarial else 2.5) if model.penalty is None else model.penalty
 
     def probability(codes):
         """Of being from the prior; its log density is known if it is normal."""

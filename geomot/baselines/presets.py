@@ -61,7 +61,8 @@ def _e3(latent_dim: int) -> dict[str, dict[str, Any]]:
         "batch_size": 100,
         "latent_dim": latent_dim,
         "divergence": "mmd",
-        "penalty": 10.0,
+        # In the units of `WAE` the weight of the authors' code.
+        "penalty": 2.5,
         "learning_rate": 1e-3,
         "betas": (0.5, 0.999),
     }

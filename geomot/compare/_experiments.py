@@ -252,6 +252,7 @@ def _images(name: str, title: str, load: Callable[[], Any]) -> Callable[..., Stu
                 _entry("VAE", "VAE", small, preset="E3", **short),
                 _entry("VAE, tuned", "VAE", small, preset="E3", beta=10.0, **short),
                 _entry("WAE (MMD)", "WAE", small, preset="E3", **short),
+                _entry("WAE (MMD), tuned", "WAE", small, preset="E3", penalty=0.3, **short),
                 _entry("WAE (GAN)", "WAE-GAN", small, latent_dim=10, **short),
                 _entry("GAN", "GAN", small, max_steps=20_000, averaging=0.999),
                 _entry("WGAN-GP", "WGANGP", small, max_steps=10_000, averaging=0.999),
