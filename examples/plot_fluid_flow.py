@@ -19,14 +19,15 @@ map                   W2            error           cost          energy distanc
 training data         0.22 +- 0.04                                0.002 +- 0.003
 optimal map           0.21 +- 0.03  0.085 +- 0.036  0.40 +- 0.37  0.000
 extended map          0.21 +- 0.03  0.080 +- 0.037  0.40 +- 0.37  0.000
-MTGN                  0.37 +- 0.16  0.20 +- 0.05    0.64 +- 0.59  0.040 +- 0.035
-MTGN, tuned           0.38 +- 0.18  0.44 +- 0.12    0.73 +- 0.52  0.041 +- 0.039
+MTGN                  0.29 +- 0.11  0.14 +- 0.05    0.22 +- 0.14  0.018 +- 0.020
+MTGN, tuned           0.21 +- 0.03  0.076 +- 0.011  0.31 +- 0.24  0.002 +- 0.003
 GAN                   0.34 +- 0.07  4.4 +- 3.2      4.1 +- 1.7    0.014 +- 0.008
 GAN, tuned            0.21 +- 0.04  1.4 +- 1.9      1.8 +- 1.7    0.001 +- 0.002
 ====================  ============  ==============  ============  ===============
 
 The paper's claim holds: MTGN comes near the true map, and a GAN fits the data by a map that has
-nothing to do with it. The optimal map is nearer still. MTGN's clouds are a little too narrow.
+nothing to do with it. The optimal map is as near: the true one moves little more than it must.
+MTGN's clouds are a little too narrow, unless its mixtures become so.
 """
 
 # %%

@@ -244,11 +244,16 @@ def test_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
 
 
 def test_problem_that_cannot_be_made_stops_no_other(tmp_path):
+    tried = []
+
     def make(seed):
+        tried.append(seed)
         raise ImportError("needs something")
 
-    broken = replace(study("TrainingData"), name="broken", make=make)
+    broken = replace(study("TrainingData", "BrenierMap"), name="broken", make=make)
     report = compare.run([broken, study("TrainingData")], tmp_path)
+    assert tried == [0]
+    assert len(report.failures) == 2
     assert report.outcome("broken", "TrainingData") == "failed 1/1: ImportError: needs something"
     assert report.outcome("data", "TrainingData") == "done"
     assert not re.search(r"^\.$", report.markdown(), re.MULTILINE)

@@ -25,7 +25,7 @@ __all__ = [
     "encoder",
     "evaluate",
     "gradient",
-    "gradient_norms",
+    "squared_slopes",
     "initialise",
     "residual_fields",
     "scalar",
@@ -357,8 +357,8 @@ def gradient(function: Callable[..., Any], *points: Any, create_graph: bool = Fa
     return [torch.zeros_like(p) if g is None else g for g, p in zip(grads, inputs, strict=True)]
 
 
-def gradient_norms(function: Callable[..., Any], points: Any) -> Any:
-    """Squared norm of the gradient at each point, to be differentiated; shape (m,)."""
+def squared_slopes(function: Callable[..., Any], points: Any) -> Any:
+    """Squared norm of the gradient at each point, which can be differentiated; shape (m,)."""
     (grad,) = gradient(function, points, create_graph=True)
     return grad.flatten(1).square().sum(1)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from geomot._validation import as_count, as_tolerance
 from geomot.baselines._base import Baseline
-from geomot.baselines._networks import decoder, encoder, gradient_norms
+from geomot.baselines._networks import decoder, encoder, squared_slopes
 from geomot.baselines._training import Run
 
 __all__ = ["GAN", "WGAN", "WGANGP", "lipschitz_penalty", "slope_penalty"]
@@ -288,7 +288,7 @@ def slope_penalty(critic: Callable[[Any], Any], points: Any) -> Any:
         A number, which can be differentiated in the critic's parameters.
     """
     # A root of zero has no derivative: the smallest normal number in float32 keeps it away.
-    norms = (gradient_norms(critic, points) + 1e-30).sqrt()
+    norms = (squared_slopes(critic, points) + 1e-30).sqrt()
     return (norms - 1.0).square().mean()
 
 
@@ -309,4 +309,4 @@ def lipschitz_penalty(critic: Callable[[Any], Any], points: Any, lipschitz: floa
     torch.Tensor
         A number, which can be differentiated in the critic's parameters.
     """
-    return (gradient_norms(critic, points) - lipschitz**2).relu().mean()
+    return (squared_slopes(critic, points) - lipschitz**2).relu().mean()

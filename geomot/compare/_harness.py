@@ -175,20 +175,31 @@ def _in_words(error: Exception) -> str:
 
 
 class _Lazy:
-    """A problem that is made when the first cell needs it."""
+    """A problem that is made when the first cell needs it, and not tried again if it cannot be."""
 
     def __init__(self, study: Study, seed: int) -> None:
         self.study, self.seed = study, seed
         self._problem: Problem | None = None
+        self._error: Exception | None = None
 
     def __call__(self) -> Problem:
+        if self._error is not None:
+            raise self._error
         if self._problem is None:
-            self._problem = self.study.make(self.seed)
-            # All methods see the same: one that works in place must not change it for the next.
-            for array in (self._problem.train, self._problem.test, self._problem.codes):
-                if array is not None:
-                    array.setflags(write=False)
+            try:
+                self._problem = self._made()
+            except Exception as error:
+                self._error = error
+                raise
         return self._problem
+
+    def _made(self) -> Problem:
+        problem = self.study.make(self.seed)
+        # All methods see the same: one that works in place must not change it for the next.
+        for array in (problem.train, problem.test, problem.codes):
+            if array is not None:
+                array.setflags(write=False)
+        return problem
 
 
 def _try_writing(place: Path) -> None:

@@ -40,7 +40,8 @@ def register(
         Whether it works on codes, where the problem has a codec, or on the data themselves.
     version : str, optional
         What tells this method from earlier ones of the name, whose cells are not used; by default
-        the text of the file that the function is in, with the values that it has enclosed.
+        the text of the file that the function is in, with the values that it has enclosed. Where
+        these are objects whose text differs each time, cells are made each time.
 
     Returns
     -------
