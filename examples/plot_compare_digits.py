@@ -27,6 +27,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator
 
 from geomot import compare, plotting
 from geomot.discrete import assignment
@@ -94,7 +95,9 @@ for row, label in enumerate(labels):
 best = report.summary(study.name, "training data", "frechet").mean
 chart.axvline(best, color="#222222", linewidth=0.8, linestyle="--")
 chart.set(xscale="log", ylim=(rows - 0.5, -0.5))
-chart.tick_params(axis="x", which="both", labelsize="small")
+chart.xaxis.set_major_formatter("{x:g}")
+chart.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+chart.xaxis.set_minor_formatter("{x:g}")
 # As high as the rows of images beside it, which are 12 wide.
 chart.set_box_aspect(rows / 12 * sizes[1] / sizes[0])
 chart.set_yticks(range(rows), labels)

@@ -286,14 +286,17 @@ def _bars(report: Report, study: Study) -> Any:
 
 def _logarithmic(ax: Any) -> None:
     """Give an axis of powers few labels: matplotlib's own for less than a decade overlap."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator
 
     ax.set_xscale("log")
     low, high = ax.dataLim.intervalx
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    if high < 10.0 * low:
+        middle = math.sqrt(low * high)
+        low, high = middle / 4.0, middle * 4.0
+        ax.set_xlim(low, high)
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
-    ax.xaxis.set_minor_formatter(plain if high < 30.0 * low else NullFormatter())
-    ax.xaxis.set_major_formatter(plain)
+    ax.xaxis.set_minor_formatter("{x:g}" if high < 30.0 * low else "")
 
 
 def _typical(values: Sequence[float]) -> float:
