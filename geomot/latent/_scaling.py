@@ -55,7 +55,7 @@ def mean_and_scale(X: np.ndarray, *, single: bool = False) -> tuple[np.ndarray, 
     # Rounding of the mean leaves constant data a spread, and tiny numbers have no squares.
     if np.array_equal(lowest, highest):
         return mean, 1.0
-    most = max(float(np.abs(as_float(X[part]) - mean).max()) for part in chunks(X))
+    most = max(np.abs(as_float(end) - mean).max() for end in (lowest, highest))
     unit = 2.0 ** np.frexp(most)[1]
     total = sum(float((((as_float(X[part]) - mean) / unit) ** 2).sum()) for part in chunks(X))
     return mean, unit * float(np.sqrt(total / X.size))
