@@ -13,12 +13,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-import geomot
-from geomot import datasets, metrics
+from geomot import compare
 from geomot.baselines import ProximalFlow
 from geomot.baselines._networks import Field, gradient
-
-DATA = {"moons": datasets.embedded_moons, "pinwheel": datasets.pinwheel}
+from geomot.compare._measures import MEASURES
 
 
 class ReleasedFlow(ProximalFlow):
@@ -35,53 +33,41 @@ class ReleasedFlow(ProximalFlow):
         energy, step = 0.0, self.horizon / (len(path) - 1)
         for k, x in enumerate(path[1:]):
             x = x.detach()
-            slope, _ = gradient(
-                Field(potential), x, x.new_full((len(x),), k * step), create_graph=True
-            )
+            t = x.new_full((len(x),), k * step)
+            slope, _ = gradient(Field(potential), x, t, create_graph=True)
             energy = energy + 0.5 * step * (slope / self.weight).square().sum(1).mean()
         return energy
 
-
-def rms(differences):
-    return np.sqrt(np.mean(np.sum(differences**2, axis=1)))
-
-
-def measures(model, held_out):
-    """What a trained flow does with new points of the source."""
-    points = model.source_points(len(held_out), 1)
-    ends, halved = model.transform(points), model.transform(points, step=0.5 * model.step)
-    potential = model.networks_["potential"]
-    x = torch.as_tensor(points, dtype=torch.float32)
-    path = ProximalFlow._flow(model, potential, x, model.step).path
-    indicators = model.indicators(held_out, 2)
-    return {
-        "energy as charged": float(model.released_energy(potential, path).detach()),
-        "energy of the flow": indicators["kinetic_energy"],
-        "divergence": indicators["divergence"],
-        "half step": rms(ends - halved) / rms(held_out - held_out.mean(axis=0)),
-        "W2 to held-out data": np.sqrt(metrics.wasserstein2(ends, held_out)),
-    }
+    def charged(self, points):
+        """The energy that is charged for points of the source, after the training."""
+        potential = self.networks_["potential"]
+        x = torch.as_tensor(points, dtype=torch.float32)
+        path = self._flow(potential, x, self.step).path
+        return float(self.released_energy(potential, path).detach())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", choices=tuple(DATA), default="moons")
+    parser.add_argument("--data", choices=("moons", "pinwheel"), default="moons")
     parser.add_argument("--dim", type=int, choices=(2, 7, 12), default=2)
     parser.add_argument("--steps", type=int, default=25_000, help="steps of the training")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    dim, seed = arguments.dim, arguments.seed
+    seed = arguments.seed
 
-    name = f"E5-{arguments.data}" + ("" if dim == 2 else f"-{dim}")
-    train = DATA[arguments.data](10_000, dim, [seed, 50])
-    held_out = DATA[arguments.data](2000, dim, [seed, 51])
-    source = geomot.Gaussian(np.zeros(dim), 1.0)
+    # As the comparison has it: its data, settings, samples and metrics.
+    name = f"E5-{arguments.data}" + ("" if arguments.dim == 2 else f"-{arguments.dim}")
+    (study,) = compare.studies(name)
+    problem = study.make(seed)
     model = ReleasedFlow.from_preset(
-        name, source=source, max_steps=arguments.steps, random_state=seed
-    ).fit(train)
+        name, source=problem.source, max_steps=arguments.steps, random_state=seed
+    ).fit(problem.train)
+    samples = model.sample(study.samples, np.random.default_rng([seed, 1]))
     print(f"{name}, {arguments.steps} steps: {model.status_}")
-    for measure, value in measures(model, held_out).items():
-        print(f"{measure:20} {value:8.3g}")
+    print(f"{'charged':16} {model.charged(model.source_points(study.samples, seed)):8.3g}")
+    for measure in study.measures:
+        for key, value in MEASURES[measure](problem, model, samples, seed).items():
+            print(f"{compare.METRICS[key].title:16} {value:8.3g}")
 
 
 if __name__ == "__main__":
