@@ -502,6 +502,47 @@ def test_one_runaway_does_not_flatten_a_figure(tmp_path):
     assert scales("TrainingData", "BrenierMap")["W2"] == "linear"
 
 
+def test_few_samples_outside_a_figure_are_told(tmp_path):
+    class Outlier(Model):
+        def sample(self, n, random_state=None):
+            samples = np.zeros((n, 2))
+            samples[: self.far] = 1e3
+            return samples
+
+    def titles(far):
+        @compare.register("Outlier", version=str(far))
+        def outlier(task):
+            return Outlier(far=far)
+
+        figures = compare.run([study("Outlier", samples=300)], tmp_path).figures()
+        return figures["data-points"].axes[0].get_title()
+
+    assert "not shown" not in titles(0)
+    assert titles(1).endswith(", < 1 % not shown")
+    assert titles(30).endswith(", 10 % not shown")
+
+
+def test_the_legend_of_curves_names_divergence_where_there_is_one(tmp_path):
+    names = ("step", "divergence", "kinetic_energy", "hamilton_jacobi", "terminal")
+    history = np.ones(3, dtype=[(name, np.float64) for name in names])
+
+    def legend(*methods):
+        drawn = replace(study(*methods), figures=("curves",))
+        (figure,) = compare.run([drawn], tmp_path).figures().values()
+        return [text.get_text() for text in figure.legends[0].get_texts()]
+
+    @compare.register("Calm")
+    def calm(task):
+        return Model(history_=history)
+
+    @compare.register("Wild")
+    def wild(task):
+        return Model(history_=history, status_="diverged", diverged_at_=3)
+
+    assert legend("Calm") == ["Calm"]
+    assert legend("Calm", "Wild") == ["Calm", "Wild", "diverged"]
+
+
 def test_failure_stops_nothing_and_is_tried_again(tmp_path):
     calls = []
 

@@ -136,9 +136,14 @@ def _points(report: Report, study: Study) -> Any:
             ax.scatter(samples[:, 0], samples[:, 1], s=size, color=_SAMPLES, linewidths=0)
             inside = ((samples[:, :2] >= low) & (samples[:, :2] <= high)).all(axis=1)
             if not inside.all():
-                title += f", {100.0 * float(np.mean(~inside)):.0f} % not shown"
+                title += f", {_share(float(np.mean(~inside)))} not shown"
         _plane(ax, title, low, high)
     return figure
+
+
+def _share(part: float) -> str:
+    """A share in percent; what is not zero does not look like it."""
+    return "< 1 %" if part < 0.005 else f"{100.0 * part:.0f} %"
 
 
 def _ridge(report: Report, study: Study) -> Any:
@@ -338,7 +343,8 @@ def _curves(report: Report, study: Study) -> Any:
         ax.tick_params(which="both", labelsize="x-small")
         ax.spines[["top", "right"]].set_visible(False)
     handles = [Line2D([], [], color=colours[label], label=label) for label in labels]
-    handles.append(Line2D([], [], color=_INK, marker="x", linestyle="", label="diverged"))
+    if any(cell.diverged for cell in cells):
+        handles.append(Line2D([], [], color=_INK, marker="x", linestyle="", label="diverged"))
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize="x-small")
     return figure
 
