@@ -25,7 +25,8 @@ neither              4.8    -0.83       151             0.46
 ===================  =====  ==========  ==============  =========  ============================
 
 Without W1 the critic's slope grows until its exponential overflows; without W2 the samples huddle
-in one place, and are driven from there to another. ``docs/experiments.md`` has more.
+in one place, and are driven from there to another, unless the critic learns faster than in the
+paper. ``docs/experiments.md`` has more.
 """
 
 # %%
