@@ -509,7 +509,7 @@ def test_few_samples_outside_a_figure_are_told(tmp_path):
             samples[: self.far] = 1e3
             return samples
 
-    def titles(far):
+    def title(far):
         @compare.register("Outlier", version=str(far))
         def outlier(task):
             return Outlier(far=far)
@@ -517,9 +517,9 @@ def test_few_samples_outside_a_figure_are_told(tmp_path):
         figures = compare.run([study("Outlier", samples=300)], tmp_path).figures()
         return figures["data-points"].axes[0].get_title()
 
-    assert "not shown" not in titles(0)
-    assert titles(1).endswith(", < 1 % not shown")
-    assert titles(30).endswith(", 10 % not shown")
+    assert "not shown" not in title(0)
+    assert title(1).endswith(", < 1 % not shown")
+    assert title(30).endswith(", 10 % not shown")
 
 
 def test_the_legend_of_curves_names_divergence_where_there_is_one(tmp_path):
