@@ -37,7 +37,7 @@ cdef double SINE = 1.0 / 16             # angle of two sides for the plain formu
 cdef double TINY_SINE = 1.0 / 512       # angle that asks for the exact vertex
 cdef double FAR = 256.0                 # (distance x extent / area)^2 that asks for a shifted frame
 cdef double THIN = 1.0 / 256            # area / (distance x extent) that asks for exact lengths
-cdef double SHORT = 9.094947017729282e-13        # 2^-40: sides that may be none, of the longest
+cdef double SHORT = 9.5367431640625e-07
 cdef double MARGIN = 3.7252902984619141e-09     # 2^-28 diameters inside the border is inside
 cdef double DET_BOUND = 16 * 1.1102230246251565e-16
 cdef double TURN_BOUND = 4 * 1.1102230246251565e-16
@@ -656,4 +656,5 @@ cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) no
     cell.shift_x += cell.x[0]
     cell.shift_y += cell.y[0]
     measure_locally(cell, mesh, domain, i)
+    settle_short_sides(cell, mesh, domain, i)
     return REGULAR

@@ -31,8 +31,9 @@ cdef enum:
 # sites were left empty, now 7.
 cdef double LEAST = 0.999
 cdef double MOST = 1.001
-# Improvement of the objective, relative to diameter times gradient, that is worth a step.
-cdef double WORTH = 9.094947017729282e-13       # 2^-40
+# Improvement of the objective, relative to diameter times gradient, that is worth a step: more than
+# rounding of the vertices makes up.
+cdef double WORTH = 8.881784197001252e-16       # 2^-50
 
 
 cdef struct Polygon:
