@@ -17,6 +17,7 @@ MODULES = (
     "geomot._core.cells2d",
     "geomot._core.insert2d",
     "geomot._core.cg",
+    "geomot._core.elimination",
     "geomot._core.select",
     "geomot._core.montecarlo",
     "geomot._power",

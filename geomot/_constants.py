@@ -31,6 +31,13 @@ STORED_HEADER_LIMIT = 2**14
 # Default bound on the relative error of a mass: quadratic convergence makes the last digits cheap.
 NEWTON_TOL = 1e-9
 
+# Default absolute tolerance of a mass, of a total of 1. Weights hi + lo place a border to within
+# 2^-104, the square of float64's rounding, and this is a hundred times more: at the default
+# tolerance masses above 1e-20 are met relatively, all others to this. Under smaller tolerances
+# masses above float64's rounding of the total are still met relatively.
+ATOL = 2.0**-97
+LEAST_RELATIVE_MASS = 2.0**-52
+
 # Steps that no convergent run was seen to need: 6 to 20 are usual.
 NEWTON_MAX_ITER = 200
 
@@ -44,16 +51,32 @@ FIRST_STEP = 0.5
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
-# A mass error above this, where no step is acceptable any more, is not for rounding to explain.
-STALL_ERROR = 1e-4
+# Rounding of a mass, relative to itself, and of weights hi + lo, relative to their magnitude: what
+# an error may be owed to.
+MASS_ROUNDING = 2.0**-44
+WEIGHT_ROUNDING = 2.0**-100
 
-# The dual value may fall by rounding: the sum of some n costs, relative to the value.
-DUAL_ROUNDING = 1e-14
+# Hellinger distances below this are rounding: they need not fall any more.
+HELLINGER_ROUNDING = 1e-13
+
+# Systems of so few unknowns are preconditioned by an exact factorisation.
+EXACT_CHOLESKY = 24
+
+# Iterations needed at a relative residual of 1e-4 are 10 to 40; a run this long has stalled.
+MAX_CG_ITERATIONS = 200
+
+# Residual above which a solution is not good enough to step by, and the system is solved exactly.
+ACCEPTED_RESIDUAL = 1e-2
+
+# Rounds of refinement of an exact solution: one makes it good to the last bits.
+MAX_REFINEMENTS = 3
 
 # Empty cells of a trial are lifted when fewer than this share, to this share of their mass.
 LIFT_SHARE = 0.3
 LIFT = 0.3
 LIFT_ROUNDS = 4
+# Those lighter than this share of the heaviest wait for a later round: they would be buried.
+LIFT_BAND = 1e-5
 # From round to round the targets shrink, so that what is lifted last buries no other cell.
 LIFT_DECAY = 0.1
 
@@ -70,6 +93,8 @@ WIDE_MASSES = 1e2
 COARSEST_WIDE = 5
 VERY_WIDE_MASSES = 1e5
 LEVEL_RATIO_WIDE = 2
+# Largest ratio of the masses that one level adds.
+LEVEL_BAND = 1e6
 COARSE_TOL = 0.1
 MAX_COARSE_ITER = 50
 # A new site gets this share of its mass; .25 to .9 made no difference.

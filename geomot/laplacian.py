@@ -1,20 +1,34 @@
 """Linear systems with the Hessian, the Laplacian of a weighted graph.
 
-One function solves them. Behind it stands approx-chol, a randomised incomplete Cholesky
-preconditioner whose cost is nearly linear (Kyng and Sachdeva 2016; deterministic for its fixed
-seed); scipy's sparse LU with symmetric ordering takes over where that package is missing.
+Conjugate gradients solve nearly all of them, preconditioned by approx-chol, a randomised incomplete
+Cholesky factorisation whose cost is nearly linear (Kyng and Sachdeva 2016; deterministic for its
+fixed seed). Where sites lie so close together that a float64 does not hold the difference of their
+potentials, or where that package is missing, the graph is eliminated exactly, in pairs
+(`geomot._core.elimination`). Every solution comes with its residual, taken along the edges: there
+the conductances have all their digits, which the diagonal of a matrix does not keep.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
+from scipy.sparse import coo_array, eye_array
 from scipy.sparse.linalg import splu
 
+from geomot import _pairs
+from geomot._constants import (
+    ACCEPTED_RESIDUAL,
+    EXACT_CHOLESKY,
+    MAX_CG_ITERATIONS,
+    MAX_REFINEMENTS,
+)
 from geomot._core.cg import conjugate_gradients
+from geomot._core.elimination import Elimination, excess
+from geomot._pairs import Pair
 from geomot._power import laplacian
 
 try:
@@ -22,43 +36,89 @@ try:
 except ImportError:  # pragma: no cover - the package is a requirement with wheels everywhere
     approx_chol = None  # type: ignore[assignment]
 
-__all__ = ["graph_laplacian", "solve_laplacian"]
+__all__ = ["Network", "Potentials", "solve_laplacian"]
 
 FloatArray = NDArray[np.float64]
 Csr = tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]
 
-# Iterations needed at a relative residual of 1e-4 are 10 to 40; a run this long has stalled.
-MAX_CG_ITERATIONS = 1000
 
+@dataclass(frozen=True)
+class Network:
+    """A connected graph with a conductance on each edge.
 
-def graph_laplacian(n: int, edges: NDArray[np.int64], conductances: FloatArray) -> Csr:
-    """Return the Laplacian of a weighted graph in CSR form.
-
-    Parameters
+    Attributes
     ----------
     n : int
         Number of vertices.
-    edges : ndarray of shape (m, 2)
+    edges : ndarray of shape (m, 2), int64
         Pairs i < j in lexicographic order.
     conductances : ndarray of shape (m,)
         Positive weights of the edges.
-
-    Returns
-    -------
-    data, indices, indptr : ndarray
-        Sorted columns; every row holds its diagonal.
     """
-    matrix: Csr = laplacian(n, edges, conductances)
-    return matrix
+
+    n: int
+    edges: NDArray[np.int64]
+    conductances: FloatArray
+
+    @cached_property
+    def matrix(self) -> Csr:
+        """The Laplacian in CSR form: data, indices, indptr; sorted columns, a full diagonal."""
+        matrix: Csr = laplacian(self.n, self.edges, self.conductances)
+        return matrix
+
+    @cached_property
+    def factors(self) -> Elimination:
+        """The factors of the elimination, in an order of little fill."""
+        return Elimination(self.n, self.edges, self.conductances, self._order())
+
+    def _order(self) -> NDArray[np.int64]:
+        """Order by minimum degree: SuperLU's, of a tame matrix of the same pattern."""
+        i, j = self.edges.T
+        ones = np.full(len(self.edges), -1.0 / max(self.n, 1))
+        pattern = coo_array((ones, (i, j)), shape=(self.n, self.n))
+        tame = (pattern + pattern.T + 2.0 * eye_array(self.n)).tocsc()
+        options = {"SymmetricMode": True}
+        lu = splu(tame, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+        return np.argsort(lu.perm_c).astype(np.int64)
+
+    def excess(self, x: Pair, rhs: FloatArray) -> Pair:
+        """Return rhs - L x."""
+        hi, lo = excess(self.edges, self.conductances, *x, rhs)
+        return hi, lo
+
+    def plain_excess(self, x: FloatArray, rhs: FloatArray) -> FloatArray:
+        """Return rhs - L x to the accuracy of float64."""
+        i, j = self.edges.T
+        flow = self.conductances * (x[i] - x[j])
+        into = np.bincount(j, flow, self.n) - np.bincount(i, flow, self.n)
+        return rhs + into
 
 
-def solve_laplacian(matrix: Csr, rhs: FloatArray, scale: FloatArray, rtol: float) -> FloatArray:
+@dataclass(frozen=True)
+class Potentials:
+    """Solution of a linear system.
+
+    Attributes
+    ----------
+    values : pair of ndarray of shape (n,)
+        The potentials hi, lo, whose mean is zero but for rounding.
+    residual : float
+        Euclidean norm of rhs - L x in the units given, relative to that of rhs.
+    """
+
+    values: Pair
+    residual: float
+
+
+def solve_laplacian(
+    network: Network, rhs: FloatArray, scale: FloatArray, rtol: float
+) -> Potentials:
     """Solve L x = rhs on vectors of mean zero.
 
     Parameters
     ----------
-    matrix : tuple of ndarray
-        The Laplacian of a connected graph, as `graph_laplacian` returns it.
+    network : Network
+        The graph.
     rhs : ndarray of shape (n,)
         The right-hand side, whose sum is zero but for rounding.
     scale : ndarray of shape (n,)
@@ -68,22 +128,37 @@ def solve_laplacian(matrix: Csr, rhs: FloatArray, scale: FloatArray, rtol: float
 
     Returns
     -------
-    ndarray of shape (n,)
-        The solution of mean zero.
+    Potentials
     """
     # What rounding adds to the sum is taken from each component in its own unit.
     rhs = rhs - scale * (rhs.sum() / scale.sum())
-    if len(rhs) == 1:
-        return np.zeros(1)
-    x = _solve_directly(matrix, rhs) if approx_chol is None else _solve_cg(matrix, rhs, scale, rtol)
-    return x - x.mean()
+    size = float(np.linalg.norm(rhs / scale))
+    if network.n == 1 or size == 0.0:
+        return Potentials((np.zeros(network.n), np.zeros(network.n)), 0.0)
+    x = None if approx_chol is None else _conjugate_gradients(network, rhs, scale, rtol)
+    if x is not None:
+        residual = float(np.linalg.norm(network.plain_excess(x, rhs) / scale)) / size
+        if residual <= ACCEPTED_RESIDUAL:
+            return Potentials((x - x.mean(), np.zeros(network.n)), residual)
+    return _eliminate(network, rhs, scale, rtol, size)
 
 
-def _solve_cg(matrix: Csr, rhs: FloatArray, scale: FloatArray, rtol: float) -> FloatArray:
-    data, indices, indptr = matrix
-    factor: Any = approx_chol.factorize_raw(
-        indptr.view(np.uint32), indices.view(np.uint32), data, len(rhs), approx_chol.Config(seed=0)
-    )
+def _conjugate_gradients(
+    network: Network, rhs: FloatArray, scale: FloatArray, rtol: float
+) -> FloatArray | None:
+    """Solve to the tolerance or as far as it goes; None for a matrix that is not definite.
+
+    Rounding of the diagonal beside a huge conductance makes it so.
+    """
+    data, indices, indptr = network.matrix
+    backend = approx_chol.Backend.ExactBelow(EXACT_CHOLESKY, approx_chol.ExactFailure.Error)
+    config = approx_chol.Config(seed=0, backend=backend)
+    try:
+        factor: Any = approx_chol.factorize_raw(
+            indptr.view(np.uint32), indices.view(np.uint32), data, len(rhs), config
+        )
+    except ValueError:
+        return None
     # The factor may carry one more vertex than the matrix; its solve_into wants arrays, not views.
     scratch_in, scratch_out = np.zeros(len(rhs)), np.zeros(len(rhs))
 
@@ -98,16 +173,20 @@ def _solve_cg(matrix: Csr, rhs: FloatArray, scale: FloatArray, rtol: float) -> F
     return x
 
 
-def _solve_directly(matrix: Csr, rhs: FloatArray) -> FloatArray:
-    """Ground the last vertex and factorise the rest."""
-    n = len(rhs)
-    grounded = csc_array(matrix, shape=(n, n))[:-1, :-1]
-    # A Laplacian is symmetric: CSR and CSC hold the same matrix. These options make SuperLU a
-    # symmetric factorisation without pivoting.
-    lu = splu(
-        grounded.tocsc(),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
-    return np.append(lu.solve(rhs[:-1]), 0.0)
+def _eliminate(
+    network: Network, rhs: FloatArray, scale: FloatArray, rtol: float, size: float
+) -> Potentials:
+    """Solve by the factors, and refine while that helps."""
+    x = network.factors.solve(rhs, np.zeros(network.n))
+    left = network.excess(x, rhs)
+    residual = float(np.linalg.norm(left[0] / scale)) / size
+    for _ in range(MAX_REFINEMENTS):
+        if residual <= rtol:
+            break
+        refined = _pairs.plus(x, network.factors.solve(*left))
+        left = network.excess(refined, rhs)
+        reached = float(np.linalg.norm(left[0] / scale)) / size
+        if not reached < residual:
+            break
+        x, residual = refined, reached
+    return Potentials(_pairs.add(x, np.full(network.n, -x[0].mean())), residual)

@@ -1,11 +1,26 @@
 """Damped Newton's method for the weights of a semi-discrete transport problem in the plane.
 
-The step solves for the root of the masses, g^(1/2) = nu^(1/2): by the Brunn-Minkowski inequality
+The step solves for the roots of the masses, g^(1/2) = nu^(1/2): by the Brunn-Minkowski inequality
 g^(1/2) is concave in the heights on a convex domain, so a step tends to leave no cell empty. The
 matrix is the Alexandrov Hessian all the same, only the right-hand side differs from the classical
-nu - g (Kitagawa, Merigot, Thibert 2016), with which it agrees near the solution. Steps are damped
-until the Hellinger distance between masses and targets falls, the first trial twice the last step;
-cells that a trial empties are lifted instead of shortening the step.
+nu - g (Kitagawa, Merigot, Thibert 2016), with which it agrees near the solution.
+
+It converges from wherever no cell is empty, for the reason that the classical step does. To first
+order in the step t, the ratio s = (g / nu)^(1/2) of every cell goes to one and the same number,
+
+    s(t) = s + t (1/A - s) + o(t),    A = sum (g nu)^(1/2) <= 1,
+
+so that three things hold for short steps. Cells smaller than their target grow, hence no cell need
+fall below half of the least target, or below the least mass where that is smaller. The Hellinger
+distance M of masses and targets, M^2 = 2 - 2 A, falls at the rate M at least. So does the spread of
+the ratios, max s - min s, which sees the smallest mass as well as the largest. Where no cell is
+smaller than a given mass, the derivatives are Hoelder continuous and the Hessian is definite on a
+convex domain (the same paper), which makes "short" a length that does not shrink on the way.
+
+Steps are damped until this is so, the first trial twice the last step; cells that a trial empties
+are lifted instead of shortening the step. The dual value is not asked to rise: between clusters
+that are in balance already the step moves mass that has to come back, and demanding that stalls.
+Where rounding makes every such step unacceptable, the classical one is tried.
 """
 
 from __future__ import annotations
@@ -19,19 +34,22 @@ from numpy.typing import NDArray
 
 from geomot import _pairs
 from geomot._constants import (
-    DUAL_ROUNDING,
+    ACCEPTED_RESIDUAL,
     FIRST_STEP,
+    HELLINGER_ROUNDING,
     LIFT,
+    LIFT_BAND,
     LIFT_DECAY,
     LIFT_ROUNDS,
     LIFT_SHARE,
     LINEAR_RTOL,
+    MASS_ROUNDING,
     MIN_STEP,
-    STALL_ERROR,
+    WEIGHT_ROUNDING,
 )
 from geomot._pairs import Pair
 from geomot._power import PlaneDiagram, PlaneSites
-from geomot.laplacian import graph_laplacian, solve_laplacian
+from geomot.laplacian import Network, Potentials, solve_laplacian
 
 __all__ = ["Iterate", "Problem", "lift_empty_cells", "newton"]
 
@@ -47,15 +65,23 @@ class Problem:
         Distinct, along a space-filling curve for the sake of speed.
     masses : ndarray of shape (n,)
         Targets: positive, of sum 1.
+    least : float
+        Mass below which errors are relative to it, no longer to the target.
     """
 
     def __init__(
-        self, sites: FloatArray, masses: FloatArray, polygon: FloatArray, threads: int
+        self,
+        sites: FloatArray,
+        masses: FloatArray,
+        polygon: FloatArray,
+        threads: int,
+        least: float = 0.0,
     ) -> None:
         self.sites = sites
         self.masses = masses
         self.polygon = polygon
         self.threads = threads
+        self.least = least
         self.plane = PlaneSites(sites, polygon)
 
     def __len__(self) -> int:
@@ -76,43 +102,70 @@ class Iterate:
     step: float
 
     @cached_property
-    def mass_error(self) -> float:
-        """Largest relative error of a cell's mass."""
+    def mass_errors(self) -> FloatArray:
+        """Error of each cell's mass, relative to its target or to the least mass that counts."""
         nu = self.problem.masses
-        return float(np.max(np.abs(self.diagram.masses - nu) / nu))
+        return np.abs(self.diagram.masses - nu) / np.maximum(nu, self.problem.least)
+
+    @cached_property
+    def mass_error(self) -> float:
+        """The largest of the errors."""
+        return float(self.mass_errors.max())
 
     @cached_property
     def residual(self) -> float:
         """Hellinger distance of masses and targets, up to a factor."""
-        root = np.sqrt(self.diagram.masses) - np.sqrt(self.problem.masses)
+        g, nu = self.diagram.masses, self.problem.masses
+        root = (g - nu) / (np.sqrt(g) + np.sqrt(nu))
         return float(np.sqrt(np.sum(root * root)))
+
+    @cached_property
+    def root_error(self) -> float:
+        """Largest error of a mass's root, relative to that of its target or of the least mass."""
+        g, nu = self.diagram.masses, self.problem.masses
+        units = np.sqrt(np.maximum(nu, self.problem.least))
+        return float(np.max(np.abs(np.sqrt(g) - np.sqrt(nu)) / units))
 
     @cached_property
     def min_mass(self) -> float:
         """Smallest mass of a cell."""
         return float(self.diagram.masses.min())
 
-    @property
-    def smallest(self) -> float:
-        """Smallest mass, measured or wanted: a step may leave no cell below half of it."""
-        return min(self.min_mass, float(self.problem.masses.min()))
+    @cached_property
+    def floor(self) -> float:
+        """Mass below which a step may leave no cell."""
+        return min(self.min_mass, 0.5 * float(self.problem.masses.min()))
 
     @cached_property
     def dual(self) -> float:
         """Kantorovich's dual value of the weights, a lower bound on W2^2."""
         # The value does not change with the weights' gauge; its rounding error does. Plain sums are
-        # enough for the line search, and a tenth of the price of `potentials.dual_value`.
+        # enough for the history, and a tenth of the price of `potentials.dual_value`.
         hi, lo = self.weights
         excess = self.problem.masses - self.diagram.masses
         return float(np.sum(self.diagram.costs) + np.sum(((hi - hi.mean()) + lo) * excess))
 
-    def hessian(self) -> tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]:
-        """Derivative of the masses in the weights, a Laplacian, in CSR form."""
+    @cached_property
+    def hessian(self) -> Network:
+        """Derivative of the masses in the weights: a Laplacian, as a graph with conductances."""
         edges = self.diagram.facet_sites
         sites = self.problem.sites
         span = sites[edges[:, 0]] - sites[edges[:, 1]]
         conductances = self.diagram.facet_measures / (2.0 * np.hypot(span[:, 0], span[:, 1]))
-        return graph_laplacian(len(sites), edges, conductances)
+        return Network(len(sites), edges, conductances)
+
+    def at_rounding(self, tol: float) -> bool:
+        """Whether rounding explains every error above `tol`: of areas, and of the weights."""
+        hi = np.abs(self.weights[0] - self.weights[0].mean())
+        network = self.hessian
+        i, j = network.edges.T
+        moved = network.conductances * (WEIGHT_ROUNDING * (hi[i] + hi[j]))
+        by_weights = np.bincount(i, moved, len(hi)) + np.bincount(j, moved, len(hi))
+        nu = self.problem.masses
+        rounding = (MASS_ROUNDING * np.maximum(self.diagram.masses, nu) + by_weights) / np.maximum(
+            nu, self.problem.least
+        )
+        return bool((self.mass_errors <= np.maximum(tol, rounding)).all())
 
 
 def newton(
@@ -151,48 +204,71 @@ def newton(
             return iterate, "converged"
         if n_iter == max_iter:
             return iterate, "max_iter"
-        following = _line_search(iterate, _direction(iterate))
+        following, residual = _step(iterate)
         if following is None:
-            return iterate, "precision" if iterate.mass_error < STALL_ERROR else "stalled"
+            exhausted = residual > ACCEPTED_RESIDUAL or iterate.at_rounding(tol)
+            return iterate, "precision" if exhausted else "stalled"
         iterate = following
         n_iter += 1
 
 
-def _direction(iterate: Iterate) -> FloatArray:
-    """Newton direction for the roots of the masses."""
-    g, nu = iterate.diagram.masses, iterate.problem.masses
-    mean = np.sqrt(g * nu)
-    # Masses may span many decades, and each is wanted to a relative accuracy.
-    return solve_laplacian(iterate.hessian(), 2.0 * (mean / mean.sum() - g), nu, LINEAR_RTOL)
+def _step(iterate: Iterate) -> tuple[Iterate | None, float]:
+    """The next iterate, None if there is none, and the residual of the last linear system."""
+    root = _direction(iterate, _root_excess(iterate))
+    following = _line_search(iterate, root, rate=0.5)
+    if following is not None:
+        return following, root.residual
+    # of the classical step, ratios and distance fall at half the rate
+    classical = _direction(iterate, iterate.problem.masses - iterate.diagram.masses)
+    return _line_search(iterate, classical, rate=0.25), classical.residual
 
 
-def _line_search(iterate: Iterate, direction: FloatArray) -> Iterate | None:
+def _root_excess(iterate: Iterate) -> FloatArray:
+    """Right-hand side that solves for the roots of the masses."""
+    g = iterate.diagram.masses
+    mean = np.sqrt(g) * np.sqrt(iterate.problem.masses)
+    return 2.0 * (mean / mean.sum() - g)
+
+
+def _direction(iterate: Iterate, rhs: FloatArray) -> Potentials:
+    """Solve for a step of the weights.
+
+    Masses may span many decades, and each is wanted to a relative accuracy; where one is too large
+    by decades, its own size counts, lest it make light of the others.
+    """
+    units = np.maximum(iterate.diagram.masses, iterate.problem.masses)
+    return solve_laplacian(iterate.hessian, rhs, units, LINEAR_RTOL)
+
+
+def _line_search(iterate: Iterate, direction: Potentials, rate: float) -> Iterate | None:
     """The first trial that is good enough, halving the step; None when the step is exhausted."""
+    least_target = float(iterate.problem.masses.min())
+    hi, lo = direction.values
     step = min(1.0, 2.0 * iterate.step)
     while step >= MIN_STEP:
-        trial = iterate.problem.evaluate(_pairs.add(iterate.weights, step * direction), step)
+        weights = _pairs.plus(iterate.weights, (step * hi, step * lo))
+        trial = iterate.problem.evaluate(weights, step)
         if np.count_nonzero(trial.diagram.empty) < LIFT_SHARE * len(trial.problem):
             targets = LIFT * np.minimum(iterate.diagram.masses, iterate.problem.masses)
-            trial = lift_empty_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, iterate.smallest)
-        if _acceptable(iterate, trial):
+            # masses of lifted cells are met roughly: not to the very floor
+            least = min(2.0 * iterate.floor, least_target)
+            trial = lift_empty_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, least)
+        if trial.min_mass >= iterate.floor and _better(iterate, trial, 1.0 - rate * step):
             return trial
         step *= 0.5
     return None
 
 
-def _acceptable(iterate: Iterate, trial: Iterate) -> bool:
-    return (
-        trial.min_mass >= 0.5 * iterate.smallest
-        and _better(iterate, trial)
-        and trial.dual >= iterate.dual - DUAL_ROUNDING * abs(iterate.dual)
-    )
+def _better(iterate: Iterate, trial: Iterate, decrease: float) -> bool:
+    """Whether the distance falls enough, or at least does not rise while the worst error falls.
 
-
-def _better(iterate: Iterate, trial: Iterate) -> bool:
-    decrease = 1.0 - 0.5 * trial.step
-    # Small masses drown in the residual's rounding before their relative error is small.
-    return trial.residual <= decrease * iterate.residual or trial.mass_error <= decrease * min(
-        iterate.mass_error, 1.0
+    Small masses drown in the distance's rounding before their relative errors are small.
+    """
+    if trial.residual <= decrease * iterate.residual:
+        return True
+    return trial.residual <= max(iterate.residual, HELLINGER_ROUNDING) and (
+        trial.mass_error <= decrease * iterate.mass_error
+        or trial.root_error <= decrease * iterate.root_error
     )
 
 
@@ -202,20 +278,24 @@ def lift_empty_cells(
     """Raise the weights of empty cells until, alone, each would have its target mass.
 
     Cells lifted together may take one another's place, or a third one's: hence the rounds, each
-    with more modest targets than the one before, down to the mass `least`.
+    with more modest targets than the one before, down to the mass `least`. Sites far lighter than
+    the heaviest have their rounds after it: they would be buried.
     """
-    for k in range(rounds):
-        empty = np.flatnonzero(iterate.diagram.empty)
-        if empty.size == 0:
-            break
-        problem = iterate.problem
-        raised = iterate.diagram.insert(
-            problem.sites[empty],
-            np.maximum(decay**k * targets[empty], least),
-            empty,
-            threads=problem.threads,
-        )
+    problem = iterate.problem
+    top, k = np.inf, 0
+    while True:
+        waiting = np.flatnonzero(iterate.diagram.empty)
+        if waiting.size == 0:
+            return iterate
+        masses = problem.masses[waiting]
+        if masses.max() < LIFT_BAND * top:
+            top, k = masses.max(), 0
+        elif k == rounds:
+            return iterate
+        due = waiting[masses >= LIFT_BAND * top]
+        wanted = np.maximum(decay**k * targets[due], least)
+        raised = iterate.diagram.insert(problem.sites[due], wanted, due, threads=problem.threads)
         hi, lo = iterate.weights[0].copy(), iterate.weights[1].copy()
-        hi[empty], lo[empty] = raised.T
+        hi[due], lo[due] = raised.T
         iterate = problem.evaluate((hi, lo), iterate.step)
-    return iterate
+        k += 1

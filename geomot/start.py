@@ -20,6 +20,7 @@ from geomot._constants import (
     INSERTED_SHARE,
     INSERTION_DECAY,
     INSERTION_ROUNDS,
+    LEVEL_BAND,
     LEVEL_RATIO,
     LEVEL_RATIO_WIDE,
     MAX_COARSE_ITER,
@@ -76,10 +77,15 @@ def _level_sizes(masses: FloatArray) -> list[int]:
     spread = masses.max() / masses.min()
     ratio = LEVEL_RATIO_WIDE if spread > VERY_WIDE_MASSES else LEVEL_RATIO
     coarsest = COARSEST_WIDE if spread > WIDE_MASSES else COARSEST
+    descending = np.sort(masses)[::-1]
     sizes = [len(masses)]
-    while sizes[-1] // ratio >= coarsest:
-        sizes.append(sizes[-1] // ratio)
-    return sizes[::-1]
+    while True:
+        # sites that are lighter by many decades would be buried by those of their own level
+        heavier = int(np.count_nonzero(descending > LEVEL_BAND * descending[sizes[-1] - 1]))
+        coarser = max(sizes[-1] // ratio, heavier)
+        if coarser < coarsest:
+            return sizes[::-1]
+        sizes.append(coarser)
 
 
 def _restrict(problem: Problem, members: NDArray[np.int64]) -> Problem:
@@ -91,6 +97,7 @@ def _restrict(problem: Problem, members: NDArray[np.int64]) -> Problem:
         masses / masses.sum(),
         problem.polygon,
         problem.threads,
+        problem.least,
     )
 
 
