@@ -26,6 +26,7 @@ from geomot._constants import (
 from geomot._pairs import two_sum
 
 __all__ = [
+    "as_absolute_tolerance",
     "as_count",
     "as_flag",
     "as_generator",
@@ -358,6 +359,16 @@ def as_tolerance(tol: Any, name: str = "tol") -> float:
     value = float(tol)
     if not (math.isfinite(value) and value > 0.0):
         raise ValueError(f"{name} must be positive and finite, got {value}")
+    return value
+
+
+def as_absolute_tolerance(atol: Any, name: str = "atol") -> float:
+    """Return a tolerance of masses whose sum is 1: a float from 0 up to, but not, 1."""
+    if isinstance(atol, (bool, np.bool_)) or not isinstance(atol, numbers.Real):
+        raise TypeError(f"{name} must be a number from 0 to below 1, got {type(atol).__name__}")
+    value = float(atol)
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} must be at least 0 and less than 1, got {value}")
     return value
 
 

@@ -24,9 +24,9 @@ def bracket(
 ) -> tuple[float, tuple[float, float]]:
     """Return the dual value, and bounds on W2^2 to the target masses.
 
-    The lower bound is the dual value, which no weights can raise above W2^2. The upper bound is
-    the cost of a transport plan: every cell to its site, and then what cells have in excess moved
-    to sites that lack it, at the worst price in the domain. Both allow for rounding.
+    The lower bound is the dual value, which no weights can raise above W2^2, or 0. The upper bound
+    is the cost of a transport plan: every cell goes to its site, and then what cells have in
+    excess to sites that lack it, at the worst price in the domain. Both allow for rounding.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def bracket(
             distance = (x - sites[:, 0]) ** 2 + (y - sites[:, 1]) ** 2
             price = max(price, float(distance.max() - distance.min()))
     rounding = CERTIFICATE_ROUNDING * primal
-    return dual, (dual - rounding, primal + moved * price + rounding)
+    return dual, (max(dual - rounding, 0.0), primal + moved * price + rounding)
 
 
 def largest_price(sites: FloatArray, centroids: FloatArray) -> float:

@@ -28,13 +28,14 @@ def solve_exact(
     source: Source,
     *,
     tol: float,
+    atol: float,
     initial: Pair | None,
     step: float,
     max_iter: int,
     threads: int,
     monitor: Monitor,
 ) -> Solution:
-    """Find weights whose cells have their masses to a relative error of `tol`.
+    """Find weights whose cells have their masses to a relative error of `tol`, or within `atol`.
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ def solve_exact(
         The target masses, of sum 1.
     source : Source
         The uniform measure on a polygon.
-    tol : float
-        Bound on the largest relative error of a mass.
+    tol, atol : float
+        Each mass is wanted to within tol times its target, or to within atol.
     initial : pair of ndarray of shape (n,), optional
         Weights hi, lo to start from.
     step : float
@@ -61,20 +62,19 @@ def solve_exact(
     -------
     Solution
     """
-    reduced = _Reduced(sites, masses, exact_polygon(source), threads)
+    reduced = _Reduced(sites, masses, exact_polygon(source), threads, tol, atol)
     start = reduced.start() if initial is None else reduced.restart(initial, step)
-    observer = _Observer(reduced, source, tol, monitor)
+    observer = _Observer(reduced, source, monitor)
     iterate, status = newton(start, tol=tol, max_iter=max_iter, observe=observer)
-    return reduced.solution(iterate, status, source, tol, observer.rows)
+    return reduced.solution(iterate, status, source, observer.rows)
 
 
 class _Observer:
     """Keeps the history, and shows every iterate to the monitor."""
 
-    def __init__(self, reduced: _Reduced, source: Source, tol: float, monitor: Monitor) -> None:
+    def __init__(self, reduced: _Reduced, source: Source, monitor: Monitor) -> None:
         self.reduced = reduced
         self.source = source
-        self.tol = tol
         self.monitor = monitor
         self.rows: list[tuple[float, ...]] = []
 
@@ -83,7 +83,7 @@ class _Observer:
         self.monitor.tick(len(self.rows) - 1)
         return self.monitor.show(
             lambda: self._state(iterate),
-            lambda: self.reduced.solution(iterate, "stopped", self.source, self.tol, self.rows),
+            lambda: self.reduced.solution(iterate, "stopped", self.source, self.rows),
             f"mass_error={iterate.mass_error:.1e}",
         )
 
@@ -100,18 +100,27 @@ class _Observer:
 
 
 class _Reduced:
-    """The problem on distinct sites of positive mass, along a space-filling curve.
+    """The problem on distinct sites whose masses count, along a space-filling curve.
 
-    Coincident sites are merged, sites of mass zero left out; `expand` brings both back.
+    Coincident sites are merged, sites without a mass that counts left out; `expand` brings both
+    back.
     """
 
     def __init__(
-        self, sites: FloatArray, masses: FloatArray, polygon: FloatArray, threads: int
+        self,
+        sites: FloatArray,
+        masses: FloatArray,
+        polygon: FloatArray,
+        threads: int,
+        tol: float,
+        atol: float,
     ) -> None:
         self.sites = sites
         self.masses = masses
         self.polygon = polygon
         self.threads = threads
+        self.tol = tol
+        self.atol = atol
         order, keys = hilbert_order(sites)
         representative = np.arange(len(sites))
         twins, starts = coincident(sites[order], keys)
@@ -122,13 +131,16 @@ class _Reduced:
         self.group_mass: FloatArray = np.bincount(
             representative, masses, minlength=len(sites)
         ).astype(np.float64)
-        # along the curve, without losers among twins and sites without mass
-        self.members = order[(representative[order] == order) & (self.group_mass[order] > 0.0)]
+        self.counts = self.group_mass > 0.0
+        self.counts[negligible(self.group_mass, atol)] = False
+        # along the curve, without losers among twins
+        self.members = order[(representative[order] == order) & self.counts[order]]
         self.problem = Problem(
             np.ascontiguousarray(sites[self.members]),
             self.group_mass[self.members],
             polygon,
             threads,
+            atol / tol,
         )
 
     def restart(self, weights: Pair, step: float) -> Iterate:
@@ -141,18 +153,18 @@ class _Reduced:
         near, centre, scale, origin = _near_domain(self.problem.sites, self.polygon)
         if near is None:
             return insertion_start(self.problem)
-        model = Problem(near, self.problem.masses, self.polygon, self.threads)
+        model = Problem(near, self.problem.masses, self.polygon, self.threads, self.problem.least)
         heights = heights_from_weights(near, *insertion_start(model).weights)
         # With y' = scale (y - centre) + origin, u' = scale u + <x, origin - scale centre>.
         weights = weights_from_heights(self.problem.sites, heights[0] / scale, heights[1] / scale)
         return make_valid(self.problem.evaluate(weights))
 
     def expand(self, weights: Pair) -> Pair:
-        """Weights of all sites: twins share one, sites without mass stay below their cell."""
+        """Weights of all sites: twins share one, sites that do not count have no cell."""
         n = len(self.sites)
         hi, lo = np.zeros(n), np.zeros(n)
         hi[self.members], lo[self.members] = weights
-        idle = np.flatnonzero((self.group_mass == 0.0) & (self.representative == np.arange(n)))
+        idle = np.flatnonzero(~self.counts & (self.representative == np.arange(n)))
         if idle.size:
             diagram = self.problem.plane.diagram(*weights, threads=self.threads)
             touching = diagram.insert(self.sites[idle], np.zeros(idle.size), threads=self.threads)
@@ -168,7 +180,6 @@ class _Reduced:
         iterate: Iterate,
         status: str,
         source: Source,
-        tol: float,
         rows: list[tuple[float, ...]],
     ) -> Solution:
         hi, lo = self.expand(iterate.weights)
@@ -190,14 +201,25 @@ class _Reduced:
             mass_error=iterate.mass_error,
             status=status,
             n_iter=len(rows) - 1,
-            cost=dual,
+            cost=max(dual, 0.0),
             dual_value=dual,
             bracket=bounds,
             history=history_records(rows),
             source=source,
             method="newton",
-            tol=tol,
+            tol=self.tol,
+            atol=self.atol,
         )
+
+
+def negligible(masses: FloatArray, atol: float) -> NDArray[np.int64]:
+    """Return the smallest positive masses that add up to no more than `atol`.
+
+    Without them every other mass can still be within `atol` of its target.
+    """
+    order = np.argsort(masses, kind="stable")
+    order = order[masses[order] > 0.0]
+    return order[: np.searchsorted(np.cumsum(masses[order]), atol, side="right")]
 
 
 def _near_domain(

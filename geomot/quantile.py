@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from geomot import _pairs
 from geomot._constants import CERTIFICATE_ROUNDING, ZERO_MASS_DROP
 from geomot._pairs import Pair
+from geomot._tolerance import mass_errors
 from geomot.certificate import largest_price
 from geomot.line import LineDiagram, solve_line
 from geomot.merged import Merged
@@ -21,7 +22,7 @@ FloatArray = NDArray[np.float64]
 
 
 def solve_quantile(
-    sites: FloatArray, masses: FloatArray, source: Source, *, tol: float
+    sites: FloatArray, masses: FloatArray, source: Source, *, tol: float, atol: float
 ) -> Solution:
     """Find the weights at once: cells end where the distribution function passes sums of masses.
 
@@ -33,8 +34,8 @@ def solve_quantile(
         The target masses, of sum 1.
     source : Source
         A source on the line with a distribution function.
-    tol : float
-        Bound on the largest relative error of a mass.
+    tol, atol : float
+        Each mass is wanted to within tol times its target, or to within atol.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def solve_quantile(
     merged = Merged(sites, masses)
     weights = solve_line(merged.sites, merged.masses, source)
     diagram = LineDiagram(merged.sites, *weights, source)
-    error = float(np.max(np.abs(diagram.masses - merged.masses) / merged.masses))
+    error = float(np.max(mass_errors(diagram.masses, merged.masses, tol, atol)))
     dual = dual_value(diagram.costs, diagram.masses, merged.masses, *weights)
     return Solution(
         sites=sites,
@@ -55,13 +56,14 @@ def solve_quantile(
         mass_error=error,
         status=_status(error, tol, source),
         n_iter=0,
-        cost=dual,
+        cost=max(dual, 0.0),
         dual_value=dual,
         bracket=_bracket(merged, diagram, dual),
         history=history_records([(dual, error, 1.0, float(diagram.masses.min()))]),
         source=source,
         method="quantile",
         tol=tol,
+        atol=atol,
     )
 
 
@@ -90,4 +92,4 @@ def _bracket(merged: Merged, diagram: LineDiagram, dual: float) -> tuple[float, 
     moved = 0.5 * float(np.sum(np.abs(diagram.masses - merged.masses)))
     rounding = CERTIFICATE_ROUNDING * primal
     price = largest_price(merged.sites, diagram.centroids)
-    return dual - rounding, primal + moved * price + rounding
+    return max(dual - rounding, 0.0), primal + moved * price + rounding

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._frozen import Frozen, read_only
+from geomot._tolerance import mass_errors
 from geomot._validation import as_points, as_threads
 from geomot.assign import Assigner
 from geomot.diagram import PowerDiagram
@@ -44,7 +45,7 @@ HISTORIES = {
     "montecarlo": MONTECARLO_HISTORY,
 }
 
-NUMBERS = ("mass_error", "cost", "dual_value", "tol")
+NUMBERS = ("mass_error", "cost", "dual_value", "tol", "atol")
 
 STATUSES = ("converged", "max_iter", "precision", "stalled", "stopped", "atoms")
 
@@ -85,18 +86,21 @@ class Solution(Frozen):
     masses : ndarray of shape (n,)
         The masses of the cells under `weights_exact`.
     mass_error : float
-        max_i abs(masses_i - target_masses_i) / target_masses_i, over the positive targets. In Monte
-        Carlo it holds the sampling noise of `masses`: see `estimate` for errors without it.
+        max_i abs(masses_i - target_masses_i) / max(target_masses_i, atol / tol): the largest
+        relative error, where masses too small to be met relatively count with an absolute one. In
+        Monte Carlo it contains the sampling noise of `masses`; see `estimate` for errors without
+        it.
     status : str
         "converged": `mass_error` <= `tol`, and in Monte Carlo the total variation, as a test on
-        fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision":
-        arithmetic allows no further progress, and in Monte Carlo float32 does not tell the sites
-        apart; "stalled": no step was acceptable, for another reason; "stopped": by the
-        callback; "atoms": points of a source on the line hold too much mass to be divided.
+        fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision": what is
+        left of the errors is rounding, and in Monte Carlo float32 does not tell the sites apart;
+        "stalled": no step improves the masses, though rounding does not explain the errors;
+        "stopped": by the callback; "atoms": points of a source on the line hold too much mass to be
+        divided.
     n_iter : int
         Number of steps taken.
     cost : float
-        W2^2 between the source and the target masses: the dual value.
+        W2^2 between the source and the target masses: the dual value, or 0 if that is negative.
     dual_value : float
         The Kantorovich dual value of the weights; in Monte Carlo an estimate.
     bracket : tuple of float
@@ -111,9 +115,11 @@ class Solution(Frozen):
     method : str
         The method that was used.
     tol : float
-        The tolerance asked for, in the terms of the method.
+        The requested tolerance: relative mass error (exact) or total variation (Monte Carlo).
     estimate : MassEstimate or None
         What Monte Carlo measured on fresh samples: chi^2, total variation, standard errors.
+    atol : float
+        The requested absolute tolerance of a mass; 0 in Monte Carlo, which does not use it.
     """
 
     sites: FloatArray
@@ -131,6 +137,7 @@ class Solution(Frozen):
     method: str
     tol: float
     estimate: MassEstimate | None = None
+    atol: float = 0.0
 
     def __post_init__(self) -> None:
         n = len(self.sites)
@@ -186,7 +193,7 @@ class Solution(Frozen):
 
     @property
     def converged(self) -> bool:
-        """Whether `mass_error` has reached `tol`."""
+        """Whether the tolerance was reached: see `status`."""
         return self.status == "converged"
 
     @cached_property
@@ -197,10 +204,11 @@ class Solution(Frozen):
         masses = PowerDiagram(self.sites, self.weights, self.source).masses
         # coincident sites share one cell
         _, place = np.unique(self.sites, axis=0, return_inverse=True)
-        wanted = np.bincount(place, self.target_masses)
-        error = np.abs(np.bincount(place, masses) - wanted)
+        wanted = np.bincount(place, self.target_masses).astype(np.float64)
+        found = np.bincount(place, masses).astype(np.float64)
         positive = wanted > 0.0
-        return float(np.max(error[positive] / wanted[positive]))
+        errors = mass_errors(found, wanted, self.tol, self.atol)
+        return float(np.max(errors[positive]))
 
     @property
     def centroids(self) -> FloatArray:

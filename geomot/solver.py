@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._constants import FIRST_STEP, MONTECARLO_TOL, NEWTON_MAX_ITER, NEWTON_TOL
+from geomot._constants import (
+    ATOL,
+    FIRST_STEP,
+    LEAST_RELATIVE_MASS,
+    MONTECARLO_TOL,
+    NEWTON_MAX_ITER,
+    NEWTON_TOL,
+)
 from geomot._pairs import Pair
+from geomot._tolerance import mass_errors
 from geomot._validation import (
+    as_absolute_tolerance,
     as_count,
     as_generator,
     as_masses,
@@ -44,6 +53,7 @@ def solve(
     *,
     method: str = "auto",
     tol: float | None = None,
+    atol: float | None = None,
     initial_weights: ArrayLike | Solution | SolverState | None = None,
     max_iter: int | None = None,
     threads: int | None = None,
@@ -88,6 +98,10 @@ def solve(
         Exact: bound on the largest relative error of a cell's mass, 1e-9 by default. Monte Carlo:
         bound on the total variation between masses and targets, 0.01 by default; "converged" then
         means that an independent test has found it smaller, at level 0.95.
+    atol : float, optional
+        Exact: absolute tolerance of a mass, of a total of 1. A mass is right if it is within
+        max(tol * target, atol) of its target; sites whose target masses together are at most
+        `atol` may end without a cell. By default 2^-97 (6e-30), or 2^-52 `tol` if that is less.
     initial_weights : array_like of shape (n,) or (n, 2), Solution or SolverState, optional
         Where to start instead. Newton lifts cells that are empty under them first, and from a
         Solution or SolverState of the same problem goes on exactly as if it had not stopped. Monte
@@ -141,10 +155,10 @@ def solve(
     Warns
     -----
     ConvergenceWarning
-        When the tolerance is not reached. The solution's `status` says why: "max_iter",
-        "precision" (rounding leaves no further progress), "stalled" (no step is acceptable for
-        another reason), "stopped" (by the callback) or "atoms" (points of a source on the line
-        hold too much mass).
+        When the tolerance is not reached. The message names the worst site; the solution's `status`
+        says why: "max_iter", "precision" (the errors that are left are rounding), "stalled" (no
+        step improves the masses, though rounding does not explain the errors), "stopped" (by the
+        callback) or "atoms" (points of a source on the line hold too much mass).
 
     Examples
     --------
@@ -181,6 +195,11 @@ def solve(
     if method != "montecarlo" and device is not None:
         raise ValueError(f"device must be None for method {method}, got {device!r}")
     shards = _as_shards(distributed, method)
+    if method == "montecarlo" and atol is not None:
+        raise ValueError(f"atol must be None for method montecarlo, got {atol!r}")
+    absolute = min(ATOL, LEAST_RELATIVE_MASS * tolerance)
+    if atol is not None:
+        absolute = as_absolute_tolerance(atol)
     n_threads = as_threads(threads)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
@@ -206,13 +225,14 @@ def solve(
 
     with monitors(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
         if method == "quantile":
-            solution = solve_quantile(y, nu, measure, tol=tolerance)
+            solution = solve_quantile(y, nu, measure, tol=tolerance, atol=absolute)
         elif method == "newton":
             solution = solve_exact(
                 y,
                 nu,
                 measure,
                 tol=tolerance,
+                atol=absolute,
                 initial=initial,
                 step=step,
                 max_iter=NEWTON_MAX_ITER if limit is None else limit,
@@ -244,7 +264,7 @@ _TOLERANCES = {"newton": NEWTON_TOL, "quantile": NEWTON_TOL, "montecarlo": MONTE
 
 _REASONS = {
     "max_iter": "max_iter was reached",
-    "precision": "rounding leaves no further progress",
+    "precision": "what is left of the errors is rounding",
     "stalled": "no step along Newton's direction improves the masses",
     "stopped": "the callback asked for it",
     "atoms": "the source has points of too much mass",
@@ -290,12 +310,22 @@ def _bar(method: str, tol: float) -> tuple[str, str]:
 
 
 def _complaint(solution: Solution) -> str:
-    reached = f"mass_error {solution.mass_error:.3g} > tol {solution.tol:.3g}"
-    if solution.estimate is not None:
-        low, high = solution.estimate.tv_interval
-        reached = f"total variation in [{low:.3g}, {high:.3g}], tol {solution.tol:.3g},"
+    reached = _reached(solution)
     return (
         f"solve stopped with {reached} after {solution.n_iter} steps: {_REASONS[solution.status]}"
+    )
+
+
+def _reached(solution: Solution) -> str:
+    """How far it got: of an exact solve at which site, of a sampling one in all."""
+    if solution.estimate is not None:
+        low, high = solution.estimate.tv_interval
+        return f"total variation in [{low:.3g}, {high:.3g}], tol {solution.tol:.3g},"
+    masses, targets = solution.masses, solution.target_masses
+    worst = int(np.argmax(mass_errors(masses, targets, solution.tol, solution.atol)))
+    return (
+        f"mass_error {solution.mass_error:.3g} > tol {solution.tol:.3g} "
+        f"(site {worst} has the mass {masses[worst]:.6g}, target {targets[worst]:.6g})"
     )
 
 

@@ -122,7 +122,9 @@ def _build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Solution
         raise ValueError(f"history must have {columns} columns without NaN")
     lower, upper = (as_number(value, "bracket") for value in header["bracket"])
     scalars: dict[str, Any] = {key: header[key] for key in _WORDS}
-    scalars.update({key: as_number(header[key], key) for key in NUMBERS})
+    # files of earlier versions have no absolute tolerance
+    numbers = {"atol": 0.0, **header}
+    scalars.update({key: as_number(numbers[key], key) for key in NUMBERS})
     return Solution(
         sites=sites,
         weights_exact=weights,

@@ -197,7 +197,7 @@ def tampered(content):
         for value in values:
             yield f"{key} {value!r:.20}", with_header(content, **{key: value})
     for key in json.loads(content["header.json"]):
-        if key != "geomot":
+        if key not in ("geomot", "atol"):
             header = json.loads(content["header.json"])
             del header[key]
             yield f"without {key}", {**content, "header.json": json.dumps(header)}
@@ -246,6 +246,14 @@ def tampered(content):
     }.items():
         assert data != good, name
         yield f"sites as {name}", {**content, "sites.npy": data}
+
+
+def test_files_written_before_the_absolute_tolerance_load(tmp_path, stored):
+    header = json.loads(members(stored)["header.json"])
+    del header["atol"]
+    path = tmp_path / "old.npz"
+    rewrite(path, {**members(stored), "header.json": json.dumps(header)})
+    assert load(path).atol == 0.0
 
 
 def test_tampered_files(tmp_path, stored):
