@@ -23,7 +23,7 @@ from fractions import Fraction
 
 import numpy as np
 from checks import disagreements
-from oracles import UNIT_SQUARE, ExactDiagram
+from oracles import UNIT_SQUARE, ExactDiagram, strictly_convex
 
 from geomot._power import PlaneSites
 
@@ -190,16 +190,6 @@ def _weights(rng, sites, polygon, kind):
     return "shifted", np.column_stack([w + 2.0 ** rng.integers(0, 40), zero])
 
 
-def _strictly_convex(polygon):
-    p = [(Fraction(x), Fraction(y)) for x, y in polygon.tolist()]
-    n = len(p)
-    turns = []
-    for k in range(n):
-        (ax, ay), (bx, by), (cx, cy) = p[k], p[(k + 1) % n], p[(k + 2) % n]
-        turns.append((bx - ax) * (cy - by) - (by - ay) * (cx - bx) > 0)
-    return all(turns)
-
-
 def _polygon(rng, kind):
     """A strictly convex polygon, counter-clockwise.
 
@@ -256,7 +246,7 @@ def configuration(seed, k):
     of_sites, of_weights, of_polygon = (int(rng.choice(choices)) for choices in kinds)
     while True:
         shape, polygon = _polygon(rng, of_polygon)
-        if _strictly_convex(polygon):
+        if strictly_convex(polygon):
             break
     n = int(rng.integers(1, 13)) if rng.random() < 0.95 else int(rng.integers(13, 41))
     kind, sites = _sites(rng, n, polygon, of_sites)

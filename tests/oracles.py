@@ -29,27 +29,58 @@ UNIT_SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 _PRUNE_FROM = 80
 # Rounding of one filter value in `_ExactCell.clip_pruned`: at most 8 operations deep.
 _FILTER_ROUNDING = 16 * np.finfo(float).eps
+# Binary places of areas that are summed: those of all cells have no small common denominator.
+_FIXED = 256
 
 
 def pair(weights, n: int) -> np.ndarray:
-    """Weights as hi + lo pairs.
+    """Weights as hi + lo pairs, or longer sums.
 
     Parameters
     ----------
-    weights : None, (n,) or (n, 2) array
+    weights : None, (n,) or (n, k) array
     n : int
 
     Returns
     -------
-    (n, 2) array
+    (n, k) array, k >= 2
     """
     if weights is None:
         return np.zeros((n, 2))
     weights = np.asarray(weights, dtype=float)
     if weights.ndim == 1:
         weights = np.column_stack([weights, np.zeros_like(weights)])
-    assert weights.shape == (n, 2)
+    assert weights.ndim == 2 and len(weights) == n and weights.shape[1] >= 2
     return weights
+
+
+def expansion(value: Fraction, terms: int) -> list[float]:
+    """The doubles whose sum is nearest to a fraction, term by term."""
+    parts = []
+    for _ in range(terms):
+        parts.append(float(value))
+        value -= Fraction(parts[-1])
+    return parts
+
+
+def strictly_convex(polygon) -> bool:
+    """Whether a polygon turns left at every corner, decided exactly.
+
+    Parameters
+    ----------
+    polygon : (m, 2) array
+
+    Returns
+    -------
+    bool
+    """
+    p = [(Fraction(x), Fraction(y)) for x, y in np.asarray(polygon, dtype=float).tolist()]
+    n = len(p)
+    turns = []
+    for k in range(n):
+        (ax, ay), (bx, by), (cx, cy) = p[k], p[(k + 1) % n], p[(k + 2) % n]
+        turns.append((bx - ax) * (cy - by) - (by - ay) * (cx - bx) > 0)
+    return all(turns)
 
 
 def _bits(values) -> int:
@@ -142,8 +173,8 @@ class ExactDiagram:
     Parameters
     ----------
     sites : (n, 2) array
-    weights : None, (n,) or (n, 2) array
-        The unevaluated sums hi + lo, read exactly.
+    weights : None, (n,) or (n, k) array
+        The unevaluated sums of k doubles, hi + lo for k = 2, read exactly.
     polygon : (m, 2) array
         Strictly convex, counter-clockwise.
     prune : bool, optional
@@ -175,7 +206,7 @@ class ExactDiagram:
         self.polygon = polygon
         self._bits = bits
         self._y = [(_integer(x, bits), _integer(y, bits)) for x, y in sites.tolist()]
-        self._w = [_integer(h, 2 * bits) + _integer(lo, 2 * bits) for h, lo in weights.tolist()]
+        self._w = [sum(_integer(part, 2 * bits) for part in row) for row in weights.tolist()]
         self._corners = [(_integer(x, bits), _integer(y, bits)) for x, y in polygon.tolist()]
         self._twice_area = sum(
             p[0] * q[1] - p[1] * q[0]
@@ -231,26 +262,25 @@ class ExactDiagram:
             return
         d = self.sites[others] - self.sites[i]
         high = self.weights[i, 0] - self.weights[others, 0]
-        low = self.weights[i, 1] - self.weights[others, 1]
+        low = (self.weights[i, 1:] - self.weights[others, 1:]).sum(axis=1)
         square = (d * d).sum(axis=1)
         c = square + (high + low)
-        c_size = square + np.abs(high) + np.abs(low)
+        c_size = square + np.abs(high) + np.abs(self.weights[:, 1:]).sum(axis=1).max()
         length = np.sqrt(square)
-        left = np.ones(len(others), dtype=bool)
         one = 1 << self._bits
-        while True:
+        while len(others):
             v = np.array([(x / (w * one), y / (w * one)) for x, y, w in cell.vertices])
             value = c[:, None] - 2 * (d @ v.T)
             size = c_size[:, None] + 2 * (np.abs(d) @ np.abs(v).T)
-            harmless = (value > _FILTER_ROUNDING * size + 1e-290).all(axis=1)
-            left &= ~harmless
+            left = (value <= _FILTER_ROUNDING * size + 1e-290).any(axis=1)
             if not left.any():
                 return
-            depth = np.where(left, value.min(axis=1) / length, np.inf)
-            k = int(np.argmin(depth))
-            left[k] = False
+            k = int(np.argmin(np.where(left, value.min(axis=1) / length, np.inf)))
             if not cell.clip(self._line(i, int(others[k])), int(others[k])):
                 return
+            # A bisector that misses the cell misses what is left of it.
+            left[k] = False
+            others, d, c, c_size, length = (a[left] for a in (others, d, c, c_size, length))
 
     def _measure(self):
         n = self.n
@@ -340,6 +370,11 @@ class ExactDiagram:
             areas.append(total)
         return areas
 
+    def fixed_masses(self) -> list[Fraction]:
+        """Masses of the cells, rounded down at some 2**-_FIXED of the domain's."""
+        total = self._twice_area << _FIXED
+        return [Fraction(area, total) for area in self._fixed_areas()]
+
     def by_location(self, values) -> np.ndarray:
         """Sum over coincident sites, given back to each of them.
 
@@ -383,15 +418,22 @@ class ExactDiagram:
         -------
         float
         """
-        linear = Fraction(0)
-        areas = self.exact_areas()
-        target = [Fraction(float(v)) for v in target_masses]
         # The doubles may sum to 1 only nearly; K is meant for masses that sum to 1.
-        total = sum(target)
-        for i, nu in enumerate(target):
-            linear += self._w[i] * (nu / total - areas[i] / self.exact_area)
-        linear /= 1 << (2 * self._bits)
-        return float(Fraction(fsum(self.costs)) + linear)
+        bits = _bits(target_masses)
+        target = [_integer(v, bits) for v in target_masses]
+        wanted = Fraction(sum(w * v for w, v in zip(self._w, target, strict=True)), sum(target))
+        measured = sum(w * a for w, a in zip(self._w, self._fixed_areas(), strict=True))
+        linear = wanted - Fraction(measured, self._twice_area << _FIXED)
+        return float(Fraction(fsum(self.costs)) + linear / (1 << (2 * self._bits)))
+
+    def _fixed_areas(self) -> list[int]:
+        """Twice the areas, in units of the integer frame over 2**_FIXED, rounded down."""
+        areas = []
+        for cell in self._cells:
+            v = cell.vertices
+            triangles = (_twice_triangle(v[0], v[k], v[k + 1]) for k in range(1, len(v) - 1))
+            areas.append(sum((twice << _FIXED) // below for twice, below in triangles))
+        return areas
 
     def locate(self, points) -> np.ndarray:
         """Site of least power distance, decided exactly.

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import fsum
 
 import numpy as np
 import pytest
-from oracles import UNIT_SQUARE, ExactDiagram, polygon_moments, strips, upper_bound
+from oracles import (
+    UNIT_SQUARE,
+    ExactDiagram,
+    expansion,
+    polygon_moments,
+    strictly_convex,
+    strips,
+    upper_bound,
+)
+from textbook import textbook_newton
 
 rng = np.random.default_rng
 
@@ -126,3 +136,69 @@ def test_transport_values():
     d = ExactDiagram(sites, np.concatenate([[0], np.cumsum(steps)]))
     np.testing.assert_allclose(d.masses, np.arange(1, 8) / 28, rtol=1e-13)
     np.testing.assert_allclose(d.kantorovich(np.arange(1, 8) / 28), cost, rtol=1e-15)
+
+
+def test_sums_of_more_than_two_doubles():
+    third = Fraction(1, 3)
+    parts = expansion(third, 4)
+    assert abs(sum(map(Fraction, parts)) - third) < Fraction(1, 2**210)
+    # The strip's width is all in the last term.
+    width = 2.0**-150
+    weights = [(0, 0, 0, 0), (-1 / 16, 0, 0, width), (0, 0, 0, 0)]
+    d = ExactDiagram([(0.25, 0.5), (0.5, 0.5), (0.75, 0.5)], weights)
+    assert d.areas[1] == 4 * width
+    assert d.fixed_masses()[1] == Fraction(4 * width)
+
+
+def test_filter_sees_all_terms_of_the_weights():
+    sites = rng(3).random((60, 2)) * 1e-9 + 0.5
+    weights = np.column_stack([np.zeros((60, 2)), 1e-18 * rng(4).random((60, 2))])
+    one, two = (ExactDiagram(sites, weights, prune=p) for p in (False, True))
+    assert one.exact_areas() == two.exact_areas()
+
+
+def test_masses_and_dual_value_do_not_depend_on_rounding():
+    sites = rng(5).random((40, 2)) + 1e6
+    weights = np.column_stack([1e6 * rng(6).random(40), 1e-12 * rng(7).random(40)])
+    target = rng(8).dirichlet(np.ones(40))
+    d = ExactDiagram(sites, weights)
+    exact = [a / d.exact_area for a in d.exact_areas()]
+    assert max(abs(a - b) for a, b in zip(d.fixed_masses(), exact, strict=True)) < 2.0**-240
+    nu = [Fraction(v) for v in target.tolist()]
+    w = [Fraction(h) + Fraction(lo) for h, lo in weights.tolist()]
+    linear = sum(a * (b / sum(nu) - c) for a, b, c in zip(w, nu, exact, strict=True))
+    assert d.kantorovich(target) == float(Fraction(fsum(d.costs)) + linear)
+
+
+def test_strict_convexity_is_decided_exactly():
+    assert strictly_convex(UNIT_SQUARE)
+    assert not strictly_convex(UNIT_SQUARE[::-1])
+    last = np.nextafter(0.5, 1)
+    assert not strictly_convex([(0, 0), (0.5, 0.5), (1, 1), (0, 1)])
+    assert strictly_convex([(0, 0), (last, 0.5), (1, 1), (0, 1)])
+
+
+@pytest.mark.parametrize(
+    ("sites", "masses", "cost"),
+    [
+        ([(0.3, 0.6)], [1], 1 / 6 + 0.05),
+        ([(0.25, 0.5), (0.75, 0.5)], [1, 1], 5 / 48),
+        ([(0.25, 0.5), (0.75, 0.5)], [0.3, 0.7], 0.12416666666666666),
+        # Two that share the mass of one: the cost of the pair is that of the single site.
+        ([(0.3, 0.2), (0.1 + 0.2, 0.2), (0.1, 0.2)], [1, 1, 2], 23 / 75),
+    ],
+)
+def test_textbook_newton(sites, masses, cost):
+    weights, value = textbook_newton(sites, masses)
+    assert value == pytest.approx(cost, rel=1e-15, abs=0)
+    d = ExactDiagram(sites, weights)
+    target = [Fraction(m) / sum(map(Fraction, masses)) for m in masses]
+    assert max(abs(a - b) / b for a, b in zip(d.fixed_masses(), target, strict=True)) < 1e-20
+
+
+def test_textbook_newton_on_strips():
+    x, masses = np.array([0.1, 0.1 + 1e-13, 0.4, 0.7, 30.0]), np.array([1, 1e-30, 2, 1e-9, 3])
+    cost, steps = strips(x, masses)
+    weights, value = textbook_newton(np.column_stack([x, np.full(5, 0.5)]), masses)
+    assert value == pytest.approx(cost, rel=1e-15, abs=0)
+    np.testing.assert_allclose(np.diff(weights[:, 0]), steps, rtol=1e-9, atol=1e-14)
