@@ -9,8 +9,10 @@ is measured again by ``oracles.ExactDiagram``, of which see; a mass is right if 
 tolerance asked for, relative to its target, or within an absolute one (`--atol`).
 
 Problem SEED of a family is the same however many are run: `--replay FAMILY:SEED` runs it alone and
-prints its data. The table counts, per family, what did not converge, what was wrong, and costs or
-lower bounds below 0. The exit code is 1 when anything failed.
+prints its data. The table counts, per family, what did not converge, what stopped at the floor of
+rounded weights ("precision", and the exact error is no larger), what was wrong, and costs or lower
+bounds below 0. Ctrl-C prints the table so far. The exit code is 1 when anything failed: all but
+"converged" and the floor.
 """
 
 from __future__ import annotations
@@ -224,11 +226,13 @@ def _twins(rng, sites, *, widest=-8.0):
         kind = rng.integers(3)
         axis = int(rng.integers(2))
         for _ in range(long - 1):
+            # Of coordinates near 0 the last place is that of 2^-30: nothing underflows.
+            place = np.spacing(np.maximum(np.abs(y), np.abs(sites).max() * 2.0**-30))
             y = y.copy()
             if kind == 0:
-                y[axis] = np.nextafter(y[axis], np.inf)
+                y[axis] += place[axis]
             elif kind == 1:
-                y += np.spacing(y) * rng.integers(-3, 4, 2)
+                y += place * rng.integers(-3, 4, 2)
             else:
                 y += 10.0 ** rng.uniform(-16, widest) * rng.standard_normal(2)
             added.append(y)
@@ -635,11 +639,12 @@ def _masses(case, solution, exact, atol, verdict):
     if solution.converged:
         if far_off.any():
             k = int(np.argmax(np.where(far_off, missing / np.maximum(target, atol), 0)))
-            yield f"converged, but site {k} has mass {masses[k]!r} of {target[k]!r}"
+            yield f"converged, but site {k} has mass {masses[k]:.17g} of {target[k]:.17g}"
         if ((masses == 0) & (target > atol)).any():
             yield "converged, but the cell of a site with a mass is empty"
-    elif solution.status == "precision" and not (far_off & ~_at_floor(case, exact, missing)).any():
-        verdict.status = "floor"
+    elif solution.status == "precision" and far_off.any():
+        at_floor = _at_floor(case, exact, missing)[far_off].all()
+        verdict.status = "floor" if at_floor else "precision"
     claimed = solution.mass_error
     if not verdict.error <= 2 * claimed + CELL_ROUNDING:
         yield f"mass_error {claimed:.3g}, exactly {verdict.error:.3g}"
@@ -653,7 +658,7 @@ def _masses(case, solution, exact, atol, verdict):
     off = np.abs(mine - masses) - CELL_ROUNDING * masses
     if not off.max() <= DOMAIN_ROUNDING:
         k = int(np.argmax(off))
-        yield f"site {k} is said to have mass {mine[k]!r}, it has {masses[k]!r}"
+        yield f"site {k} is said to have mass {mine[k]:.17g}, it has {masses[k]:.17g}"
 
 
 def _at_floor(case, exact, missing):
@@ -663,7 +668,7 @@ def _at_floor(case, exact, missing):
         change = length / (2 * float(np.hypot(*(case.sites[i] - case.sites[j]))) * exact.area)
         rate[i] += change
         rate[j] += change
-    return missing <= rate * WEIGHT_ROUNDING * float(np.ptp(exact.weights[:, 0])) + ATOL
+    return missing <= rate * WEIGHT_ROUNDING * float(np.ptp(exact.weights[:, 0]))
 
 
 def _bounds_and_cost(case, solution, exact):
@@ -760,7 +765,12 @@ def _judge(task):
 
 def _verdicts(tasks, jobs):
     if jobs == 1:
-        yield from map(_judge, tasks)
+        for task in tasks:
+            try:
+                verdict = _judge(task)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt("in {}:{}".format(*task)) from None
+            yield verdict
         return
     context = multiprocessing.get_context("spawn")
     with context.Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
@@ -795,7 +805,8 @@ def run(solves, seed, *, families=None, jobs=1, atol=ATOL, report=print):
             tallies[verdict.name.split(":")[0]].add(verdict)
             if verdict.failed:
                 report("\n".join(describe(verdict)))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        report(f"interrupted {interrupt}")
         return tallies, False
     return tallies, True
 
@@ -878,8 +889,6 @@ def main(arguments=None) -> int:
         report=(lambda _: None) if options.quiet else print,
     )
     print("\n".join(table(tallies)))
-    if not complete:
-        print("interrupted")
     return int(any(t.failed for t in tallies.values()) or not complete)
 
 

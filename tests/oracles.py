@@ -266,7 +266,7 @@ class ExactDiagram:
         square = (d * d).sum(axis=1)
         c = square + (high + low)
         c_size = square + np.abs(high) + np.abs(self.weights[:, 1:]).sum(axis=1).max()
-        length = np.sqrt(square)
+        length = np.sqrt(np.maximum(square, np.finfo(float).tiny))
         one = 1 << self._bits
         while len(others):
             v = np.array([(x / (w * one), y / (w * one)) for x, y, w in cell.vertices])
