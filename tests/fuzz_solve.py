@@ -365,6 +365,14 @@ def _one_of(rng, choices):
     return choices[int(rng.integers(len(choices)))]
 
 
+def _some_idle(rng, masses):
+    """At times some masses of 0 among the others."""
+    if rng.random() < 0.2:
+        masses = np.where(rng.random(len(masses)) < 0.3, 0.0, masses)
+        masses[int(rng.integers(len(masses)))] = 1.0
+    return masses
+
+
 def _mild(rng, sites):
     return _one_of(rng, MILD)(rng, sites)
 
@@ -448,19 +456,20 @@ def chains(rng):
 @family
 def sparse_masses(rng):
     sites = _one_of(rng, (_uniform, _uniform, _clusters))(rng, _size(rng))
-    return sites, _sparse(rng, sites), _square(rng)
+    return sites, _some_idle(rng, _sparse(rng, sites)), _square(rng)
 
 
 @family
 def density_masses(rng):
     sites = _one_of(rng, (_uniform, _uniform, _uniform, _clusters, _lattice))(rng, _size(rng))
-    return sites, _density(rng, sites), _square(rng)
+    return sites, _some_idle(rng, _density(rng, sites)), _square(rng)
 
 
 @family
 def decades(rng):
     sites = _one_of(rng, (_uniform, _uniform, _uniform, _clusters, _lattice))(rng, _size(rng))
-    return sites, _one_of(rng, (_geometric, _power_law, _giant))(rng, sites), _square(rng)
+    masses = _one_of(rng, (_geometric, _power_law, _giant))(rng, sites)
+    return sites, _some_idle(rng, masses), _square(rng)
 
 
 def _far(rng, sites, lower, span):
@@ -544,7 +553,7 @@ def combined(rng):
         sites = _far(rng, sites, corners.min(axis=0), float(np.ptp(corners, axis=0).max()))
     if rng.random() < 0.25:
         sites = _twins(rng, sites)
-    masses = _one_of(rng, MILD + HARD)(rng, sites)
+    masses = _some_idle(rng, _one_of(rng, MILD + HARD)(rng, sites))
     if rng.random() < 0.15:
         power = int(rng.integers(-90, 91))
         sites = np.ldexp(sites, power)
@@ -635,7 +644,6 @@ def _masses(case, solution, exact, atol, verdict):
     heavy = relative[missing[target > 0] > atol]
     verdict.error = float(heavy.max(initial=0.0))
     far_off = (missing > atol) & (missing > (1.01 * TOL + ROUNDING) * target)
-    worst = int(np.argmax(np.where(target > 0, missing / np.where(target > 0, target, 1), 0)))
     if solution.converged:
         if far_off.any():
             k = int(np.argmax(np.where(far_off, missing / np.maximum(target, atol), 0)))
@@ -648,8 +656,10 @@ def _masses(case, solution, exact, atol, verdict):
     claimed = solution.mass_error
     if not verdict.error <= 2 * claimed + CELL_ROUNDING:
         yield f"mass_error {claimed:.3g}, exactly {verdict.error:.3g}"
-    if not claimed <= 2 * float(relative.max()) + CELL_ROUNDING:
-        yield f"mass_error {claimed:.3g}, exactly {relative.max():.3g}, at site {worst}"
+    # Cells may be smaller than the rounding of the domain: what such an error is, nobody can say.
+    largest = float(((missing + DOMAIN_ROUNDING) / np.where(target > 0, target, np.inf)).max())
+    if not claimed <= 2 * largest + CELL_ROUNDING:
+        yield f"mass_error {claimed:.3g}, exactly {relative.max():.3g}"
     if not abs(fsum(solution.masses) - 1) <= 1e-12:
         yield f"masses sum to 1 + {fsum(solution.masses) - 1:.3g}"
     if not (solution.masses >= 0).all():
