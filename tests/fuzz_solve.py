@@ -31,7 +31,7 @@ from math import fsum, isfinite
 
 import numpy as np
 from oracles import ExactDiagram, strictly_convex, upper_bound
-from textbook import textbook_newton
+from textbook import NotConverged, textbook_newton
 
 import geomot
 
@@ -704,7 +704,10 @@ def _against_textbook(case, solution):
     some = case.masses > TEXTBOOK_LEAST_MASS
     if len(np.unique(case.sites[some], axis=0)) < np.count_nonzero(some):
         return
-    _, cost = textbook_newton(case.sites[some], case.masses[some], case.polygon)
+    try:
+        _, cost = textbook_newton(case.sites[some], case.masses[some], case.polygon)
+    except NotConverged:
+        return
     slack = COST_ROUNDING * cost
     lower, upper = solution.bracket
     if not lower - slack <= cost <= upper + slack:

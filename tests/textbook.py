@@ -23,6 +23,10 @@ _TERMS = 4
 _DIGITS = 90
 
 
+class NotConverged(ArithmeticError):
+    """Damped to a crawl, as by cells far smaller than the masses, or out of digits."""
+
+
 def textbook_newton(sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20, max_iter=400):
     """Weights of the optimal map, and W2^2.
 
@@ -44,6 +48,10 @@ def textbook_newton(sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20
         Unevaluated sums.
     cost : float
         W2^2.
+
+    Raises
+    ------
+    NotConverged
     """
     sites, polygon = np.asarray(sites, dtype=float), np.asarray(polygon, dtype=float)
     n = len(sites)
@@ -64,7 +72,8 @@ def textbook_newton(sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20
         error = sum(map(abs, missing))
         step = Fraction(1)
         while True:
-            assert step > 2.0**-200, "no step is acceptable"
+            if step < 2.0**-200:
+                raise NotConverged("no step is acceptable")
             trial = [w + step * d for w, d in zip(weights, direction, strict=True)]
             diagram, masses = _measure(sites, trial, polygon)
             left = sum(abs(a - b) for a, b in zip(target, masses, strict=True))
@@ -72,7 +81,7 @@ def textbook_newton(sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20
                 break
             step /= 2
         weights = trial
-    raise AssertionError(f"not converged in {max_iter} steps, error {float(left):.2e}")
+    raise NotConverged(f"not converged in {max_iter} steps, error {float(left):.2e}")
 
 
 def _all_cells_open(sites, y, polygon):
