@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -150,13 +152,13 @@ class _Reduced:
 
     def start(self) -> Iterate:
         """The insertion start, in a frame in which the sites lie inside the domain."""
-        near, centre, scale, origin = _near_domain(self.problem.sites, self.polygon)
-        if near is None:
+        sites, masses = self.problem.sites, self.problem.masses
+        frame = _Frame.near(sites, self.polygon)
+        if frame is None:
             return insertion_start(self.problem)
-        model = Problem(near, self.problem.masses, self.polygon, self.threads, self.problem.least)
-        heights = heights_from_weights(near, *insertion_start(model).weights)
-        # With y' = scale (y - centre) + origin, u' = scale u + <x, origin - scale centre>.
-        weights = weights_from_heights(self.problem.sites, heights[0] / scale, heights[1] / scale)
+        similar = frame.sites(sites)
+        model = Problem(similar, masses, self.polygon, self.threads, self.problem.least)
+        weights = frame.weights(sites, similar, insertion_start(model).weights)
         return make_valid(self.problem.evaluate(weights))
 
     def expand(self, weights: Pair) -> Pair:
@@ -222,17 +224,40 @@ def negligible(masses: FloatArray, atol: float) -> NDArray[np.int64]:
     return order[: np.searchsorted(np.cumsum(masses[order]), atol, side="right")]
 
 
-def _near_domain(
-    sites: FloatArray, polygon: FloatArray
-) -> tuple[FloatArray | None, FloatArray, float, FloatArray]:
-    """Sites moved and scaled into the domain's bounding box; None where they lie in it."""
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    bottom, top = sites.min(axis=0), sites.max(axis=0)
-    origin, centre = 0.5 * (low + high), 0.5 * (bottom + top)
-    if (bottom >= low).all() and (top <= high).all():
-        return None, centre, 1.0, origin
-    extent = float((top - bottom).max())
-    room = float((high - low).min())
-    # a power of two, so that scaling heights back is exact
-    scale = 2.0 ** np.floor(np.log2(room / extent)) if extent > room else 1.0
-    return scale * (sites - centre) + origin, centre, float(scale), origin
+@dataclass(frozen=True)
+class _Frame:
+    """Similar sites y' = scale (y - centre) + origin, for which the solution has the same cells."""
+
+    centre: FloatArray
+    scale: float
+    origin: FloatArray
+
+    @classmethod
+    def near(cls, sites: FloatArray, polygon: FloatArray) -> _Frame | None:
+        """The frame in which sites fill the bounding box of the domain; None if they lie in it."""
+        low, high = polygon.min(axis=0), polygon.max(axis=0)
+        bottom, top = sites.min(axis=0), sites.max(axis=0)
+        if (bottom >= low).all() and (top <= high).all():
+            return None
+        extent = float((top - bottom).max())
+        room = float((high - low).min())
+        # A power of two, so that scaling is exact. Tight groups of sites are scaled up: they would
+        # lose their shape to rounding if they were only moved.
+        scale = 2.0 ** np.floor(np.log2(room / extent)) if extent > 0.0 else 1.0
+        frame = cls(0.5 * (bottom + top), float(scale), 0.5 * (low + high))
+        if len(np.unique(frame.sites(sites), axis=0)) < len(sites):
+            # about zero more of them are told apart, and the domain need not be there
+            frame = replace(frame, origin=np.zeros(2))
+        return frame
+
+    def sites(self, sites: FloatArray) -> FloatArray:
+        """The similar sites."""
+        return self.scale * (sites - self.centre) + self.origin
+
+    def weights(self, sites: FloatArray, similar: FloatArray, weights: Pair) -> Pair:
+        """Weights of the sites that make the cells of the similar ones."""
+        # u' = scale u + <x, origin - scale centre>
+        hi, lo = heights_from_weights(similar, *weights)
+        hi, lo = weights_from_heights(sites, hi / self.scale, lo / self.scale)
+        # small numbers have fine digits
+        return _pairs.add((hi, lo), np.full_like(hi, -0.5 * (hi.min() + hi.max())))

@@ -37,7 +37,7 @@ import geomot
 
 # Default tolerance of a solve, and the error below which no mass counts as wrong.
 TOL = 1e-9
-ATOL = 2.0**-52
+ATOL = 2.0**-97
 # A mass of size 1/N is a double: relative errors below this are rounding.
 ROUNDING = 2e-15
 # What the claimed masses of cells may be off by, relative to the cell and to the domain.

@@ -67,5 +67,7 @@ cdef enum:
 cdef int cell_init(Cell* cell) noexcept nogil
 cdef void cell_free(Cell* cell) noexcept nogil
 cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil
+cdef void shifted_edge(const double* corner, const double* p, double sx, double sy,
+                       Line* line) noexcept nogil
 cdef void shifted_bisector(const double* p, const double* q, double sx, double sy,
                            Line* line) noexcept nogil

@@ -12,12 +12,13 @@ sees the old diagram only: sites inserted together may take area from one anothe
 because rises for equal areas are concave along a line of sites that crowd together.
 """
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport fabs, log, pow, sqrt
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
 
 from geomot._core.cells2d cimport (
-    NO_MEMORY, REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, shifted_bisector)
+    NO_MEMORY, REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, shifted_bisector,
+    shifted_edge)
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.regular2d cimport Regular2D
 from geomot._core.types cimport index_t
@@ -31,17 +32,39 @@ cdef enum:
 # sites were left empty, now 7.
 cdef double LEAST = 0.999
 cdef double MOST = 1.001
+# From trial to trial.
+cdef double MOST_GROWTH = 64.0
+cdef double LEAST_SHRINKAGE = 9.5367431640625e-07       # 2^-20
+cdef double NOTHING = 2.220446049250313e-16             # 2^-52: no smaller rise is tried
+cdef double NEXT = 1.0 + 1.7763568394002505e-15         # 2^-49: no rise between
+cdef double ROUNDING = 8.881784197001252e-16            # 2^-50, of the vertex's coordinates
 # Improvement of the objective, relative to diameter times gradient, that is worth a step: more than
 # rounding of the vertices makes up.
 cdef double WORTH = 8.881784197001252e-16       # 2^-50
 
 
+cdef struct Corner:
+    # a corner, and the line a x + b y = c of the side from it to the next one
+    double x
+    double y
+    double a
+    double b
+    double c
+
+
 cdef struct Polygon:
     int size
-    double* x
-    double* y
-    double* x_next
-    double* y_next
+    Corner* corner
+    Corner* spare
+
+
+cdef struct Frame:
+    # its origin is site + shift, near the vertex (x, y)
+    const double* site
+    double shift_x
+    double shift_y
+    double x
+    double y
 
 
 cdef struct Vertex:
@@ -172,99 +195,154 @@ cdef int collect_rivals(Regular2D mesh, const Vertex* at, index_t own, index_t* 
     return count
 
 
+cdef inline void put(Corner* corner, double x, double y, double a, double b,
+                     double c) noexcept nogil:
+    corner.x = x
+    corner.y = y
+    corner.a = a
+    corner.b = b
+    corner.c = c
+
+
 cdef void cut(Polygon* p, double a, double b, double c) noexcept nogil:
-    """Keep the part of a convex polygon in a x + b y <= c (Sutherland and Hodgman 1974)."""
-    cdef int k, j, m = 0
-    cdef double here, there, t
-    cdef double* swap
+    """Keep the part of a convex polygon in a x + b y <= c (Sutherland and Hodgman 1974).
+
+    New corners are intersections of lines and not places along a side: what is close to the origin
+    keeps its digits however long the sides are."""
+    cdef int k, m = 0
+    cdef double here, there, det, x, y
+    cdef Corner* this
+    cdef Corner* that
+    cdef Corner* swap
     if p.size == 0:
         return
-    j = p.size - 1
-    there = a * p.x[j] + b * p.y[j] - c
+    this = &p.corner[0]
+    here = a * this.x + b * this.y - c
     for k in range(p.size):
-        here = a * p.x[k] + b * p.y[k] - c
-        if (here <= 0.0) != (there <= 0.0):
-            t = there / (there - here)
-            p.x_next[m] = p.x[j] + t * (p.x[k] - p.x[j])
-            p.y_next[m] = p.y[j] + t * (p.y[k] - p.y[j])
-            m += 1
+        this = &p.corner[k]
+        that = &p.corner[k + 1 if k + 1 < p.size else 0]
+        there = a * that.x + b * that.y - c
         if here <= 0.0:
-            p.x_next[m] = p.x[k]
-            p.y_next[m] = p.y[k]
+            p.spare[m] = this[0]
             m += 1
-        j = k
-        there = here
-    swap = p.x
-    p.x = p.x_next
-    p.x_next = swap
-    swap = p.y
-    p.y = p.y_next
-    p.y_next = swap
+        if (here <= 0.0) != (there <= 0.0):
+            det = this.a * b - a * this.b
+            x = (this.c * b - c * this.b) / det
+            y = (this.a * c - a * this.c) / det
+            if here <= 0.0:
+                put(&p.spare[m], x, y, a, b, c)
+            else:
+                put(&p.spare[m], x, y, this.a, this.b, this.c)
+            # rounding may throw the intersection of nearly parallel lines off the side
+            clamp(&p.spare[m].x, this.x, that.x)
+            clamp(&p.spare[m].y, this.y, that.y)
+            m += 1
+        here = there
+    swap = p.corner
+    p.corner = p.spare
+    p.spare = swap
     p.size = m
 
 
+cdef inline void clamp(double* x, double one, double other) noexcept nogil:
+    """Move x between the two numbers; also where it is none."""
+    if not x[0] >= min(one, other):
+        x[0] = min(one, other)
+    elif x[0] > max(one, other):
+        x[0] = max(one, other)
+
+
 cdef double area_at(double rise, const Line* lines, int count, Domain2D domain,
-                    double ox, double oy, Polygon* p) noexcept nogil:
-    """Area of the new cell when its weight is raised by `rise`, about the origin o."""
+                    const Frame* frame, Polygon* p) noexcept nogil:
+    """Area of the new cell when its weight is raised by `rise`."""
     cdef int k, j
     cdef bint inside = True
-    cdef double twice = 0.0
-    # the domain's bounding box; its edges only where the cell comes near them
+    cdef double twice = 0.0, ox = frame.x, oy = frame.y, room = domain.diameter
+    cdef double left = domain.lower_x - ox - room, right = domain.upper_x - ox + room
+    cdef double bottom = domain.lower_y - oy - room, top = domain.upper_y - oy + room
+    cdef Line edge
+    cdef Corner* first
+    # a box around the domain; the domain's edges only where the cell comes near them
     p.size = 4
-    p.x[0] = p.x[3] = domain.lower_x - ox
-    p.x[1] = p.x[2] = domain.upper_x - ox
-    p.y[0] = p.y[1] = domain.lower_y - oy
-    p.y[2] = p.y[3] = domain.upper_y - oy
+    put(&p.corner[0], left, bottom, 0.0, -1.0, -bottom)
+    put(&p.corner[1], right, bottom, 1.0, 0.0, right)
+    put(&p.corner[2], right, top, 0.0, 1.0, top)
+    put(&p.corner[3], left, top, -1.0, 0.0, -left)
     for k in range(count):
         cut(p, lines[k].a, lines[k].b, lines[k].c + 0.5 * rise)
         if p.size == 0:
             return 0.0
     for k in range(p.size):
-        inside = inside and domain.surely_inside(ox + p.x[k], oy + p.y[k])
+        inside = inside and domain.surely_inside(ox + p.corner[k].x, oy + p.corner[k].y)
     if not inside:
         for k in range(domain.n):
-            cut(p, domain.edge[k, 0], domain.edge[k, 1],
-                domain.edge[k, 2] - domain.edge[k, 0] * (ox - domain.centre_x)
-                - domain.edge[k, 1] * (oy - domain.centre_y))
+            # in the frame of the bisectors: cells at the border may be thinner than its rounding
+            shifted_edge(&domain.corner[k, 0], frame.site, frame.shift_x, frame.shift_y, &edge)
+            cut(p, edge.a, edge.b, edge.c)
+    first = p.corner
     for k in range(1, p.size - 1):
         j = k + 1
-        twice += ((p.x[k] - p.x[0]) * (p.y[j] - p.y[0]) - (p.y[k] - p.y[0]) * (p.x[j] - p.x[0]))
+        twice += ((p.corner[k].x - first.x) * (p.corner[j].y - first.y)
+                  - (p.corner[k].y - first.y) * (p.corner[j].x - first.x))
     return 0.5 * twice
 
 
-cdef double raise_to(double target, double first, const Line* lines, int count, Domain2D domain,
-                     double ox, double oy, Polygon* p) noexcept nogil:
+cdef double raise_to(double target, double first, double blur, const Line* lines, int count,
+                     Domain2D domain, const Frame* frame, Polygon* p) noexcept nogil:
     """A rise at which the new cell's area is the target to within the factors above.
 
-    sqrt(area) is concave in the rise (Brunn and Minkowski), which the secant steps use."""
-    cdef double low = 0.0, high = 0.0, root_low = 0.0, root_high = 0.0
+    The area grows with a power of the rise between 0 and 2 (its root is concave: Brunn and
+    Minkowski), so that secants are taken between logarithms. The weight at which the cell appears
+    may be off by `blur`, the rounding of its vertex."""
+    cdef double low = 0.0, high = 0.0, area_low = 0.0, area_high = 0.0
     cdef bint has_low = False, has_high = False
-    cdef double rise = first, area, root, share, wanted = sqrt(target)
-    cdef int _trial
-    for _trial in range(MAX_TRIALS):
-        area = area_at(rise, lines, count, domain, ox, oy, p)
+    cdef double rise = first, area, share
+    cdef int trial
+    for trial in range(MAX_TRIALS):
+        area = area_at(rise, lines, count, domain, frame, p)
         if LEAST * target <= area <= MOST * target:
             break
-        root = sqrt(max(area, 0.0))
         if area < target:
             low = rise
-            root_low = root
+            area_low = area
             has_low = True
         else:
             high = rise
-            root_high = root
+            area_high = area
             has_high = True
-        if has_low and has_high:
-            share = (wanted - root_low) / (root_high - root_low)
-            rise = low + (high - low) * min(0.9, max(0.1, share))
-        elif has_low:
-            rise = rise * min(16.0, wanted / root) if rise > 0.0 and root > 0.0 else (
-                rise + 4.0 * fabs(rise) + first)
-        elif rise > first / 64.0:
-            rise *= max(1.0 / 16.0, wanted / root)
+        if not has_high:
+            rise *= min(MOST_GROWTH, sqrt(target / area)) if area > 0.0 else MOST_GROWTH
+        elif not has_low:
+            if high < NOTHING * blur:
+                return lower_to(target, blur, lines, count, domain, frame, p)
+            rise *= max(LEAST_SHRINKAGE, target / area)
+        elif high <= NEXT * low:
+            break
         else:
-            rise -= 4.0 * fabs(rise) + first
+            share = 0.5
+            if area_low > 0.0 and trial % 3 != 2:
+                share = log(target / area_low) / log(area_high / area_low)
+            rise = low * pow(high / low, min(0.95, max(0.05, share)))
     return rise
+
+
+cdef double lower_to(double target, double blur, const Line* lines, int count, Domain2D domain,
+                     const Frame* frame, Polygon* p) noexcept nogil:
+    """The same where rounding has put the vertex so that the cell is too large from the start."""
+    cdef double low = -blur, high = 0.0, middle
+    cdef int _trial
+    for _trial in range(MAX_TRIALS):
+        if area_at(low, lines, count, domain, frame, p) < target:
+            break
+        high = low
+        low *= MOST_GROWTH
+    for _trial in range(MAX_TRIALS):
+        middle = 0.5 * (low + high)
+        if area_at(middle, lines, count, domain, frame, p) < target:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
@@ -282,20 +360,19 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
     cdef index_t[RIVALS] rivals
     cdef index_t[RIVALS] ring
     cdef double[4] site
-    cdef double rise, first, sx, sy
+    cdef double rise, distance
+    cdef Frame frame
     cdef Py_ssize_t k, q = points.shape[0]
     cdef int count, j, n_lines, status = 0
     cdef size_t corners = <size_t> (4 + RIVALS + domain.n + 4)
-    cdef double* memory = <double*> malloc(4 * corners * sizeof(double))
+    cdef Corner* memory = <Corner*> malloc(2 * corners * sizeof(Corner))
     if memory == NULL:
         return NO_MEMORY
     if cell_init(&cell) != 0:
         free(memory)
         return NO_MEMORY
-    polygon.x = memory
-    polygon.y = memory + corners
-    polygon.x_next = memory + 2 * corners
-    polygon.y_next = memory + 3 * corners
+    polygon.corner = memory
+    polygon.spare = memory + corners
     for k in range(q):
         if start == own[k]:
             start = other_cell(mesh, kind, start)
@@ -308,17 +385,23 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
         site[1] = points[k, 1]
         touching_weight(&mesh.site[at.site, 0], site[0], site[1], at.x, at.y, &site[2], &site[3])
         count = collect_rivals(mesh, &at, own[k], ring, rivals)
-        sx = at.x - site[0]
-        sy = at.y - site[1]
+        frame.site = site
+        frame.x = at.x
+        frame.y = at.y
+        frame.shift_x = at.x - site[0]
+        frame.shift_y = at.y - site[1]
         n_lines = 0
         for j in range(count):
-            shifted_bisector(site, &mesh.site[rivals[j], 0], sx, sy, &lines[n_lines])
+            shifted_bisector(site, &mesh.site[rivals[j], 0], frame.shift_x, frame.shift_y,
+                             &lines[n_lines])
             n_lines += lines[n_lines].a != 0.0 or lines[n_lines].b != 0.0
-        first = 2.0 * sqrt(areas[k]) * (fabs(site[0] - mesh.site[at.site, 0])
-                                        + fabs(site[1] - mesh.site[at.site, 1]))
+        distance = (fabs(site[0] - mesh.site[at.site, 0])
+                    + fabs(site[1] - mesh.site[at.site, 1]))
         rise = 0.0
         if areas[k] > 0.0:
-            rise = raise_to(areas[k], first, lines, n_lines, domain, at.x, at.y, &polygon)
+            rise = raise_to(areas[k], 2.0 * sqrt(areas[k]) * distance,
+                            ROUNDING * domain.diameter * distance, lines, n_lines, domain,
+                            &frame, &polygon)
         two_sum(site[2], rise, &weights[k, 0], &weights[k, 1])
         weights[k, 1] += site[3]
     cell_free(&cell)
