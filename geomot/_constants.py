@@ -52,9 +52,10 @@ FIRST_STEP = 0.5
 MIN_STEP = 1e-8
 
 # Rounding of a mass, relative to itself, and of weights hi + lo, relative to their magnitude: what
-# an error may be owed to.
+# an error may be owed to. What the weights' does to the masses is tried so many times.
 MASS_ROUNDING = 2.0**-44
 WEIGHT_ROUNDING = 2.0**-100
+ROUNDING_TRIALS = 4
 
 # Hellinger distances below this are rounding: they need not fall any more.
 HELLINGER_ROUNDING = 1e-13

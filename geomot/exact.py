@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from geomot import _pairs
 from geomot._constants import ZERO_MASS_DROP
 from geomot._pairs import Pair
-from geomot._power import coincident, hilbert_order
+from geomot._power import PlaneSites, coincident, hilbert_order
 from geomot.certificate import bracket
 from geomot.newton import Iterate, Problem, newton
 from geomot.potentials import heights_from_weights, weights_from_heights
@@ -171,10 +171,22 @@ class _Reduced:
             diagram = self.problem.plane.diagram(*weights, threads=self.threads)
             touching = diagram.insert(self.sites[idle], np.zeros(idle.size), threads=self.threads)
             extent = np.ptp(np.vstack([self.polygon, self.sites]), axis=0).max()
-            below = _pairs.add(
-                (touching[:, 0], touching[:, 1]), np.full(idle.size, -ZERO_MASS_DROP * extent**2)
-            )
-            hi[idle], lo[idle] = below
+            below = touching.T
+            drop = np.full(idle.size, ZERO_MASS_DROP * extent**2)
+            distinct = np.flatnonzero(self.representative == np.arange(n))
+            plane = PlaneSites(self.sites[distinct], self.polygon)
+            while True:
+                hi[idle], lo[idle] = below = _pairs.add(tuple(below), -drop)
+                empty = np.ones(n, dtype=bool)
+                empty[distinct] = plane.diagram(
+                    hi[distinct], lo[distinct], threads=self.threads
+                ).empty
+                if empty[idle].all():
+                    break
+                # where rounding has put the weight at which a cell appears too high
+                drop = np.where(
+                    empty[idle], 0.0, 4.0 * np.maximum(drop, ZERO_MASS_DROP * extent**2)
+                )
         return hi[self.representative], lo[self.representative]
 
     def solution(

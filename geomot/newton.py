@@ -45,13 +45,14 @@ from geomot._constants import (
     LINEAR_RTOL,
     MASS_ROUNDING,
     MIN_STEP,
+    ROUNDING_TRIALS,
     WEIGHT_ROUNDING,
 )
 from geomot._pairs import Pair
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot.laplacian import Network, Potentials, solve_laplacian
 
-__all__ = ["Iterate", "Problem", "lift_empty_cells", "newton"]
+__all__ = ["Iterate", "Problem", "lift_cells", "newton"]
 
 FloatArray = NDArray[np.float64]
 
@@ -156,16 +157,16 @@ class Iterate:
 
     def at_rounding(self, tol: float) -> bool:
         """Whether rounding explains every error above `tol`: of areas, and of the weights."""
-        hi = np.abs(self.weights[0] - self.weights[0].mean())
-        network = self.hessian
-        i, j = network.edges.T
-        moved = network.conductances * (WEIGHT_ROUNDING * (hi[i] + hi[j]))
-        by_weights = np.bincount(i, moved, len(hi)) + np.bincount(j, moved, len(hi))
         nu = self.problem.masses
-        rounding = (MASS_ROUNDING * np.maximum(self.diagram.masses, nu) + by_weights) / np.maximum(
-            nu, self.problem.least
-        )
-        return bool((self.mass_errors <= np.maximum(tol, rounding)).all())
+        explained = MASS_ROUNDING * np.maximum(self.diagram.masses, nu)
+        hi = self.weights[0]
+        rng = np.random.default_rng(0)
+        for _ in range(ROUNDING_TRIALS):
+            moved = WEIGHT_ROUNDING * np.abs(hi) * rng.choice([-1.0, 1.0], len(hi))
+            other = self.problem.evaluate(_pairs.add(self.weights, moved))
+            explained = np.maximum(explained, np.abs(other.diagram.masses - self.diagram.masses))
+        units = np.maximum(nu, self.problem.least)
+        return bool((self.mass_errors <= np.maximum(tol, explained / units)).all())
 
 
 def newton(
@@ -252,7 +253,7 @@ def _line_search(iterate: Iterate, direction: Potentials, rate: float) -> Iterat
             targets = LIFT * np.minimum(iterate.diagram.masses, iterate.problem.masses)
             # masses of lifted cells are met roughly: not to the very floor
             least = min(2.0 * iterate.floor, least_target)
-            trial = lift_empty_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, least)
+            trial = lift_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, least, iterate.floor)
         if trial.min_mass >= iterate.floor and _better(iterate, trial, 1.0 - rate * step):
             return trial
         step *= 0.5
@@ -272,10 +273,17 @@ def _better(iterate: Iterate, trial: Iterate, decrease: float) -> bool:
     )
 
 
-def lift_empty_cells(
-    iterate: Iterate, targets: FloatArray, rounds: int, decay: float, least: float = 0.0
+def lift_cells(
+    iterate: Iterate,
+    targets: FloatArray,
+    rounds: int,
+    decay: float,
+    least: float = 0.0,
+    floor: float = 0.0,
 ) -> Iterate:
-    """Raise the weights of empty cells until, alone, each would have its target mass.
+    """Raise the weights of cells that are empty, or smaller than a floor, to their target masses.
+
+    Each would have its target if it were raised alone.
 
     Cells lifted together may take one another's place, or a third one's: hence the rounds, each
     with more modest targets than the one before, down to the mass `least`. Sites far lighter than
@@ -284,7 +292,7 @@ def lift_empty_cells(
     problem = iterate.problem
     top, k = np.inf, 0
     while True:
-        waiting = np.flatnonzero(iterate.diagram.empty)
+        waiting = np.flatnonzero(iterate.diagram.empty | (iterate.diagram.masses < floor))
         if waiting.size == 0:
             return iterate
         masses = problem.masses[waiting]

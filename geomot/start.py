@@ -31,7 +31,7 @@ from geomot._constants import (
     WIDE_MASSES,
 )
 from geomot._pairs import Pair
-from geomot.newton import Iterate, Problem, lift_empty_cells, newton
+from geomot.newton import Iterate, Problem, lift_cells, newton
 
 __all__ = ["insertion_start", "make_valid", "quantile_weights"]
 
@@ -117,12 +117,12 @@ def make_valid(iterate: Iterate) -> Iterate:
     """Return weights near the given ones under which no cell is empty, with their diagram."""
     problem, step = iterate.problem, iterate.step
     lifted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
-    iterate = lift_empty_cells(iterate, lifted, INSERTION_ROUNDS, INSERTION_DECAY)
+    iterate = lift_cells(iterate, lifted, INSERTION_ROUNDS, INSERTION_DECAY)
     if not iterate.diagram.empty.any():
         return iterate
     # Touching cells belong to a convex potential, and a strictly convex one added leaves none
     # empty; larger shares serve where rounding blurs that.
-    iterate = lift_empty_cells(iterate, np.zeros(len(problem)), 1, 1.0)
+    iterate = lift_cells(iterate, np.zeros(len(problem)), 1, 1.0)
     quantile = quantile_weights(problem)
     for share in QUANTILE_SHARES:
         trial = problem.evaluate(_pairs.mix(iterate.weights, quantile, share), step)

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from geomot import _pairs, datasets, laplacian
 from geomot._constants import COARSE_TOL
 from geomot._power import hilbert_order
-from geomot.newton import Problem, lift_empty_cells, newton
+from geomot.newton import Problem, lift_cells, newton
 from geomot.start import inscribed_box, insertion_start, make_valid, quantile_weights
 
 BOX = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
@@ -66,7 +66,7 @@ def test_lifting_touches_only_empty_cells():
     weights = np.zeros(300)
     weights[10] = -1.0
     before = problem.evaluate((weights, np.zeros(300)))
-    after = lift_empty_cells(before, np.full(300, 1e-4), 1, 1.0)
+    after = lift_cells(before, np.full(300, 1e-4), 1, 1.0)
     assert not after.diagram.empty[10]
     changed = np.flatnonzero(after.weights[0] != weights)
     assert changed.tolist() == [10]
