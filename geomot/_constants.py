@@ -198,6 +198,18 @@ TEST_STREAMS = 32
 # Level of the two-sided intervals that are reported, at whichever look the solve ended.
 CONFIDENCE = 0.95
 
+# Share of the level that goes to the bound on the total variation by plain shares; the rest goes to
+# the one by the squared distance, which is the sharper one nearly always.
+PLAIN_SHARE = 0.1
+
+# The upper bound on W2^2: neighbours to which the excess of a cell may flow, accuracy of the flows,
+# blocks of streams that give its error, and sites up to which it is worth while, as all of them are
+# compared with each other.
+REPAIR_NEIGHBOURS = 12
+REPAIR_RTOL = 1e-9
+REPAIR_BLOCKS = 8
+REPAIR_SITES = 20_000
+
 # First look after this many samples per site; the next when chi^2 ~ 1 / samples is expected to
 # allow a verdict, but never earlier or later than these factors say.
 FIRST_LOOK = 5.0
@@ -222,6 +234,14 @@ DOUBLE_SCORES = 2**29
 
 # Total variation from which on given weights are no start: cells that they bury come back slowly.
 BURIED = 0.9
+
+# Samples of a solve that are refused as too many: counts of a stream are 32-bit integers. And the
+# seconds from which on a solve says how long it will take, once so many steps are done and the next
+# ones have taken a while.
+MOST_SAMPLES = 2**35
+LONG_SECONDS = 120.0
+FORECAST_STEPS = 5
+FORECAST_SECONDS = 1.0
 
 # A fit gives up after this many times the samples that independent ones would need, and after so
 # many steps at least: few sites are short of steps, not of samples.

@@ -91,6 +91,7 @@ class Design(ABC):
 
     def __init__(self, sites: FloatArray, source: Source, threads: int) -> None:
         self.source = source
+        self.sites = sites
         self.threads = threads
         self.mean = source.mean
         # squared distances of the sites from the source's mean: they turn heights into weights

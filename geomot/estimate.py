@@ -16,9 +16,14 @@ itself, from the products of residuals of different streams, and taken off once.
 
 The total variation is estimated as sqrt(D(o) / (2 pi)), with a little more for few sites, and o_i
 in proportion to sqrt(nu_i), of sum 1. Errors that come from sampling have standard deviations in
-that proportion, and then this is their total variation if they are Gaussian; whatever they are, it
-is at most sqrt(D(o)) / 2. For equal targets D(o) is chi^2. Cells that earlier looks have found far
-too large get larger scales.
+that proportion, and then this is their total variation if they are Gaussian. For equal targets D(o)
+is chi^2. Cells that earlier looks have found far too large get larger scales.
+
+What is claimed holds for errors of any distribution. From above, the total variation is at most
+sqrt(D(o)) / 2 (Cauchy and Schwarz), and at most the mean of 1/2 sum_i |share_i - nu_i| (Jensen),
+which is sharper where many samples fell into each cell and the errors are those of a few. From
+below, it is at least 1/2 sum_i s_i (g_i - nu_i) for any signs s_i: those that one half of the
+streams suggests, judged by the other half.
 """
 
 from __future__ import annotations
@@ -31,10 +36,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, gammaln, ndtri, stdtrit
 
-from geomot._constants import CONFIDENCE, FAR_TOO_LARGE, LARGEST_BATCH, TEST_STREAMS
+from geomot._constants import (
+    CONFIDENCE,
+    FAR_TOO_LARGE,
+    LARGEST_BATCH,
+    PLAIN_SHARE,
+    REPAIR_BLOCKS,
+    TEST_STREAMS,
+)
 from geomot._core.montecarlo import add_points
 from geomot._frozen import Frozen, read_only
 from geomot.design import Design, joined
+from geomot.repair import LAWS, Repair
 
 __all__ = [
     "Distance",
@@ -49,6 +62,9 @@ FloatArray = NDArray[np.float64]
 
 # Samples in a cell from which on the share's distribution is taken as normal.
 FEW = 50
+
+# Samples in a cell below which the streams do not show what it adds to the variance of chi^2.
+RARE = 5
 
 
 def variation_factor(masses: FloatArray) -> float:
@@ -106,11 +122,12 @@ class MassEstimate(Frozen):
     chi2, chi2_standard_error : float
         Unbiased estimate of sum_i (g_i - nu_i)^2 / nu_i, so possibly negative, and its error.
     tv : float
-        Total variation 1/2 sum_i |g_i - nu_i| of masses and targets, if their differences are
-        Gaussian; for equal targets it is sqrt(chi2 / (2 pi)). Whatever they are, the true one is at
-        most 1.26 times as large.
+        Estimate of the total variation 1/2 sum_i |g_i - nu_i| of masses and targets: what it is if
+        their differences are Gaussian, as those that come from sampling are; for equal targets
+        sqrt(chi2 / (2 pi)). Moved into `tv_interval` where it lies outside.
     tv_interval : tuple of float
-        Two-sided interval for `tv`, which holds although the solve chose when to end.
+        Two-sided interval for the total variation, whatever the distribution of the differences.
+        It holds although the solve chose when to end.
     tv_floor : float
         What 1/2 sum_i |share of samples_i - nu_i| would be for exact masses: sampling noise alone.
     confidence : float
@@ -204,15 +221,15 @@ class MassEstimate(Frozen):
         return cls(**data)
 
 
-def verdict_quantile(verdict: int) -> float:
+def verdict_quantile(verdict: int, share: float = 1.0, streams: int = TEST_STREAMS) -> float:
     """Quantile of Student's distribution for the bounds of a verdict, of which this is the k-th.
 
     Bounds of all verdicts together hold at level CONFIDENCE, so that they still do at the one where
-    the solve ended, because they were good.
+    the solve ended, because they were good. One of several bounds gets a share of the level.
     """
     # 1/2 + 1/6 + 1/12 + ... = 1
     tail = 0.5 * (1.0 - CONFIDENCE) / (verdict * (verdict + 1))
-    return float(stdtrit(TEST_STREAMS - 1, 1.0 - tail))
+    return float(stdtrit(streams - 1, 1.0 - share * tail))
 
 
 @dataclass(frozen=True)
@@ -333,6 +350,12 @@ class Tally:
         still = 2.0 * float(np.sum(residual**2)) * streams**2 / pairs**2
         variance = max(variance - still, still)
         # of independent samples, variances of the shares are spread like this
+        # Cells that hardly any sample hits seldom add anything, and then much: their part of the
+        # variance does not show in the streams. For independent samples it is known.
+        few = total < RARE
+        rare = np.maximum(share, self.masses)[few]
+        known = 2.0 * float(np.sum((rare / scales[few]) ** 2 * np.abs(1.0 - 2.0 * rare))) / pairs
+        variance += max(known * self.design_effect() ** 2 - still, 0.0)
         spread = share * (1.0 - share) / scales
         together = (
             np.sum((share / scales) ** 2 * (1.0 - 2.0 * share)) + np.sum(share**2 / scales) ** 2
@@ -386,6 +409,70 @@ class Tally:
         certain = (counts >= 5) & (share > FAR_TOO_LARGE * self.masses)
         return np.where(certain, share - self.masses, 0.0)
 
+    def cost_above(self, weights: FloatArray, tail: float) -> float:
+        """Upper bound on W2^2 that fails with the probability `tail` at most.
+
+        The dual value, and the cost of bringing the masses to their targets (`geomot.repair`). Both
+        are on average what they should be, or more.
+        """
+        threads = self.design.threads
+        phi = self.lengths - 2.0 * (self.design.unit * self.scores + self.drifts)
+        counts = self.counts.astype(np.float64)
+        repair = Repair(self.design.sites, weights, self.measured(), self.centroids(), threads)
+
+        def costs(streams: NDArray[np.intp]) -> FloatArray:
+            size = self.sizes[streams].sum()
+            dual = float(phi[streams].sum() / size + weights @ self.masses)
+            return dual + repair.costs(counts[streams].sum(axis=0) / size - self.masses)
+
+        everyone = np.arange(TEST_STREAMS)
+        blocks = np.array_split(everyone, REPAIR_BLOCKS)
+        without = np.array([costs(np.setdiff1d(everyone, block)) for block in blocks])
+        errors = np.array([_jackknife_error(column) for column in without.T])
+        quantile = float(stdtrit(REPAIR_BLOCKS - 1, 1.0 - tail / LAWS))
+        return float(np.min(costs(everyone) + quantile * errors))
+
+    def variation_below(self, verdict: int) -> float:
+        """Upper bound on the total variation at the k-th verdict of a solve, by the plain shares.
+
+        Their total variation from the targets is on average at least that of the masses.
+        """
+        total, samples = self.counts.sum(axis=0, dtype=np.int64), self.sizes.sum()
+        without = np.empty(TEST_STREAMS)
+        for b in range(TEST_STREAMS):
+            left = (total - self.counts[b]) / (samples - self.sizes[b])
+            without[b] = 0.5 * np.sum(np.abs(left - self.masses))
+        plain = 0.5 * float(np.sum(np.abs(total / samples - self.masses)))
+        return plain + verdict_quantile(verdict, PLAIN_SHARE) * _jackknife_error(without)
+
+    def variation_above(self, verdict: int) -> float:
+        """Lower bound on the total variation at the k-th verdict of a solve."""
+        half = TEST_STREAMS // 2
+        bounds = []
+        for chosen, judged in (
+            (slice(0, half), slice(half, None)),
+            (slice(half, None), slice(half)),
+        ):
+            share = self.counts[chosen].sum(axis=0) / self.sizes[chosen].sum()
+            signs = np.sign(share - self.masses)
+            values = self.counts[judged] @ signs / self.sizes[judged] - signs @ self.masses
+            error = float(np.std(values, ddof=1)) / np.sqrt(half)
+            bounds.append(0.5 * (float(values.mean()) - verdict_quantile(verdict, 1, half) * error))
+        # the mean of two bounds that need not be independent
+        return max(0.5 * sum(bounds), 0.0)
+
+    def variation(self, distance: Distance, verdict: int) -> tuple[float, float, float]:
+        """Total variation, and its two-sided interval, at the k-th verdict of a solve.
+
+        The estimate is that of Gaussian errors, moved into the interval, which holds for any. The
+        distance must be that of scales of sum 1.
+        """
+        high = 0.5 * max(distance.bound(verdict_quantile(verdict, 1.0 - PLAIN_SHARE)), 0.0) ** 0.5
+        high = min(high, self.variation_below(verdict), 1.0)
+        low = min(self.variation_above(verdict), high)
+        gaussian = total_variation(distance.value, variation_factor(self.masses))
+        return min(max(gaussian, low), high), low, high
+
     def estimate(
         self, n_fit_samples: int, weights: FloatArray, scales: FloatArray, verdict: int = 1
     ) -> MassEstimate:
@@ -394,8 +481,7 @@ class Tally:
         The interval of the total variation is that of the k-th verdict of a solve.
         """
         chi2, distance = self.distance(self.masses), self.distance(scales)
-        quantile = verdict_quantile(verdict)
-        factor = variation_factor(self.masses)
+        variation, low, high = self.variation(distance, verdict)
         shares, errors = self.measured(), self.standard_errors()
         worst = int(np.argmax(np.abs(shares - self.masses) / self.masses))
         _, dual_error, map_cost, map_error = self.costs(weights)
@@ -404,11 +490,8 @@ class Tally:
             n_fit_samples=n_fit_samples,
             chi2=chi2.value,
             chi2_standard_error=chi2.standard_error,
-            tv=total_variation(distance.value, factor),
-            tv_interval=(
-                total_variation(distance.bound(-quantile), factor),
-                total_variation(distance.bound(quantile), factor),
-            ),
+            tv=variation,
+            tv_interval=(low, high),
             tv_floor=float(sampling_floor(self.masses, self.samples)),
             confidence=CONFIDENCE,
             design_effect=self.design_effect(),

@@ -171,12 +171,13 @@ class _Reduced:
             diagram = self.problem.plane.diagram(*weights, threads=self.threads)
             touching = diagram.insert(self.sites[idle], np.zeros(idle.size), threads=self.threads)
             extent = np.ptp(np.vstack([self.polygon, self.sites]), axis=0).max()
-            below = touching.T
+            below = (touching[:, 0], touching[:, 1])
             drop = np.full(idle.size, ZERO_MASS_DROP * extent**2)
             distinct = np.flatnonzero(self.representative == np.arange(n))
             plane = PlaneSites(self.sites[distinct], self.polygon)
             while True:
-                hi[idle], lo[idle] = below = _pairs.add(tuple(below), -drop)
+                below = _pairs.add(below, -drop)
+                hi[idle], lo[idle] = below
                 empty = np.ones(n, dtype=bool)
                 empty[distinct] = plane.diagram(
                     hi[distinct], lo[distinct], threads=self.threads

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,12 @@ from geomot._constants import (
     FIT_CAP,
     IDLE_REACH,
     LEAST_LIMIT,
+    FORECAST_SECONDS,
+    FORECAST_STEPS,
+    LONG_SECONDS,
+    MOST_SAMPLES,
     PLACEMENTS,
+    REPAIR_SITES,
     RESOLUTION,
     RESOLUTION_SAMPLES,
     TEST_STREAMS,
@@ -80,21 +87,24 @@ def solve_montecarlo(
     """
     problem = Merged(sites, masses)
     # not every generator can spawn others, but all draw integers
-    seeds = rng.integers(2**63, size=4)
-    design_rng, fit_rng, test_rng = np.random.default_rng(seeds).spawn(3)
+    root = np.random.SeedSequence([int(seed) for seed in rng.integers(2**63, size=4)])
+    design_rng, fit_rng, test_rng, *other_rngs = map(np.random.default_rng, root.spawn(5))
     design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
     examiner = Examiner(design, problem.masses, tol, test_rng)
+    _refuse_too_many(examiner)
     fit, look = _start(design, examiner, problem, initial, fit_rng)
     limit = int(FIT_CAP * examiner.usual / examiner.most / fit.batch_size)
     limit = max(limit, LEAST_LIMIT) if max_iter is None else max_iter
 
     recorder = _Recorder(problem, fit, examiner, source, tol, monitor)
-    resolution = _Resolution(problem, design, tol, threads, seeds)
+    resolution = _Resolution(problem, design, tol, threads, *other_rngs)
     following, placed = examiner.first_look(), 0
+    forecast = _Forecast(examiner, fit, limit)
     while True:
         if look is None:
             while fit.n_iter < limit and fit.samples < following:
                 fit.step()
+                forecast.tick()
                 monitor.tick(fit.drawn)
             look = examiner.look(fit.average, fit.samples)
             if look.converged and placed < PLACEMENTS:
@@ -131,8 +141,66 @@ def _start(
         return fit, None
     look = examiner.assess(design.heights(initial[problem.members]))
     if examiner.total_variation(look) >= BURIED:
+        warnings.warn(
+            f"initial_weights are not used: the total variation of their masses from the targets "
+            f"is {examiner.total_variation(look):.2g}, and a fit from the start is faster",
+            UserWarning,
+            stacklevel=4,
+        )
         return _start(design, examiner, problem, None, rng)
     return Fit(design, problem.masses, look.heights, rng, examiner.worth(look)), look
+
+
+class _Forecast:
+    """Warns of a solve that will take long, as soon as its first steps tell."""
+
+    def __init__(self, examiner: Examiner, fit: Fit, limit: int) -> None:
+        self.examiner = examiner
+        self.fit = fit
+        fitted = min(examiner.usual / examiner.aim, float(limit) * fit.batch_size)
+        self.samples = fitted + examiner.needed
+        self.began: tuple[float, int] | None = None
+        self.done = False
+
+    def tick(self) -> None:
+        """Look at the time after a step; the first ones are slow and do not count."""
+        if self.done or self.fit.n_iter < FORECAST_STEPS:
+            return
+        if self.began is None:
+            self.began = perf_counter(), self.fit.drawn
+            return
+        seconds, drawn = perf_counter() - self.began[0], self.fit.drawn - self.began[1]
+        if seconds >= FORECAST_SECONDS:
+            self.done = True
+            self._judge(seconds / drawn * self.samples)
+
+    def _judge(self, seconds: float) -> None:
+        if seconds < LONG_SECONDS:
+            return
+        tol = self.examiner.tol
+        warnings.warn(
+            f"tol={tol:.2g} takes about {self.samples:.1e} samples, which is some "
+            f"{_duration(seconds)} here; a minute suffices for tol={tol * (seconds / 60) ** 0.5:.1g}",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def _duration(seconds: float) -> str:
+    for size, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2.0 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+def _refuse_too_many(examiner: Examiner) -> None:
+    samples = examiner.usual / examiner.aim + examiner.needed
+    if samples > MOST_SAMPLES:
+        least = examiner.tol * (samples / MOST_SAMPLES) ** 0.5
+        raise ValueError(
+            f"tol must be at least {least:.1g} for {len(examiner.masses)} sites in Monte Carlo: "
+            f"{examiner.tol:.3g} would take about {samples:.1e} samples"
+        )
 
 
 def _all_weights(merged: Merged, weights: FloatArray, source: Source) -> FloatArray:
@@ -171,17 +239,19 @@ class _Resolution:
         design: Design,
         tol: float,
         threads: int,
-        seeds: NDArray[np.int64],
+        look_rng: np.random.Generator,
+        tally_rng: np.random.Generator,
     ) -> None:
         self.problem = problem
         self.design = design
         self.tol = tol
         self.threads = threads
-        self.seeds = seeds
+        self.look_rng = look_rng
+        self.tally_rng = tally_rng
 
     def suffices(self, heights: FloatArray) -> bool:
         """Whether few enough samples go to another site than in float64."""
-        stream = self.design.plain_stream(np.random.default_rng(self.seeds))
+        stream = self.design.plain_stream(self.look_rng)
         batch = stream(-(-RESOLUTION_SAMPLES // self.design.group))
         found = self.design.winners(batch, heights).first
         exact = Assigner(self.problem.sites, self.design.weights(heights))
@@ -190,7 +260,7 @@ class _Resolution:
 
     def remeasured(self, look: Look) -> Look:
         """The same heights, measured on other samples in float64."""
-        rng = np.random.default_rng(self.seeds)
+        rng = self.tally_rng
         source, masses = self.design.source, self.problem.masses
         double = PointDesign(self.problem.sites, source, rng, self.threads, DoubleBackend())
         heights = double.heights(self.design.weights(look.heights))
@@ -252,7 +322,7 @@ class _Recorder:
         masses = tally.measured()
         dual = tally.costs(own)[0]
         estimate = tally.estimate(self.fit.drawn, own, look.scales, max(look.verdict, 1))
-        bounds = _bracket(problem.sites, dual, estimate)
+        bounds = _bracket(problem, tally, own, dual, estimate)
         return Solution(
             sites=problem.all_sites,
             weights_exact=_exact(self._weights(look)),
@@ -261,7 +331,7 @@ class _Recorder:
             mass_error=_largest_error(masses, problem.masses),
             status=status,
             n_iter=self.fit.n_iter,
-            cost=dual,
+            cost=max(dual, 0.0),
             dual_value=dual,
             bracket=bounds,
             history=history_records(self.rows, MONTECARLO_HISTORY),
@@ -284,17 +354,23 @@ def _largest_error(masses: FloatArray, targets: FloatArray) -> float:
     return float(np.max(np.abs(masses - targets) / targets))
 
 
-def _bracket(sites: FloatArray, dual: float, estimate: MassEstimate) -> tuple[float, float]:
+def _bracket(
+    problem: Merged, tally: Tally, weights: FloatArray, dual: float, estimate: MassEstimate
+) -> tuple[float, float]:
     """Bounds on W2^2, each at one side of the estimate's confidence.
 
     Below stands the dual value, which no weights raise above W2^2. Above, the cost of a plan: all
     cells to their sites, and then a random part of every cell that has too much to sites that have
-    too little.
+    too little, near ones if there are not too many sites to look for them.
     """
-    quantile = float(stdtrit(TEST_STREAMS - 1, 0.5 + 0.5 * estimate.confidence))
-    return (
-        dual - quantile * estimate.cost_standard_error,
+    level = 0.5 + 0.5 * estimate.confidence
+    quantile = float(stdtrit(TEST_STREAMS - 1, level))
+    below = max(dual - quantile * estimate.cost_standard_error, 0.0)
+    above = (
         estimate.map_cost
         + quantile * estimate.map_cost_standard_error
-        + estimate.tv_interval[1] * largest_price(sites, estimate.centroids),
+        + estimate.tv_interval[1] * largest_price(problem.sites, estimate.centroids)
     )
+    if len(problem.sites) <= REPAIR_SITES:
+        above = min(above, tally.cost_above(weights, 1.0 - level))
+    return below, max(above, below)

@@ -103,9 +103,9 @@ def solve(
         max(tol * target, atol) of its target; sites whose target masses together are at most
         `atol` may end without a cell. By default 2^-97 (6e-30), or 2^-52 `tol` if that is less.
     initial_weights : array_like of shape (n,) or (n, 2), Solution or SolverState, optional
-        Where to start instead. Newton lifts cells that are empty under them first, and from a
-        Solution or SolverState of the same problem goes on exactly as if it had not stopped. Monte
-        Carlo measures them, to know how far they are.
+        Initial weights. Newton first raises those of empty cells; from a Solution or SolverState of
+        the same problem it resumes exactly as if it had not stopped. Monte Carlo first measures
+        their error, and warns if it is so large that a fit from the start is faster.
     max_iter : int, optional
         Largest number of steps: 200 of Newton's by default, and in Monte Carlo those of 20 times
         the samples that a fit to independent points would need.
@@ -144,7 +144,8 @@ def solve(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, for input that cannot be meant.
+        If an argument is invalid; the message names it. In Monte Carlo also if `tol` would take
+        more than some 3e10 samples.
     ConvergenceError
         If `strict`, when the tolerance is not reached; it carries the solution.
     ImportError
@@ -158,7 +159,8 @@ def solve(
         When the tolerance is not reached. The message names the worst site; the solution's `status`
         says why: "max_iter", "precision" (the errors that are left are rounding), "stalled" (no
         step improves the masses, though rounding does not explain the errors), "stopped" (by the
-        callback) or "atoms" (points of a source on the line hold too much mass).
+        callback) or "atoms" (points of a source on the line hold too much mass). Monte Carlo also
+        warns when its first samples show that the solve will take minutes, and says how many.
 
     Examples
     --------
@@ -191,6 +193,10 @@ def solve(
     if method == "quantile":
         _require_line(y, measure)
     tolerance = as_tolerance(_TOLERANCES[method] if tol is None else tol)
+    if method == "montecarlo" and tolerance >= 1.0:
+        raise ValueError(
+            f"tol must be less than 1 for method montecarlo, a total variation, got {tolerance}"
+        )
     limit = None if max_iter is None else as_count(max_iter, "max_iter", 0)
     if method != "montecarlo" and device is not None:
         raise ValueError(f"device must be None for method {method}, got {device!r}")

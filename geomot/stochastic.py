@@ -5,9 +5,9 @@ by what the Hessian is estimated to be (`geomot.curvature`): its diagonal alone 
 masses of whole clusters of sites behind. Heights are averaged over the steps (Polyak,
 Juditsky 1992), later ones weighing more; the average is the result.
 
-It is looked at from time to time on independent fresh samples. The fit ends when the distance of
-the masses from their targets (`geomot.estimate`) is below its tolerance by as many standard errors
-as Student's distribution asks for, all looks together at one level (`verdict_quantile`).
+It is looked at from time to time on independent fresh samples. The fit ends when an upper bound on
+the total variation of masses and targets, which holds for errors of any distribution
+(`geomot.estimate`), is below the tolerance, all looks together at one level (`verdict_quantile`).
 """
 
 from __future__ import annotations
@@ -47,9 +47,6 @@ from geomot.estimate import (
     Distance,
     Tally,
     sampling_scales,
-    total_variation,
-    variation_factor,
-    verdict_quantile,
 )
 from geomot.rare import place_sites
 
@@ -242,8 +239,8 @@ class Examiner:
     ) -> None:
         self.design = design
         self.masses = masses
-        self.factor = variation_factor(masses)
-        self.most = (tol / self.factor) ** 2  # tolerated squared distance
+        self.tol = tol
+        self.most = (2.0 * tol) ** 2  # squared distance that is tolerable whatever the errors
         self.rng = rng
         self.verdicts = 0
         self.excess: FloatArray | float = 0.0
@@ -272,7 +269,7 @@ class Examiner:
             self._extend(tally, heights, self.needed)
             distance = tally.distance(scales)
             self._learn(distance, fitted)
-            converged = self._significant(distance)
+            converged = self._significant(tally, distance)
             self._plan(distance.standard_error)
         self.excess = tally.excess()
         return Look(tally, heights, scales, distance, self.verdicts, converged)
@@ -291,7 +288,7 @@ class Examiner:
             if (wrong and known) or tally.samples >= self.needed:
                 break
             goal = min(2 * tally.samples, max(self.needed, tally.samples + 1))
-        converged = self._significant(distance)
+        converged = self._significant(tally, distance)
         self.excess = tally.excess()
         return Look(tally, heights, scales, distance, self.verdicts, converged)
 
@@ -305,10 +302,10 @@ class Examiner:
             tally.extend(heights, groups)
             missing -= groups
 
-    def _significant(self, distance: Distance) -> bool:
-        """Whether the distance is below the tolerance; counts as a verdict that may be wrong."""
+    def _significant(self, tally: Tally, distance: Distance) -> bool:
+        """Whether the total variation is below the tolerance; a verdict that may be wrong."""
         self.verdicts += 1
-        return distance.bound(verdict_quantile(self.verdicts)) <= self.most
+        return tally.variation(distance, self.verdicts)[2] <= self.tol
 
     def _plan(self, error: float) -> None:
         """Ask for more samples of a verdict if their noise is larger than planned."""
@@ -330,7 +327,7 @@ class Examiner:
 
     def total_variation(self, look: Look) -> float:
         """Estimate of the total variation that a look found."""
-        return total_variation(look.distance.value, self.factor)
+        return look.tally.variation(look.distance, max(look.verdict, 1))[0]
 
     def worth(self, look: Look) -> int:
         """Fitted samples that would bring heights as near as a look found them."""
