@@ -14,10 +14,10 @@ from geomot._constants import (
     BURIED,
     DOUBLE_SCORES,
     FIT_CAP,
-    IDLE_REACH,
-    LEAST_LIMIT,
     FORECAST_SECONDS,
     FORECAST_STEPS,
+    IDLE_REACH,
+    LEAST_LIMIT,
     LONG_SECONDS,
     MOST_SAMPLES,
     PLACEMENTS,
@@ -178,11 +178,12 @@ class _Forecast:
         if seconds < LONG_SECONDS:
             return
         tol = self.examiner.tol
+        reachable = tol * (seconds / 60.0) ** 0.5
         warnings.warn(
             f"tol={tol:.2g} takes about {self.samples:.1e} samples, which is some "
-            f"{_duration(seconds)} here; a minute suffices for tol={tol * (seconds / 60) ** 0.5:.1g}",
+            f"{_duration(seconds)} here; a minute suffices for tol={reachable:.1g}",
             UserWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
 
 
