@@ -183,7 +183,7 @@ def test_list(capsys):
         (["E1", "--seconds", "-1"], "--seconds must be positive, got -1"),
         (["E1", "--seconds", "nan"], "--seconds must be positive, got nan"),
         (["E1", "--threads", "0"], "--threads must be at least 1, got 0"),
-        (["E1", "-o", "points.csv"], "is no folder"),
+        (["E1", "-o", "points.csv"], "is not a folder"),
     ],
 )
 def test_refusals(capsys, folder, argv, words):

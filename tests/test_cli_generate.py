@@ -15,6 +15,7 @@ import pytest
 import geomot
 from geomot import images
 from geomot.cli import main
+from geomot.cli.generate import WRITTEN
 from geomot.datasets import digits
 from geomot.generator import LatentGenerator
 from geomot.images import load_images
@@ -146,6 +147,7 @@ def test_labels_and_classes(folder, capsys):
     argv = ["generate", "images.npy", "--labels", "labels.npy", "-o", "out", *QUICK]
     assert main([*argv, "--latent-dim", "2", "--class-weight", "3=1, 8=3"]) == 0
     assert {p.name for p in Path("out").iterdir()} == FILES | {"conditional.png"}
+    assert {*WRITTEN, "model"} == FILES | {"conditional.png"}
     facts = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
     wanted = {label: share[0] for label, share in facts["shares of the labels"].items()}
     assert wanted.pop("3") == pytest.approx(0.25)
@@ -273,7 +275,7 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["short.idx"], "short.idx: it is cut short"),
         (["flat.npy"], "flat.npy: images must have shape"),
         (["equal.npy"], "codes of X must not be all equal"),
-        (["images.npy", "-o", "images.npy"], "images.npy: is no folder"),
+        (["images.npy", "-o", "images.npy"], "images.npy: is not a folder"),
         (["images.npy", "-o", "images.npy/out"], "images.npy/out: Not a directory"),
     ],
 )  # fmt: skip

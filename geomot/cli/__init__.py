@@ -2,13 +2,16 @@
 
 One module per command adds its arguments and runs it. Exit codes: 0 done, 2 bad input (one line on
 stderr says what), 3 not converged (the file is written all the same), 4 a process of a distributed
-run was lost, 130 interrupted. Files are read as plain numbers; nothing is unpickled.
+run was lost, 130 interrupted. Warnings are lines on stderr too. Files are read as plain numbers;
+nothing is unpickled.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import geomot
@@ -21,6 +24,7 @@ from geomot.cli._shared import (
     BadInput,
     Parser,
     complain,
+    warn,
 )
 from geomot.distributed import DistributedError
 
@@ -46,8 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     name = f"geomot {args.command}"
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: warn(name, str(message))
+        return _run(name, args)
+
+
+def _run(name: str, args: argparse.Namespace) -> int:
     try:
-        code = args.run(args)
+        code: int = args.run(args)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:

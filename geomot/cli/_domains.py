@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,18 +10,20 @@ import numpy as np
 
 import geomot
 from geomot._validation import as_masses, as_points
-from geomot.cli._files import read_table
+from geomot.cli._files import kind_of
 from geomot.cli._shared import BadInput
+from geomot.cli._tables import read_table
 
 if TYPE_CHECKING:
     from geomot.sources import Source
 
-__all__ = ["DOMAINS", "read_source"]
+__all__ = ["DOMAINS", "domain_file", "read_source", "warn_if_outside"]
 
 DOMAINS = """\
 domains (--domain), for sites with d columns:
   unit                     uniform on the unit box [0, 1]^d (default)
   bounds                   uniform on the bounding box of the sites
+  hull                     uniform on the convex hull of the sites (1 or 2 columns)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
   ball:CX,...,R            uniform on a ball: centre, then radius
   normal                   the standard normal distribution
@@ -33,17 +36,56 @@ domains (--domain), for sites with d columns:
   polygon:FILE             a convex polygon, one vertex per row
   polygon:X,Y,X,Y,X,Y...   the same, spelt out
 
-files: .npy, .npz, and text with one point per row (.csv and others; commas, semicolons, tabs or
-blanks; a header row is recognised). Exit codes: 0 done, 2 bad input, 3 not converged (the map is
-written), 4 a process of a distributed run was lost, 130 interrupted.
+files: .npy, .npz, and text with one point per row, packed by gzip or not (commas, semicolons, tabs
+or blanks between the columns; UTF-8 or UTF-16). Names in the first row are recognised. A column of
+text or an index (the number of each row) is refused: choose with --columns or --drop.
+
+examples:
+  geomot fit points.csv -o map.npz
+  geomot fit airports.csv --columns lon,lat --masses passengers --normalize --domain hull -o map.npz
+  geomot fit staedte.csv --decimal , --drop name --domain bounds -o map.npz
+  geomot fit data.npz --array coords --masses population --normalize --domain match -o map.npz
+
+Exit codes: 0 done, 2 bad input, 3 not converged (the map is written), 4 a process of a distributed
+run was lost, 130 interrupted.
 
 several processes: torchrun --nproc-per-node=K -m geomot fit ... --method montecarlo"""
 
+# Kinds that a file may follow.
+_FROM_FILE = ("gaussian", "samples", "grid", "polygon")
 
-def read_source(spec: str, sites: np.ndarray, masses: np.ndarray | None) -> Source:
+# The sites are probably not meant for their domain if fewer than this share lie in it.
+_FEW_INSIDE = 0.1
+
+
+def domain_file(spec: str) -> str | None:
+    """The file that --domain names, if it names one."""
+    kind, _, rest = spec.partition(":")
+    return rest if kind in _FROM_FILE and Path(rest).is_file() else None
+
+
+def warn_if_outside(spec: str, source: Source, sites: np.ndarray) -> None:
+    """Warn where hardly a site lies in the bounding box of the domain."""
+    if not np.isfinite(sites).all():
+        return  # refused by the solver
+    low, high = source.bounds
+    outside = int(((sites < low) | (sites > high)).any(axis=1).sum())
+    if len(sites) - outside >= _FEW_INSIDE * len(sites):
+        return
+    which = f"all {outside}" if outside == len(sites) else f"{outside} of {len(sites)}"
+    warnings.warn(
+        f"{which} sites lie outside the domain, --domain {spec}: for their bounding box use "
+        "--domain bounds",
+        stacklevel=2,
+    )
+
+
+def read_source(
+    spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: str = "."
+) -> Source:
     """The source of the sites' dimension that --domain asks for."""
     try:
-        source = _domain(spec, sites, masses)
+        source = _domain(spec, sites, masses, decimal)
     except (BadInput, ValueError, TypeError) as error:
         said = str(error)
         raise BadInput(said if "--domain" in said else f"--domain {spec}: {said}") from None
@@ -55,7 +97,7 @@ def read_source(spec: str, sites: np.ndarray, masses: np.ndarray | None) -> Sour
     return source
 
 
-def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None) -> Source:
+def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: str) -> Source:
     kind, _, rest = spec.partition(":")
     d = sites.shape[1]
     if not rest:
@@ -63,18 +105,20 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None) -> Source:
             return geomot.UniformBox.unit(d)
         if kind == "bounds":
             return geomot.UniformBox(sites.min(axis=0), sites.max(axis=0))
+        if kind == "hull":
+            return _hull(sites)
         if kind == "normal":
             return geomot.Gaussian(np.zeros(d), 1.0)
         if kind == "match":
             return _matching(sites, masses)
     elif kind == "polygon" and "," not in rest:
-        return geomot.UniformPolygon(read_table(rest)[0])
+        return geomot.UniformPolygon(read_table(rest, decimal=decimal))
     elif kind == "gaussian":
-        return _gaussian(rest, d)
+        return _gaussian(rest, d, decimal)
     elif kind == "samples":
-        return geomot.Samples(read_table(rest)[0])
+        return geomot.Samples(read_table(rest, decimal=decimal))
     elif kind == "grid":
-        return geomot.GridDensity(read_table(rest)[0])
+        return geomot.GridDensity(read_table(rest, decimal=decimal))
     try:
         numbers = [float(part) for part in rest.split(",")] if rest else []
     except ValueError:
@@ -96,10 +140,26 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None) -> Source:
     if kind == "polygon" and numbers and len(numbers) % 2 == 0:
         return geomot.UniformPolygon(np.reshape(numbers, (-1, 2)))
     raise BadInput(
-        "--domain must be unit, bounds, box:..., ball:..., normal, gaussian:FILE, match, "
+        "--domain must be unit, bounds, hull, box:..., ball:..., normal, gaussian:FILE, match, "
         "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE or polygon:X,Y,..., "
         f"got {spec!r}"
     )
+
+
+def _hull(sites: np.ndarray) -> Source:
+    """The uniform measure on the convex hull of the sites."""
+    points = as_points(sites, "sites")
+    if points.shape[1] == 1:
+        return geomot.UniformBox(points.min(axis=0), points.max(axis=0))
+    if points.shape[1] != 2:
+        raise BadInput(
+            f"--domain hull needs sites with 1 or 2 columns, got {points.shape[1]}: --domain "
+            "bounds works with any number"
+        )
+    try:
+        return geomot.UniformPolygon.hull(points)
+    except ValueError:
+        raise BadInput("--domain hull needs sites that do not all lie on one line") from None
 
 
 def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:
@@ -122,10 +182,10 @@ def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:
         ) from None
 
 
-def _gaussian(path: str, d: int) -> Source:
-    if Path(path).suffix.lower() == ".npz":
-        return geomot.Gaussian(*(read_table(path, name)[0] for name in ("mean", "cov")))
-    table, _ = read_table(path)
+def _gaussian(path: str, d: int, decimal: str) -> Source:
+    if kind_of(path) == "npz":
+        return geomot.Gaussian(*(read_table(path, name) for name in ("mean", "cov")))
+    table = read_table(path, decimal=decimal)
     if table.shape != (d + 1, d):
         raise BadInput(
             f"{path}: must hold the mean and below it the covariance matrix, shape {(d + 1, d)} "

@@ -1,134 +1,181 @@
-"""Tables of numbers from npy, npz and text files; nothing is unpickled."""
+"""Tables and arrays in npy, npz and text files; nothing is unpickled."""
 
 from __future__ import annotations
 
-import warnings
+import os
 import zipfile
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from geomot._arrays import npz_members, read_npy, read_npz
 from geomot.cli._shared import BadInput
+from geomot.cli._text import TextTable, look
 
-__all__ = ["holds_table", "read_table", "read_values", "read_vector"]
+__all__ = [
+    "ArrayTable",
+    "Table",
+    "array_names",
+    "kind_of",
+    "open_table",
+    "read_array",
+    "usual_array",
+]
 
 # Coordinates hardly compress.
 _UNPACKED_RATIO = 4
 
+# Names under which npz files usually have sites.
+_SITES = ("sites", "points", "X")
 
-def read_vector(path: str) -> np.ndarray:
-    """One number per site."""
-    table, _ = read_table(path)
-    if table.ndim == 2 and 1 in table.shape:
-        table = table.ravel()
-    if table.ndim != 1:
-        raise BadInput(f"{path}: must hold one number per site, got shape {table.shape}")
-    return table
+# What zip files are that hold no arrays, by a member that they have.
+_OTHER_ZIPS = {"xl/workbook.xml": "an Excel workbook", "content.xml": "a spreadsheet"}
 
 
-def read_values(path: str, n: int) -> np.ndarray:
-    """One number per site, or one class (whole numbers or text)."""
-    if Path(path).suffix.lower() in (".npy", ".npz"):
-        values = read_vector(path)
-    else:
-        with open(path, encoding="utf-8-sig") as file:
-            words = [word for line in file if (word := line.strip()) and not word.startswith("#")]
-        if len(words) == n + 1:
-            del words[0]
-        values = np.array(words)
-        for kind in (np.int64, np.float64):
-            try:
-                values = values.astype(kind)
-                break
-            except ValueError:
-                continue
-    if values.shape != (n,):
-        raise BadInput(f"{path}: must hold {n} values, got {values.size}")
-    return values
+@dataclass(frozen=True)
+class ArrayTable:
+    """A table in an array; `TextTable` says what the attributes are."""
+
+    path: str
+    names: tuple[str, ...] | None
+    columns: tuple[np.ndarray, ...]
+    doubtful: bool = False
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self.columns)
+
+    @property
+    def faults(self) -> dict[int, str]:
+        """What is wrong with columns that do not hold numbers."""
+        kinds = {k: column.dtype for k, column in enumerate(self.columns)}
+        return {
+            k: "holds text" if dtype.kind in "SUT" else f"has dtype {dtype}"
+            for k, dtype in kinds.items()
+            if dtype.kind not in "fiu"
+        }
+
+    def numbers(self, columns: Sequence[int]) -> np.ndarray:
+        """Return columns of numbers, shape (n, len(columns))."""
+        return np.column_stack([self.columns[k] for k in columns])
+
+    def words(self, column: int) -> list[str]:
+        """Return a column as text."""
+        return [str(value) for value in self.columns[column].tolist()]
 
 
-def read_table(path: str, array: str | None = None) -> tuple[np.ndarray, list[str] | None]:
-    """An array of real numbers from a file, and the names of its columns if it has some."""
-    suffix = Path(path).suffix.lower()
-    if array is not None and suffix != ".npz":
-        raise BadInput(f"--array applies to npz files, got {path}")
+Table = TextTable | ArrayTable
+
+
+def kind_of(path: str) -> str:
+    """Return what a file holds by its first bytes: "npy", "npz" or "text"."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    if start == b"\x93NUM":
+        return "npy"
+    return "npz" if start in (b"PK\x03\x04", b"PK\x05\x06") else "text"
+
+
+def open_table(
+    path: str, array: str | None = None, *, decimal: str = ".", header: bool | None = None
+) -> Table:
+    """Open a file that holds rows and columns.
+
+    Parameters
+    ----------
+    path : str
+        A text file, or a file of an array with two axes or named fields.
+    array : str, optional
+        Which array of an npz file.
+    decimal, header : optional
+        Of text files; see `look`.
+
+    Returns
+    -------
+    TextTable or ArrayTable
+    """
+    if kind_of(path) == "text":
+        _refuse_array(path, array)
+        return look(path, decimal=decimal, header=header)
+    values = read_array(path, array)
+    if values.dtype.names and values.ndim == 1:
+        fields = values.dtype.names
+        return ArrayTable(path, fields, tuple(values[name] for name in fields))
+    if values.ndim != 2 or 0 in values.shape:
+        raise BadInput(f"{path}: must hold a table of rows and columns, got shape {values.shape}")
+    return ArrayTable(path, None, tuple(values.T))
+
+
+def read_array(
+    path: str,
+    array: str | None = None,
+    usual: Sequence[str] = _SITES,
+    choice: str = "with --array",
+) -> np.ndarray:
+    """Return an array of an npy or npz file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    array : str, optional
+        Which array of an npz file. None takes the first of the usual names, or the only array.
+    usual : sequence of str
+        The usual names.
+    choice : str
+        How the user chooses an array, for the message.
+
+    Returns
+    -------
+    ndarray
+    """
     try:
-        if suffix == ".npy":
-            table = read_npy(path)
-        elif suffix == ".npz":
-            table = _read_npz(path, array)
-        else:
-            return _read_text(path)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        if kind_of(path) == "npy":
+            _refuse_array(path, array)
+            return read_npy(path)
+        members = npz_members(path)
+        names = ", ".join(members)
+        if not members:
+            raise BadInput(f"{path}: {_describe_zip(path)}")
+        if array is None:
+            array = usual_array(list(members), usual)
+        if array is None:
+            raise BadInput(f"{path}: choose an array {choice}: {names}")
+        if array not in members:
+            raise BadInput(f"{path}: there is no array {array}, only: {names}")
+        return read_npz(path, array, members[array], _UNPACKED_RATIO)
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise BadInput(f"{path}: {error}") from None
-    if table.dtype.kind not in "fiu":
-        raise BadInput(f"{path}: must hold real numbers, got dtype {table.dtype}")
-    return table, None
 
 
-def holds_table(path: str, array: str | None = None) -> bool:
-    """Whether the array of an npz file that `read_table` takes has two axes."""
-    members = npz_members(path)
-    array = _chosen(members, array)
-    return array in members and read_npz(path, array, members[array], _UNPACKED_RATIO).ndim == 2
+def array_names(path: str) -> list[str]:
+    """Return the names of the arrays of an npz file; none of any other file."""
+    if not os.path.isfile(path) or kind_of(path) != "npz":
+        return []
+    try:
+        return list(npz_members(path))
+    except zipfile.BadZipFile as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
-def _chosen(members: Mapping[str, Any], array: str | None) -> str | None:
-    """Name of the array to take: the one that is asked for, a usual one, or the only one."""
+def usual_array(names: Sequence[str], usual: Sequence[str] = _SITES) -> str | None:
+    """Return the array to take where none was chosen: one of a usual name, or the only one."""
+    known = [name for name in usual if name in names]
+    return known[0] if known else names[0] if len(names) == 1 else None
+
+
+def _refuse_array(path: str, array: str | None) -> None:
     if array is not None:
-        return array
-    usual = [name for name in ("sites", "points", "X") if name in members]
-    return usual[0] if usual else next(iter(members)) if len(members) == 1 else None
+        raise BadInput(f"--array applies to npz files, got {path}")
 
 
-def _read_npz(path: str, array: str | None) -> np.ndarray:
-    members = npz_members(path)
-    array = _chosen(members, array)
-    if array is not None and array not in members:
-        names = ", ".join(members) or "none"
-        raise BadInput(f"{path}: there is no array {array}, only: {names}")
-    if array is None:
-        raise BadInput(f"{path}: choose an array with --array: {', '.join(members) or 'none'}")
-    return read_npz(path, array, members[array], _UNPACKED_RATIO)
-
-
-def _read_text(path: str) -> tuple[np.ndarray, list[str] | None]:
-    with open(path, encoding="utf-8-sig") as file:
-        skip = 0
-        for line in file:
-            if line.strip() and not line.lstrip().startswith("#"):
-                break
-            skip += 1
-        else:
-            raise BadInput(f"{path}: holds no numbers")
-    delimiter = next((mark for mark in ",;\t" if mark in line), None)
-    words = [word.strip().strip('"') for word in line.split(delimiter)]
-    names = None if all(_is_number(word) for word in words) else words
-    try:
-        with warnings.catch_warnings():
-            # An empty table is refused by the caller, in its own words.
-            warnings.simplefilter("ignore", UserWarning)
-            table = np.loadtxt(
-                path,
-                delimiter=delimiter,
-                skiprows=skip + (names is not None),
-                ndmin=2,
-                encoding="utf-8-sig",
-            )
-    except ValueError as error:
-        # Without numpy's advice on its own arguments.
-        raise BadInput(f"{path}: {str(error).split(';')[0]}") from None
-    if names is not None and table.size and table.shape[1] != len(names):
-        raise BadInput(f"{path}: {len(names)} column names for {table.shape[1]} columns")
-    return table, names
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _describe_zip(path: str) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    for member, what in _OTHER_ZIPS.items():
+        if member in names:
+            return f"is {what}: save the table as csv"
+    return "is a zip file without arrays: unpack it first"

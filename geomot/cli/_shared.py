@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,7 +28,10 @@ __all__ = [
     "check_suffix",
     "complain",
     "describe_error",
+    "in_options",
     "one_sided",
+    "refuse_overwriting",
+    "warn",
 ]
 
 EXIT_OK = 0
@@ -55,6 +61,65 @@ def complain(name: str, message: str, code: int) -> int:
         line = " ".join(message.split())
         sys.stderr.write(f"{name}: {'' if code == EXIT_INTERRUPTED else 'error: '}{line}\n")
     return code
+
+
+def warn(name: str, message: str) -> None:
+    """Write one line on stderr about what may not be meant."""
+    if launched_rank() == 0:
+        sys.stderr.write(f"{name}: warning: {' '.join(message.split())}\n")
+
+
+# What Python calls the options, and advice that only Python can follow.
+_OPTIONS = {
+    "target_masses": "--masses",
+    "max_iter": "--max-iter",
+    "tol": "--tol",
+    "threads": "--threads",
+    "method": "--method",
+    "source": "--domain",
+    "device": "--device",
+    "random_state": "--seed",
+}
+_ADVICE = (
+    ("divide by the sum, or pass normalize=True", "add --normalize to divide by the sum"),
+    ('method="montecarlo"', "--method montecarlo"),
+    ("distributed must be False for method", "torchrun does not apply to --method"),
+)
+
+
+def in_options(message: str) -> str:
+    """Return a message of the library in the words of the command line."""
+    for python, option in _ADVICE:
+        message = message.replace(python, option)
+    argument = re.match(r"(\w+) must\b", message)
+    if argument and argument[1] in _OPTIONS:
+        message = _OPTIONS[argument[1]] + message[argument.end(1) :]
+    return message
+
+
+def refuse_overwriting(outputs: Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:
+    """Refuse to write to a file that is read, however its path is spelt.
+
+    Parameters
+    ----------
+    outputs : iterable of path
+        What is going to be written.
+    inputs : iterable of path or None
+        What is read. Of a folder, it is all files in it and in its folders.
+    """
+    read = [path for path in inputs if path is not None and os.path.exists(path)]
+    for output in filter(os.path.exists, outputs):
+        for path in read:
+            if _is_within(output, path):
+                raise BadInput(f"{output}: is read as input ({path}), and is not overwritten")
+
+
+def _is_within(output: str | Path, path: str | Path) -> bool:
+    if os.path.samefile(output, path):
+        return True
+    if not os.path.isdir(path):
+        return False
+    return any(os.path.samefile(path, folder) for folder in Path(output).resolve().parents[:2])
 
 
 def check_folder(path: str) -> None:

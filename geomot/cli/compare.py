@@ -9,7 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from geomot.cli._shared import EXIT_NOT_CONVERGED, EXIT_OK, BadInput, complain
+from geomot.cli._columns import add_table_options
+from geomot.cli._shared import (
+    EXIT_NOT_CONVERGED,
+    EXIT_OK,
+    BadInput,
+    complain,
+    refuse_overwriting,
+)
 
 __all__ = ["add"]
 
@@ -22,10 +29,14 @@ table.csv, table.json) and figures are written; the tables go to standard output
 _EPILOG = """\
 data: points as npy, npz or csv, or images as npy, npz, idx or a folder of pictures; a fifth is held
 out, and judges as many samples. Arrays of two axes are points, except with --labels. Images get an
-autoencoder that the methods share, and with labels a classifier that judges. The tables are of
-what one command names: what others left in the folder stays in its cells.
+autoencoder that the methods share, and with labels a classifier that judges. Tables cover only the
+studies named in this command; earlier results stay on disk.
 Exit codes: 0 done (divergence is a result), 2 bad input, 3 a method failed (all others are in the
 tables), 130 interrupted (finished cells are kept)."""
+
+
+# Options of tables of points; None where they are not given.
+_OF_TABLES = ("columns", "drop", "header")
 
 
 def add(commands: Any) -> None:
@@ -91,7 +102,8 @@ def add(commands: Any) -> None:
     )
     compare.add_argument("--no-figures", action="store_true", help="write the tables only")
     compare.add_argument("--list", action="store_true", help="list experiments and methods")
-    compare.set_defaults(run=_run)  # fmt: skip
+    add_table_options(compare, "points of --data")
+    compare.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -147,7 +159,8 @@ def _check(args: argparse.Namespace) -> None:
     if bool(args.experiments) == (args.data is not None):
         raise BadInput("give experiments (E1 to E6), or --data FILE, and not both")
     if args.data is None:
-        for name in ("labels", "array", "methods", "latent_dim", "epochs", "samples"):
+        own = ("labels", "array", "methods", "latent_dim", "epochs", "samples", *_OF_TABLES)
+        for name in own:
             if getattr(args, name) is not None:
                 raise BadInput(f"--{name.replace('_', '-')} goes with --data")
     elif args.small:
@@ -161,7 +174,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.seconds is not None and not args.seconds > 0.0:
         raise BadInput(f"--seconds must be positive, got {args.seconds:g}")
     if Path(args.output).exists() and not Path(args.output).is_dir():
-        raise BadInput(f"{args.output}: is no folder")
+        raise BadInput(f"{args.output}: is not a folder")
+    tables = [Path(args.output) / f"table.{suffix}" for suffix in ("md", "csv", "json")]
+    refuse_overwriting([args.output, *tables], [args.data, args.labels])
 
 
 def _seeds(text: str) -> list[int]:
@@ -210,25 +225,18 @@ def _methods(text: str | None, compare: Any) -> list[str]:
 
 def _read(args: argparse.Namespace) -> tuple[Any, Any]:
     """Points of a table, or images and their labels."""
-    from geomot._arrays import read_npy
-    from geomot.cli._files import holds_table, read_table
-
-    path = Path(args.data)
-    suffix = path.suffix.lower()
-    table = suffix in (".csv", ".txt", ".tsv")
-    try:
-        if suffix == ".npy" and path.is_file():
-            table = read_npy(args.data).ndim == 2
-        elif suffix == ".npz" and path.is_file() and args.labels is None:
-            table = holds_table(args.data, args.array)
-    except ValueError as error:
-        raise BadInput(f"{args.data}: {error}") from None
-    if table:
-        if args.labels is not None:
-            raise BadInput("--labels goes with images, and --data holds points")
-        return read_table(args.data, args.array)[0], None
+    from geomot.cli._tables import holds_table, read_points
     from geomot.images import load_images
 
+    given = {name: getattr(args, name) for name in _OF_TABLES}
+    labelled = args.labels is not None
+    if Path(args.data).is_file() and holds_table(args.data, args.array, labelled=labelled):
+        if labelled:
+            raise BadInput("--labels goes with images, and --data holds points")
+        return read_points(args.data, args.array, **given, decimal=args.decimal)[0], None
+    for name, value in given.items():
+        if value is not None:
+            raise BadInput(f"--{name} goes with points, and --data holds images")
     return load_images(args.data, array=args.array, labels=args.labels)
 
 

@@ -6,14 +6,11 @@ import argparse
 import sys
 import time
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import geomot
-from geomot.cli._domains import DOMAINS, read_source
-from geomot.cli._files import read_table, read_vector
+from geomot.cli._columns import add_table_options
+from geomot.cli._domains import DOMAINS, domain_file, read_source, warn_if_outside
 from geomot.cli._shared import (
     EXIT_NOT_CONVERGED,
     EXIT_OK,
@@ -22,12 +19,18 @@ from geomot.cli._shared import (
     check_seed,
     complain,
     describe_error,
+    in_options,
     one_sided,
+    refuse_overwriting,
 )
+from geomot.cli._tables import file_of, read_points
 from geomot.distributed import initialise
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from geomot.solution import Solution
+    from geomot.sources import Source
 
 __all__ = ["add"]
 
@@ -45,8 +48,9 @@ def add(commands: Any) -> None:
     fit.add_argument("-o", "--output", metavar="MAP", required=True, help="where to write the map")
     fit.add_argument(
         "--masses",
-        metavar="FILE|COLUMN",
-        help="masses of the sites: a file, or a column of FILE (number from 1, or name)",
+        metavar="COLUMN|ARRAY|FILE",
+        help="masses of the sites: a column of FILE (its name, or number from 1), an array of the "
+        "same npz file, or another file (FILE2:COLUMN if it has several columns or arrays)",
     )
     fit.add_argument("--normalize", action="store_true", help="divide the masses by their sum")
     fit.add_argument("--array", metavar="NAME", help="which array of an npz FILE holds the sites")
@@ -64,12 +68,10 @@ def add(commands: Any) -> None:
         help="exact: largest relative error of a mass (1e-9); Monte Carlo: largest total variation "
         "between the masses and their targets (0.01)",
     )
-    fit.add_argument("--max-iter", type=int, metavar="K", help="most steps")
+    fit.add_argument("--max-iter", type=int, metavar="K", help="maximum number of steps")
     fit.add_argument("--seed", type=int, help="seed of Monte Carlo: the same map each time")
     fit.add_argument("--threads", type=int, metavar="T", help="threads (all cores)")
-    fit.add_argument(
-        "--checkpoint", metavar="FILE", help="where to save what has been reached, now and then"
-    )
+    fit.add_argument("--checkpoint", metavar="FILE", help="file for periodic checkpoints")
     fit.add_argument(
         "--device", metavar="NAME", help="device of torch for Monte Carlo, such as cuda"
     )
@@ -77,8 +79,9 @@ def add(commands: Any) -> None:
         "--shard",
         choices=("samples", "sites"),
         default="samples",
-        help="what the processes of torchrun share out among them (samples)",
+        help="what to split across torchrun processes (samples)",
     )
+    add_table_options(fit, "sites")
     fit.set_defaults(run=_run)
 
 
@@ -90,38 +93,26 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace, distributed: bool | str, speaks: bool) -> int:
-    check_folder(args.output)
-    if args.checkpoint is not None:
-        check_folder(args.checkpoint)
-    table, names = read_table(args.file, args.array)
-    masses = None
-    if args.masses is not None:
-        table, masses = _masses(args.masses, table, names, args.file)
-    elif args.normalize:
+    outputs = [path for path in (args.output, args.checkpoint) if path is not None]
+    for path in outputs:
+        check_folder(path)
+    refuse_overwriting(outputs, [args.file, file_of(args.masses), domain_file(args.domain)])
+    if args.normalize and args.masses is None:
         raise BadInput("--normalize needs --masses")
-    if table.ndim != 2 or 0 in table.shape:
-        raise BadInput(f"{args.file}: sites must be the rows of a table, got shape {table.shape}")
     check_seed(args.seed)
-    source = read_source(args.domain, table, masses)
+    sites, masses = read_points(
+        args.file,
+        args.array,
+        columns=args.columns,
+        drop=args.drop,
+        decimal=args.decimal,
+        header=args.header,
+        masses=args.masses,
+    )
+    source = read_source(args.domain, sites, masses, args.decimal)
+    warn_if_outside(args.domain, source, sites)
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        # The exit code and the line below say it already.
-        warnings.simplefilter("ignore", geomot.ConvergenceWarning)
-        solution = geomot.solve(
-            table,
-            masses,
-            source,
-            method=args.method,
-            tol=args.tol,
-            max_iter=args.max_iter,
-            threads=args.threads,
-            random_state=args.seed,
-            normalize=args.normalize,
-            progress=sys.stderr.isatty(),
-            checkpoint=args.checkpoint,
-            device=args.device,
-            distributed=distributed,
-        )
+    solution = _solve(args, sites, masses, source, distributed)
     seconds = time.perf_counter() - start
     if not speaks:
         return EXIT_OK if solution.converged else EXIT_NOT_CONVERGED
@@ -135,6 +126,36 @@ def _fit(args: argparse.Namespace, distributed: bool | str, speaks: bool) -> int
         f"wanted {solution.tol:.2g}; the map was written",
         EXIT_NOT_CONVERGED,
     )
+
+
+def _solve(
+    args: argparse.Namespace,
+    sites: np.ndarray,
+    masses: np.ndarray | None,
+    source: Source,
+    distributed: bool | str,
+) -> Solution:
+    with warnings.catch_warnings():
+        # The exit code and the last line say it already.
+        warnings.simplefilter("ignore", geomot.ConvergenceWarning)
+        try:
+            return geomot.solve(
+                sites,
+                masses,
+                source,
+                method=args.method,
+                tol=args.tol,
+                max_iter=args.max_iter,
+                threads=args.threads,
+                random_state=args.seed,
+                normalize=args.normalize,
+                progress=sys.stderr.isatty(),
+                checkpoint=args.checkpoint,
+                device=args.device,
+                distributed=distributed,
+            )
+        except (ValueError, TypeError) as error:
+            raise BadInput(in_options(str(error))) from None
 
 
 def _outcome(solution: Solution) -> str:
@@ -152,22 +173,3 @@ def _outcome(solution: Solution) -> str:
         f"W2^2 in [{low:.6g}, {high:.6g}] "
         f"({one_sided(solution):g} % each)"
     )
-
-
-def _masses(
-    spec: str, table: np.ndarray, names: list[str] | None, file: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """The sites' columns and the masses, from a column of the table or another file."""
-    if not spec.isdecimal() and Path(spec).exists():
-        return table, read_vector(spec)
-    if table.ndim != 2:
-        raise BadInput(f"{file}: --masses {spec}: the file has no columns")
-    if spec.isdecimal():
-        column = int(spec) - 1
-    elif names is not None and names.count(spec) == 1:
-        column = names.index(spec)
-    else:
-        raise BadInput(f"--masses: {spec!r} is neither a file nor the name of a column of {file}")
-    if not 0 <= column < table.shape[1]:
-        raise BadInput(f"--masses: {file} has columns 1 to {table.shape[1]}, not {spec}")
-    return np.delete(table, column, axis=1), table[:, column]

@@ -22,6 +22,7 @@ from geomot.cli._shared import (
     check_seed,
     complain,
     describe_error,
+    refuse_overwriting,
 )
 
 __all__ = ["add"]
@@ -37,6 +38,20 @@ images: an npy or npz array of shape (n, h, w), (n, c, h, w), (n, h, w, c) or (n
 file (MNIST's format), gzipped or not; or a folder of png or jpg files of one size (or of subfolders
 of them, one per class). Exit codes: 0 done, 2 bad input, 3 map not converged (all is written),
 130 interrupted."""
+
+# The files written into the folder, beside those in its folder model.
+WRITTEN = (
+    "samples.npz",
+    "summary.json",
+    "summary.txt",
+    "real.png",
+    "samples.png",
+    "samples_discrete.png",
+    "reconstructions.png",
+    "nearest.png",
+    "interpolation.png",
+    "conditional.png",
+)
 
 # What the papers use for images of digits.
 _LATENT_DIM = 10
@@ -83,8 +98,8 @@ def add(commands: Any) -> None:
         "--singular",
         choices=("side", "discrete", "reject"),
         default="side",
-        help="points whose image would mix what does not belong together: keep to the side of "
-        "their cell, take its code, or draw others (side)",
+        help="samples that fall between unrelated codes: move them to their own side, use the "
+        "code of their cell, or redraw them (side)",
     )
     generate.add_argument(
         "--class-weight",
@@ -177,7 +192,7 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what cannot be meant before anything is read or written."""
+    """Refuse arguments that do not fit together before anything is read or written."""
     check_seed(args.seed)
     for name in ("first", "size", "latent_dim", "epochs", "threads", "samples"):
         value = getattr(args, name)
@@ -196,7 +211,15 @@ def _check(args: argparse.Namespace) -> None:
         raise BadInput(f"--{given[0]} does not go with {other}")
     folder = Path(args.output)
     if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder}: is no folder")
+        raise BadInput(f"{folder}: is not a folder")
+    _refuse_overwriting(args, folder)
+
+
+def _refuse_overwriting(args: argparse.Namespace, folder: Path) -> None:
+    if folder.is_dir() and Path(args.images).is_dir() and folder.samefile(args.images):
+        raise BadInput(f"{folder}: is the folder of the images, and is not written to")
+    written = [*(folder / name for name in WRITTEN), *folder.glob("model/*")]
+    refuse_overwriting(written, [args.images, args.labels, args.autoencoder])
 
 
 def _codec(args: argparse.Namespace, images: np.ndarray) -> Any:

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import geomot
-from geomot.cli._files import read_values
-from geomot.cli._shared import EXIT_OK, BadInput, check_folder, check_suffix
+from geomot.cli._shared import (
+    EXIT_OK,
+    BadInput,
+    check_folder,
+    check_suffix,
+    refuse_overwriting,
+)
+from geomot.cli._tables import file_of, read_values
 
 __all__ = ["add"]
 
@@ -29,7 +35,8 @@ def add(commands: Any) -> None:
     plot.add_argument(
         "--color",
         metavar="WHAT",
-        help="weights, masses, costs, or a file with one number or class per site",
+        help="weights, masses, costs, or a file with one number or class per site (FILE:COLUMN if "
+        "it has several columns or arrays)",
     )
     plot.add_argument("--triangulation", action="store_true", help="draw the dual triangulation")
     plot.add_argument("--no-sites", action="store_true", help="leave the sites out")
@@ -43,6 +50,7 @@ def add(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     check_suffix(args.output, (".png", ".svg", ".pdf"))
     check_folder(args.output)
+    refuse_overwriting([args.output], [args.map, file_of(args.color)])
     if not 10 <= args.dpi <= 2400:
         raise BadInput(f"--dpi must lie between 10 and 2400, got {args.dpi:g}")
     if args.color is not None and args.kind in ("contours", "map", "masses", "convergence"):

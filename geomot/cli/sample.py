@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 import geomot
-from geomot.cli._shared import EXIT_OK, BadInput, check_folder, check_seed, check_suffix
+from geomot.cli._shared import (
+    EXIT_OK,
+    BadInput,
+    check_folder,
+    check_seed,
+    check_suffix,
+    refuse_overwriting,
+)
 
 __all__ = ["add"]
 
@@ -43,6 +50,7 @@ def add(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     suffix = check_suffix(args.output, (".npy", ".csv"))
     check_folder(args.output)
+    refuse_overwriting([args.output], [args.map])
     if args.n < 0:
         raise BadInput(f"-n must not be negative, got {args.n}")
     check_seed(args.seed)
