@@ -223,8 +223,8 @@ def test_numbers_that_pandas_writes_as_names(folder, capsys):
     assert fit("points.csv") == 0
     assert geomot.load("map.npz").sites.tolist() == TWO
     assert capsys.readouterr().err == (
-        "geomot fit: warning: points.csv: the first row, 0,1, was read as the names of the "
-        "columns: add --no-header if it is a point\n"
+        "geomot fit: warning: points.csv: the first row, 0,1, was read as a header: add "
+        "--no-header if it is a point\n"
     )
     assert fit("points.csv", "--header") == 0
     assert geomot.load("map.npz").sites.tolist() == TWO
@@ -254,7 +254,9 @@ def test_points_are_not_taken_for_names(folder, text, rows):
 def test_a_first_row_of_either_kind_is_asked_about(folder, text):
     Path("points.csv").write_text(text)
     drop = "1" if text.startswith("a") else None
-    with pytest.raises(BadInput, match="the first row may be .*: add --header or --no-header"):
+    with pytest.raises(
+        BadInput, match="the first row may be a header or a point: add --header or --no-header"
+    ):
         read_points("points.csv", drop=drop)
     n = text.count("\n")
     for header in (True, False):
@@ -323,9 +325,9 @@ def test_names_that_occur_twice_need_a_number(folder):
 
 def test_names_of_numbers_count_before_places(folder):
     Path("a.csv").write_text("0,1,2\n0.5,1.5,2.5\n")
-    with pytest.warns(UserWarning, match="was read as the names"):
+    with pytest.warns(UserWarning, match="was read as a header"):
         assert read_points("a.csv", columns="1,2")[0].tolist() == [[1.5, 2.5]]
-    with pytest.warns(UserWarning, match="was read as the names"):
+    with pytest.warns(UserWarning, match="was read as a header"):
         points, masses = read_points("a.csv", masses="2")
     assert (points.tolist(), masses.tolist()) == ([[0.5, 1.5]], [2.5])
 
@@ -522,11 +524,11 @@ def test_the_input_is_never_overwritten(folder, capsys):
     fits += [("points.csv", str(folder / "points.csv"))]
     for file, output in fits:
         line = complaint(capsys, "fit", file, "-o", output)
-        assert f"{output}: is read as input ({file}), and is not overwritten" in line
+        assert f"{output}: is an input file ({file}): choose another output" in line
     others = ("--masses", "masses.txt", "--domain", "polygon:ring.csv")
     for option, file in (("-o", "masses.txt"), ("-o", "ring.csv"), ("--checkpoint", "points.csv")):
         output = () if option == "-o" else ("-o", "map.npz")
-        assert "is not overwritten" in complaint(
+        assert "is an input file" in complaint(
             capsys, "fit", "points.csv", *others, *output, option, file
         )
     assert {path: path.read_bytes() for path in before} == before
@@ -542,7 +544,7 @@ def test_the_input_is_never_overwritten(folder, capsys):
         ("plot", "map.npz", "--color", "colours.png", "-o", "colours.png"),
         ("sample", "map.npz", "-n", "3", "-o", "samples.npy"),
     ):
-        assert "is not overwritten" in complaint(capsys, *argv)
+        assert "is an input file" in complaint(capsys, *argv)
     assert Path("map.npz").read_bytes() == before
 
 
@@ -553,9 +555,9 @@ def test_output_folders_keep_their_inputs(folder, capsys):
     Path("out/table.csv").write_text("x,y\n0.5,0.25\n0.1,0.2\n")
     before = {path: path.read_bytes() for path in Path("out").glob("*")}
     argv = ("generate", "out/samples.npz", "--no-torch", "-o", "out")
-    assert "is not overwritten" in complaint(capsys, *argv)
+    assert "is an input file" in complaint(capsys, *argv)
     argv = ("compare", "--data", "out/table.csv", "--methods", "BrenierMap", "-o", "out")
-    assert "is not overwritten" in complaint(capsys, *argv)
+    assert "is an input file" in complaint(capsys, *argv)
     os.mkdir("pictures")
     argv = ("generate", "pictures", "--no-torch", "-o", "./pictures/")
     assert "is the folder of the images" in complaint(capsys, *argv)

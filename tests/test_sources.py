@@ -242,6 +242,26 @@ def test_hull():
         UniformPolygon.hull([(0, 0), (1, 1), (2, 2)])
 
 
+@pytest.mark.parametrize(
+    "kind", ["normal", "offset", "lattice", "flat", "circle", "far", "corners"]
+)
+def test_hull_of_many_points(kind):
+    rng = np.random.default_rng(0)
+    n = 6000
+    points = {
+        "normal": rng.standard_normal((n, 2)),
+        "offset": rng.random((n, 2)) + 1e8,
+        "lattice": rng.integers(0, 40, (n, 2)).astype(float),
+        "flat": np.column_stack([rng.random(n), 1e-12 * rng.random(n)]),
+        "circle": np.column_stack([np.cos(t := 7 * rng.random(n)), np.sin(t)]),
+        "far": 1e15 + rng.integers(0, 4, (n, 2)),
+        "corners": rng.integers(0, 2, (n, 2)).astype(float),
+    }[kind]
+    # Few points at a time, whose hulls are computed without a first cut.
+    corners = [UniformPolygon.hull(points[k : k + 1000]).vertices for k in range(0, n, 1000)]
+    assert UniformPolygon.hull(points) == UniformPolygon.hull(np.concatenate(corners))
+
+
 def test_polygon_samples_are_uniform():
     triangle = UniformPolygon([(0, 0), (2, 0), (0, 1)])
     points = triangle.sample(200_000, random_state=0)

@@ -111,7 +111,7 @@ def refuse_overwriting(outputs: Iterable[str | Path], inputs: Iterable[str | Pat
     for output in filter(os.path.exists, outputs):
         for path in read:
             if _is_within(output, path):
-                raise BadInput(f"{output}: is read as input ({path}), and is not overwritten")
+                raise BadInput(f"{output}: is an input file ({path}): choose another output")
 
 
 def _is_within(output: str | Path, path: str | Path) -> bool:

@@ -62,7 +62,7 @@ def read_points(
     )
     if table.doubtful and header is None:
         raise BadInput(
-            f"{path}: the first row may be names of columns or a point: add --header or --no-header"
+            f"{path}: the first row may be a header or a point: add --header or --no-header"
         )
     column = None if masses is None else _masses_column(masses, table)
     left_out = [] if column is None else [column]
@@ -95,8 +95,7 @@ def read_table(path: str, array: str | None = None, *, decimal: str = ".") -> np
     table = open_table(path, array, decimal=decimal)
     if table.doubtful:
         raise BadInput(
-            f"{path}: the first row may be names of columns or a point: remove it, or put names "
-            "above it"
+            f"{path}: the first row may be a header or a point: remove it, or put names above it"
         )
     return all_columns(table)
 

@@ -406,8 +406,8 @@ def _is_counted_header(path: str, first: list[str], whole: list[list[bool]]) -> 
         # A list of whole numbers that starts with 0 is common, a column of the name 0 is not.
         return False, len(first) > 1 or not any(whole[0])
     warnings.warn(
-        f"{path}: the first row, {','.join(first)}, was read as the names of the columns: "
-        "add --no-header if it is a point",
+        f"{path}: the first row, {','.join(first)}, was read as a header: add --no-header "
+        "if it is a point",
         stacklevel=2,
     )
     return True, False

@@ -217,7 +217,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _refuse_overwriting(args: argparse.Namespace, folder: Path) -> None:
     if folder.is_dir() and Path(args.images).is_dir() and folder.samefile(args.images):
-        raise BadInput(f"{folder}: is the folder of the images, and is not written to")
+        raise BadInput(f"{folder}: is the folder of the images: choose another output")
     written = [*(folder / name for name in WRITTEN), *folder.glob("model/*")]
     refuse_overwriting(written, [args.images, args.labels, args.autoencoder])
 

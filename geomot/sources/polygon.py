@@ -30,8 +30,11 @@ FloatArray = NDArray[np.float64]
 _ORIENTATION_FILTER = 2.0**-48
 _ORIENTATION_FLOOR = 2.0**-900
 
-# Vertices handled at once.
+# Vertices handled at once; and as many points are few enough for a hull without a first cut.
 _CHUNK = 4096
+
+# Directions in which the first cut of a hull looks for corners.
+_DIRECTIONS = 32
 
 # Most vertices among which crossing edges are searched for, to say what is wrong.
 _SEARCHED = 300
@@ -127,7 +130,7 @@ class UniformPolygon(Source):
         -------
         UniformPolygon
         """
-        array = as_points(points, "points", 2)
+        array = _outer(as_points(points, "points", 2))
         ordered = sorted(set(map(tuple, array.tolist())))
         corners = _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
         if len(corners) < 3:
@@ -244,6 +247,25 @@ def _orientation(a: Point, b: Point, c: Point) -> int:
     if size > _ORIENTATION_FLOOR and abs(left - right) > _ORIENTATION_FILTER * size:
         return 1 if left > right else -1
     return _exact_orientation(a, b, c)
+
+
+def _outer(points: FloatArray) -> FloatArray:
+    """Return the points without most of those that surely lie inside their hull."""
+    if len(points) <= _CHUNK:
+        return points
+    angle = 2.0 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
+    # In turn around the hull; a point to the left of all sides is surrounded by corners.
+    shifted = points - points[0]
+    corners = points[[(shifted @ (np.cos(a), np.sin(a))).argmax() for a in angle]]
+    ends = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    sides = [(a, b) for a, b in ends if (a != b).any()]
+    inside = np.full(len(points), len(sides) > 0)
+    for a, b in sides:
+        left = (b[0] - a[0]) * (points[:, 1] - a[1])
+        right = (b[1] - a[1]) * (points[:, 0] - a[0])
+        size = np.abs(left) + np.abs(right)
+        inside &= (size > _ORIENTATION_FLOOR) & (left - right > _ORIENTATION_FILTER * size)
+    return points[~inside]
 
 
 def _half_hull(ordered: list[Point]) -> list[Point]:
