@@ -95,11 +95,17 @@ class Source(Frozen, ABC):
     @cached_property
     def mean(self) -> FloatArray:
         """Barycentre, shape (d,); estimated from points if there is no formula."""
-        return read_only(self._estimation_points.mean(axis=0))
+        return self._estimated_mean()
 
     @cached_property
     def covariance(self) -> FloatArray:
         """Covariance matrix, shape (d, d); estimated from points if there is no formula."""
+        return self._estimated_covariance()
+
+    def _estimated_mean(self) -> FloatArray:
+        return read_only(self._estimation_points.mean(axis=0))
+
+    def _estimated_covariance(self) -> FloatArray:
         deviations = self._estimation_points - self.mean
         return symmetric(deviations.T @ deviations / (len(deviations) - 1.0))
 

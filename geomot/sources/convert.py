@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from geomot.sources.base import Source
 from geomot.sources.box import UniformBox
 from geomot.sources.polygon import UniformPolygon
+from geomot.sources.samplers import draws_points
 from geomot.sources.wrapped import WrappedSource
 
 __all__ = ["as_source", "exact_polygon"]
 
 FloatArray = NDArray[np.float64]
+
+# Channels of an image in colour, without and with opacity.
+_CHANNELS = (3, 4)
 
 
 def as_source(source: Any, dim: int, name: str = "source") -> Source:
@@ -25,7 +29,7 @@ def as_source(source: Any, dim: int, name: str = "source") -> Source:
     ----------
     source : Source, object with a `sample` method, array_like of shape (m, 2), or None
         None stands for the unit box, an array for the polygon with these vertices. Any other
-        object that can draw points becomes a `WrappedSource`.
+        object that can draw points becomes a `WrappedSource`; so do samplers of other libraries.
     dim : int
         The required dimension.
     name : str, default "source"
@@ -40,6 +44,7 @@ def as_source(source: Any, dim: int, name: str = "source") -> Source:
     if _draws_points(source):
         source = WrappedSource(source, dim)
     elif not isinstance(source, Source):
+        _refuse_other_arrays(source, dim, name)
         try:
             source = UniformPolygon(source)
         except TypeError as error:
@@ -59,7 +64,27 @@ def _draws_points(source: Any) -> bool:
     return (
         not isinstance(source, (Source, Sequence, type))
         and not hasattr(source, "__array__")
-        and callable(getattr(source, "sample", None))
+        and draws_points(source)
+    )
+
+
+def _refuse_other_arrays(source: Any, dim: int, name: str) -> None:
+    """Refuse an array that cannot hold vertices, and name the source that it may be meant for."""
+    try:
+        shape = np.shape(np.asarray(source))
+    except (TypeError, ValueError, RuntimeError):
+        return
+    if len(shape) == 0 or (len(shape) == 2 and shape[1] == 2) or 0 in shape:
+        return
+    if len(shape) == 2 and shape[1] == dim:
+        meant = "Samples(points) is the measure of points"
+    elif len(shape) == 3 and shape[2] in _CHANNELS and dim != 3:
+        meant = "GridDensity(image.mean(axis=2)) is the measure of an image in colour"
+    else:
+        meant = "GridDensity(values) is the measure of an image or of other densities on a grid"
+    raise ValueError(
+        f"{name} must be a source measure or the vertices of a polygon, shape (m, 2), got an array "
+        f"of shape {shape}: {meant}"
     )
 
 
