@@ -18,6 +18,11 @@ COORDINATE_LIMIT = 2.0**200
 # Largest magnitude of a weight, which is a squared length.
 WEIGHT_LIMIT = COORDINATE_LIMIT**2
 
+# Sites with at most this many rows and at least this many columns are probably transposed: x, y and
+# z as rows. With fewer columns they may well be a few points of many coordinates.
+TRANSPOSED_ROWS = 3
+TRANSPOSED_COLUMNS = 100
+
 # More threads than this are never started; the result does not depend on their number.
 MAX_THREADS = 256
 

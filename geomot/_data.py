@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from geomot._validation import as_masses
 
-__all__ = ["as_labels", "class_masses", "float_chunks", "nearest"]
+__all__ = ["as_classes", "as_labels", "class_masses", "float_chunks", "nearest"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -32,7 +33,7 @@ def as_labels(y: Any, n: int) -> tuple[np.ndarray | None, IntArray | None]:
     """The labels that occur, and the number of each row's among them."""
     if y is None:
         return None, None
-    labels = np.asarray(y)
+    labels = _plain_labels(y, "y")
     if labels.shape != (n,) or labels.dtype.kind not in "iufbU":
         raise ValueError(
             f"y must hold numbers or text, of shape ({n},), got {labels.dtype} of shape "
@@ -40,6 +41,76 @@ def as_labels(y: Any, n: int) -> tuple[np.ndarray | None, IntArray | None]:
         )
     classes, members = np.unique(labels, return_inverse=True)
     return classes, members.astype(np.int64)
+
+
+def as_classes(
+    values: Any, n: int, name: str, most_integers: int
+) -> tuple[np.ndarray, IntArray] | None:
+    """Return classes and each value's index among them; None if the values are numbers.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+        Text, booleans, categories as pandas has them (in their order), or numbers. Arrays of
+        objects hold one of these.
+    n : int
+        Number of values.
+    name : str
+        The argument's name, for messages.
+    most_integers : int
+        Integers with more distinct values than this are numbers.
+
+    Returns
+    -------
+    classes : ndarray of shape (k,)
+        Those that occur.
+    index : ndarray of shape (n,)
+    """
+    found = _categories(values, name)
+    if found is None:
+        labels = _plain_labels(values, name)
+        if labels.dtype.kind not in "biuU":
+            return None
+        classes, index = np.unique(labels, return_inverse=True)
+        if labels.dtype.kind in "iu" and len(classes) > most_integers:
+            return None
+        found = classes, index.reshape(labels.shape)
+    if found[1].shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {found[1].shape}")
+    return found
+
+
+def _categories(values: Any, name: str) -> tuple[np.ndarray, IntArray] | None:
+    """Categories of pandas, in their order, and the index of each value among them."""
+    thing = getattr(values, "cat", values)
+    if not (hasattr(thing, "categories") and hasattr(thing, "codes")):
+        return None
+    codes = np.asarray(thing.codes)
+    if (codes < 0).any():
+        raise ValueError(f"{name} must not be missing, as at index {int((codes < 0).argmax())}")
+    present, index = np.unique(codes, return_inverse=True)
+    return np.asarray(thing.categories)[present], index
+
+
+def _plain_labels(values: Any, name: str) -> np.ndarray:
+    """Labels as an array of numbers, booleans or text, where they are one of these as objects."""
+    labels = np.asarray(values)
+    if labels.dtype.kind == "S":
+        return np.char.decode(labels, "utf-8", "replace")
+    if labels.dtype.kind == "T":
+        labels = labels.astype(object)
+    if labels.dtype.kind != "O":
+        return labels
+    for index, label in enumerate(labels.flat):
+        missing = label is None or (isinstance(label, float) and label != label)
+        if missing or type(label).__name__ in ("NAType", "NaTType"):
+            raise ValueError(f"{name} must not be missing, got {label} at index {index}")
+    kinds = ((str, str), (bool, bool), (numbers.Integral, np.int64), (numbers.Real, np.float64))
+    for kind, dtype in kinds:
+        if all(isinstance(label, kind) for label in labels.flat):
+            return labels.astype(dtype)
+    types = sorted({type(label).__name__ for label in labels.flat})
+    raise TypeError(f"{name} must be of one kind, numbers or text, got {', '.join(types)}")
 
 
 def class_masses(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from geomot._constants import (
     MASS_SUM_ROUNDING,
     MASS_SUM_TOLERANCE,
     MAX_THREADS,
+    TRANSPOSED_COLUMNS,
+    TRANSPOSED_ROWS,
     WEIGHT_LIMIT,
 )
 from geomot._pairs import two_sum
@@ -41,6 +44,7 @@ __all__ = [
     "as_vector",
     "as_weights",
     "check_single",
+    "warn_if_transposed",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -154,6 +158,31 @@ def as_points(
         raise ValueError(f"{name} must hold at least one point, got shape {points.shape}")
     _check_range(points, name, COORDINATE_LIMIT)
     return points
+
+
+def warn_if_transposed(points: FloatArray, name: str) -> None:
+    """Warn of points that are probably the columns of an array, not its rows.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+        What `as_points` returned.
+    name : str
+        The argument's name, for the message.
+
+    Warns
+    -----
+    UserWarning
+        If there are at most 3 points in at least 100 dimensions.
+    """
+    n, d = points.shape
+    if n <= TRANSPOSED_ROWS and d >= TRANSPOSED_COLUMNS:
+        warnings.warn(
+            f"{name} has shape {(n, d)}, which means {n} points in {d} dimensions: pass {name}.T "
+            f"if it holds the coordinates of {d} points",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def as_samples(

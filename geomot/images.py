@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from geomot._arrays import npz_members, read_npy, read_npz
+from geomot._text import open_text, readable
 from geomot._validation import as_count, as_path
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0
 # Images with large plain parts may unpack to this many times the size of their file.
 _UNPACKED_RATIO = 200
 _UNPACKED_ALLOWANCE = 2**28
+
+# A number and a separator: the row of a table, not a label.
+_COUNTED = re.compile(r"\s*\d+\s*[,;\t]")
 
 _CHANNELS = (1, 3, 4)
 
@@ -155,8 +159,9 @@ def load_labels(path: str | os.PathLike[str]) -> np.ndarray:
     Parameters
     ----------
     path : str or path-like
-        An npy file, an npz file of one array or with one named labels or y, an idx file (packed by
-        gzip or not), or a text file of one label per line.
+        An npy file, an npz file of one array or with one named labels or y, an idx file, or a text
+        file of one label per line (UTF-8 or UTF-16, quoted or not). Text and idx files may be
+        packed by gzip.
 
     Returns
     -------
@@ -174,7 +179,7 @@ def load_labels(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         with open(name, "rb") as file:
             kind = _kind(file.read(4))
-        if kind is None:
+        if kind is None or (kind == "gz" and not _packs_idx(name)):
             labels = _text_labels(name)
         else:
             labels = _read_array(name, kind, "labels")
@@ -260,7 +265,7 @@ def _read_file(path: str, array: str | None) -> tuple[np.ndarray, np.ndarray | N
     with open(path, "rb") as file:
         kind = _kind(file.read(4))
     if array is not None and kind != "npz":
-        raise ValueError("it is no npz file, of which an array could be chosen")
+        raise ValueError("array applies only to npz files")
     if kind is None:
         raise ValueError(
             "it is neither an npy, npz or idx file nor a folder of pictures "
@@ -336,16 +341,16 @@ def _read_idx(file: IO[bytes] | gzip.GzipFile, allowed: int) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
+def _packs_idx(path: str) -> bool:
+    with gzip.open(path) as file:
+        return _kind(file.read(4)) == "idx"
+
+
 def _text_labels(path: str) -> np.ndarray:
-    with open(path, encoding="utf-8-sig") as file:
-        try:
-            words = [word for line in file if (word := line.strip())]
-        except UnicodeDecodeError:
-            raise ValueError(
-                "it is neither an npy, npz or idx file nor text (pickles are never loaded)"
-            ) from None
-    if not all(word.isprintable() for word in words):
-        raise ValueError("it is neither an npy, npz or idx file nor text")
+    with open_text(path) as file:
+        words = [word for line in file if (word := readable(line).strip('"'))]
+    if words and all(_COUNTED.match(word) for word in words):
+        raise ValueError("it must hold one label per line, and has several columns")
     return _numbered(words)
 
 
@@ -367,9 +372,9 @@ def _as_labels(labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind == "U":
         return labels
     if labels.dtype.kind == "f" and not (labels == np.rint(labels)).all():
-        raise ValueError("labels must be whole numbers or text, got broken numbers")
+        raise ValueError("labels must be integers or strings, got non-integer numbers")
     if labels.dtype.kind not in "fiub":
-        raise ValueError(f"labels must be whole numbers or text, got dtype {labels.dtype}")
+        raise ValueError(f"labels must be integers or strings, got dtype {labels.dtype}")
     return labels.astype(np.int64)
 
 

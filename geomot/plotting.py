@@ -18,12 +18,15 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import LightSource, Normalize, to_rgba, to_rgba_array
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
 from geomot import potentials
+from geomot._data import as_classes
+from geomot._palette import spread_colours
 from geomot._validation import as_count, as_points, as_real_array, as_vector
 from geomot.estimate import sampling_floor
 
@@ -87,7 +90,13 @@ _POTENTIAL = {False: r"$u(x)$", True: r"$u(x) - \langle x, \bar y\rangle$"}
 _MOST_LABELS = 20
 
 # Integers with more distinct values than the longest palette are treated as numbers.
-_MAX_CLASSES = len(_TOL_MUTED)
+_MOST_INTEGERS = len(_TOL_MUTED)
+
+# Classes that have colours.
+_MOST_CLASSES = 256
+
+# Letters of a name in a legend of one or two columns; more of either would squeeze the figure.
+_LEGEND_LETTERS = (24, 14)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -116,8 +125,9 @@ def power_diagram(
         What to draw.
     values : None, "weights", "masses", "costs" or array_like of shape (n,)
         One value per site, shown as the colour of its cell. Floats are numbers, with a colour
-        bar; text, booleans, and integers with up to ten distinct values are classes, with a
-        legend.
+        bar; text, booleans, categories of pandas (in their order), and integers with up to ten
+        distinct values are classes, with a legend. Of more classes than fit, the legend names
+        those of most sites.
     sites : bool, default True
         Mark the sites that lie inside the frame.
     triangulation : bool, default False
@@ -679,20 +689,27 @@ def image_grid(
 def class_colors(n: int) -> list[str]:
     """Return colours for classes that readers with colour blindness can tell apart.
 
+    From the eleventh on, each colour is as far as can be from those before it: with more than some
+    twenty, it takes a careful look to tell them apart.
+
     Parameters
     ----------
     n : int
-        Number of classes, at most ten.
+        Number of classes, at most 256.
 
     Returns
     -------
     list of str
-        Hexadecimal colours.
+        Hexadecimal colours, all different.
     """
     n = as_count(n, "n", 0)
-    if n > _MAX_CLASSES:
-        raise ValueError(f"n must be at most {_MAX_CLASSES}, got {n}")
-    return list((_OKABE_ITO if n <= len(_OKABE_ITO) else _TOL_MUTED)[:n])
+    if n > _MOST_CLASSES:
+        raise ValueError(f"n must be at most {_MOST_CLASSES}, got {n}")
+    if n <= len(_OKABE_ITO):
+        return list(_OKABE_ITO[:n])
+    if n <= len(_TOL_MUTED):
+        return list(_TOL_MUTED[:n])
+    return list(spread_colours(_TOL_MUTED, n))
 
 
 def permutation(
@@ -993,16 +1010,20 @@ class _Colours:
                 positive = diagram.masses[diagram.masses > 0]
                 norm = "log" if positive.max() > 100 * positive.min() else None
             values = getattr(diagram, values)
+        classes = as_classes(values, n, "values", _MOST_INTEGERS)
+        if classes is not None:
+            self.classes, self.index = classes
+            if len(self.classes) > _MOST_CLASSES:
+                raise ValueError(
+                    f"values must have at most {_MOST_CLASSES} classes, got {len(self.classes)}"
+                )
+            self.palette = to_rgba_array(class_colors(len(self.classes)))
+            return
         array = np.asarray(values)
-        if array.dtype.kind in "biuSU":
-            if array.shape != (n,):
-                raise ValueError(f"values must have shape ({n},), got {array.shape}")
-            classes, index = np.unique(array, return_inverse=True)
-            if len(classes) <= _MAX_CLASSES:
-                self.classes, self.index = classes, index
-                self.palette = to_rgba_array(class_colors(len(classes)))
-                return
-        self.values = as_vector(values, n, "values")
+        # Numbers as objects; all else has been refused or is a class.
+        self.values = as_vector(
+            array.astype(float) if array.dtype == object else array, n, "values"
+        )
         shown = self.values[diagram.masses > 0]
         self.mappable = mpl.cm.ScalarMappable(cmap=cmap)
         self.mappable.set_norm(_flat_norm(shown) if norm is None else norm)
@@ -1028,20 +1049,53 @@ class _Colours:
         if self.classes is None:
             _colorbar(ax, self.mappable if collection is None else collection, self.label or "")
             return
+        size = "small" if len(self.classes) <= _legend_rows(ax, "small") else "x-small"
+        rows = _legend_rows(ax, size)
+        named, rest = self._named(len(_LEGEND_LETTERS) * rows)
+        columns = -(-(len(named) + (rest > 0)) // rows)
         handles = [
-            Line2D([], [], linestyle="", marker="o", markersize=6, color=colour, label=str(name))
-            for name, colour in zip(self.classes, self.palette, strict=True)
+            Line2D([], [], linestyle="", marker="o", markersize=6, color=self.palette[k])
+            for k in named
         ]
+        labels = [_shortened(str(self.classes[k]), _LEGEND_LETTERS[columns - 1]) for k in named]
+        if rest:
+            handles.append(Line2D([], [], linestyle=""))
+            labels.append(f"and {rest} more")
         ax.legend(
-            handles=handles,
+            handles,
+            labels,
             title=self.label,
             loc="center left",
             bbox_to_anchor=(1.1 if hasattr(ax, "get_zlim") else 1.0, 0.5),
+            ncols=columns,
             frameon=False,
             handletextpad=0.2,
-            fontsize="small",
+            columnspacing=0.8,
+            fontsize=size,
             title_fontsize="small",
         )
+
+    def _named(self, most: int) -> tuple[np.ndarray, int]:
+        """The classes that a legend of so many entries names, and how many others there are."""
+        count = len(self.classes)
+        if count <= most:
+            return np.arange(count), 0
+        sizes = np.bincount(self.index, minlength=count)
+        largest = np.argsort(-sizes, kind="stable")[: most - 1]
+        return np.sort(largest), count - len(largest)
+
+
+def _legend_rows(ax: Axes, size: str) -> int:
+    """Entries of a legend below each other that are not higher than the axes."""
+    height = 72.0 * ax.figure.get_size_inches()[1] * ax.get_position().height
+    entry = 1.5 * FontProperties(size=size).get_size_in_points()
+    return max(int(height / entry) - 1, 4)
+
+
+def _shortened(name: str, letters: int) -> str:
+    # A leading underscore would hide the entry.
+    name = " ".join(name.split()).lstrip("_") or name
+    return name if len(name) <= letters else name[: letters - 1].rstrip() + "\u2026"
 
 
 def _flattened(sites: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:

@@ -29,6 +29,7 @@ from geomot._validation import (
     as_threads,
     as_tolerance,
     as_weights,
+    warn_if_transposed,
 )
 from geomot.backend import Backend, CoreBackend
 from geomot.errors import ConvergenceError, ConvergenceWarning
@@ -89,9 +90,11 @@ def solve(
     target_masses : array_like of shape (n,), optional
         Non-negative masses of sum 1; equal ones by default. A site of mass zero gets a finite
         weight and an empty cell.
-    source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
+    source : Source, array_like of shape (m, 2), or sampler, optional
         The source measure on R^d; an array holds the vertices of a convex polygon, for the uniform
-        measure on it. The unit box by default.
+        measure on it. A sampler is an object with a method ``sample(n, rng)``, or one of
+        scikit-learn, scipy.stats or torch.distributions (see `geomot.sources.WrappedSource`). The
+        unit box by default.
     method : {"auto", "quantile", "newton", "montecarlo"}
         "auto" is exact where the source has exact diagrams.
     tol : float, optional
@@ -159,8 +162,11 @@ def solve(
         When the tolerance is not reached. The message names the worst site; the solution's `status`
         says why: "max_iter", "precision" (the errors that are left are rounding), "stalled" (no
         step improves the masses, though rounding does not explain the errors), "stopped" (by the
-        callback) or "atoms" (points of a source on the line hold too much mass). Monte Carlo also
-        warns when its first samples show that the solve will take minutes, and says how many.
+        callback) or "atoms" (points of a source on the line hold too much mass).
+    UserWarning
+        If there are at most 3 sites in at least 100 dimensions: `sites` is probably transposed. In
+        Monte Carlo, if its first steps show that the solve will take minutes, and if
+        `initial_weights` are too bad to start from.
 
     Examples
     --------
@@ -181,6 +187,7 @@ def solve(
     (True, True)
     """
     y = as_points(sites, "sites")
+    warn_if_transposed(y, "sites")
     nu = as_masses(target_masses, len(y), "target_masses", normalize=normalize)
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")

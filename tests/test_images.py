@@ -148,6 +148,10 @@ def test_idx_with_labels(tmp_path):
         (lambda f: np.savez(f, y=[3, 1], images=np.zeros((2, 3, 3))), [3, 1]),
         (lambda f: f.write(b"3\n1\n\n4\n"), [3, 1, 4]),
         (lambda f: f.write("\ufeffcoat\nÄrmel\n".encode()), ["coat", "Ärmel"]),
+        (lambda f: f.write("coat\nÄrmel\n".encode("utf-16")), ["coat", "Ärmel"]),
+        (lambda f: f.write("coat\nÄrmel\n".encode("cp1252")), ["coat", "Ärmel"]),
+        (lambda f: f.write(gzip.compress(b"3\n1\n")), [3, 1]),
+        (lambda f: f.write(b'"Rio, Brazil"\r\n"York, UK"\r\n'), ["Rio, Brazil", "York, UK"]),
     ],
 )
 def test_labels(tmp_path, write, expected):
@@ -261,6 +265,12 @@ def test_bad_arrays(tmp_path, array, message):
         assert str(caught.value).startswith(str(tmp_path / name))
 
 
+def test_a_table_is_no_list_of_labels(tmp_path):
+    (tmp_path / "labels.csv").write_text("0,shirt\n1,coat\n2,shirt\n")  # pandas, with its index
+    with pytest.raises(ValueError, match="one label per line, and has several columns"):
+        load_labels(tmp_path / "labels.csv")
+
+
 class Trap:
     def __reduce__(self):
         return (open, ("sprung", "w"))
@@ -288,7 +298,7 @@ def bad_files():
             gzip.compress(bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9)),
             "for which it is too short",
         ),
-        "gzip of else": (gzip.compress(b"hello"), "no idx file"),
+        "gzip of else": (gzip.compress(b"hello\0"), "no idx file"),
         "short npy": (b"\x93NUMPY\x01\x00", "EOF"),
         "huge npy": (huge + bytes(64), "mmap length is greater than file size"),
         "short zip": (b"PK\x03\x04hello", "not a zip file"),
@@ -349,7 +359,7 @@ def test_bad_archives(tmp_path):
     with pytest.raises(ValueError, match="array labels has 2 labels for 5 images"):
         load_images(file)
     np.save(tmp_path / "a.npy", BYTES)
-    with pytest.raises(ValueError, match="no npz file"):
+    with pytest.raises(ValueError, match="array applies only to npz files"):
         load_images(tmp_path / "a.npy", array="a")
 
 
