@@ -385,8 +385,12 @@ def test_rows_that_are_counted_without_a_name(folder, capsys):
         rows = "".join(f"{start + k},0.{k + 1},0.5\n" for k in range(4))
         Path("points.csv").write_text(rows)
         line = complaint(capsys, "fit", "points.csv", "-o", "map.npz")
-        assert f"column 1 counts the rows from {start}, like an index" in line
+        assert f"column 1 numbers the rows from {start}, like an index" in line
         assert "--columns 2,3, or leave out with --drop 1" in line
+    Path("points.csv").write_text("103,0.5\n101,0.25\n102,0.75\n")  # shuffled
+    assert "numbers the rows from 101" in complaint(capsys, "fit", "points.csv", "-o", "map.npz")
+    Path("points.csv").write_text("".join(f"{k},{k * k}\n" for k in range(10)))
+    assert "numbers the rows from 0" in complaint(capsys, "fit", "points.csv", "-o", "map.npz")
     # Whole numbers may be places; two rows count by chance; names say what numbers are.
     for text in ("0,5\n1,7\n2,8\n", "0,0.5\n1,0.25\n", "t,x\n0,0.5\n1,0.25\n2,0.75\n"):
         Path("points.csv").write_text(text)

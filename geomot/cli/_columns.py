@@ -26,6 +26,11 @@ _NO_NAME = re.compile(r"(unnamed: \d+)?", re.I)  # pandas reads an empty name as
 # Names that a shell and --columns take as they are.
 _PLAIN = re.compile(r"[\w.+-]+")
 
+# A first column without a name is an index if it numbers at least this many rows: in any order if
+# other columns hold broken numbers, and else in order, as whole numbers may be coordinates.
+_FEW_ROWS = 3
+_MANY_ROWS = 10
+
 _MOST_NAMES = 20
 _MOST_PROBLEMS = 3
 _MOST_SPELT = 8
@@ -178,12 +183,15 @@ def _indices(values: np.ndarray, columns: list[int], table: Table) -> dict[int, 
             if whole[k] and _INDEX_NAME.fullmatch(table.names[column])
         }
     # Without names: of text only, as arrays are made on purpose.
-    if isinstance(table, ArrayTable) or columns[0] != 0 or len(values) < 3 or whole.all():
+    if isinstance(table, ArrayTable) or columns[0] != 0 or not whole[0]:
         return {}
-    first = values[0, 0]
-    if first not in (0.0, 1.0) or (values[:, 0] != np.arange(len(values)) + first).any():
-        return {}
-    return {0: f"counts the rows from {int(first)}, like an index"}
+    n, first = len(values), values[:, 0]
+    steps = first.min() + np.arange(n)
+    if whole[1:].any():
+        numbered = n >= _MANY_ROWS and steps[0] in (0.0, 1.0) and np.array_equal(first, steps)
+    else:
+        numbered = n >= _FEW_ROWS and np.array_equal(np.sort(first), steps)
+    return {0: f"numbers the rows from {int(steps[0])}, like an index"} if numbered else {}
 
 
 def _complaint(table: Table, problems: dict[int, str], rest: list[int], choice: bool) -> str:

@@ -392,19 +392,24 @@ def _is_header(path: str, first: list[str], body: list[_Row]) -> tuple[bool, boo
         # Beside text, whole numbers above broken ones may be names, such as years.
         body_whole = any(any(w) for w, here in zip(whole, numeric, strict=True) if here)
         return False, not all(numeric) and not body_whole
-    return _is_counted_header(path, first, whole)
+    return _is_counted_header(path, first, columns, whole)
 
 
-def _is_counted_header(path: str, first: list[str], whole: list[list[bool]]) -> tuple[bool, bool]:
+def _is_counted_header(
+    path: str, first: list[str], columns: list[list[str]], whole: list[list[bool]]
+) -> tuple[bool, bool]:
     """Judge the row 0,1,2,... above columns of numbers: pandas' names, or a point.
 
     pandas writes all numbers of a column with decimals or none of them.
     """
     if any(any(column) and not all(column) for column in whole):
         return False, False
+    if len(first) == 1 and all(whole[0]):
+        # An ascending list may well start with 0.
+        numbers = [int(word) for word in columns[0] if word]
+        return False, numbers != sorted(numbers)
     if any(map(any, whole)) or len(first) == 1:
-        # A list of whole numbers that starts with 0 is common, a column of the name 0 is not.
-        return False, len(first) > 1 or not any(whole[0])
+        return False, True
     warnings.warn(
         f"{path}: the first row, {','.join(first)}, was read as a header: add --no-header "
         "if it is a point",
