@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from importlib.util import find_spec
 
@@ -71,6 +72,22 @@ def test_arrays_of_points(folder, capsys):
         argv = ["compare", "--data", name, "--methods", "TrainingData", "--samples", "10"]
         assert main([*argv, "--no-figures"]) == 0
         assert "30 points in 3 dimensions" in capsys.readouterr().out
+
+
+def test_columns_of_own_data(folder, capsys):
+    rows = "".join(f"place {k};{k * k % 17},5;{k * k % 13},5;{k}\n" for k in range(30))
+    with gzip.open("cities.csv.gz", "wt") as file:
+        file.write("name;lon;lat;people\n" + rows)
+    argv = ["--data", "cities.csv.gz", "--decimal", ",", "--methods", "TrainingData"]
+    for options in (["--columns", "lon,lat"], ["--drop", "name,people"]):
+        assert main(["compare", *argv, *options, "--samples", "10", "--no-figures"]) == 0
+        assert "30 points in 2 dimensions" in capsys.readouterr().out
+    line = complaint(capsys, argv)
+    assert "column name holds text" in line and "--columns lon,lat,people" in line
+    np.save("images.npy", np.zeros((5, 8, 8)))
+    line = complaint(capsys, ["--data", "images.npy", "--columns", "1", "--methods", MAPS])
+    assert "--columns goes with points, and --data holds images" in line
+    assert "--drop goes with --data" in complaint(capsys, ["E1", "--drop", "name"])
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")

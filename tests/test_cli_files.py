@@ -631,3 +631,31 @@ def test_advice_is_in_the_words_of_the_command_line(folder, capsys, options, wor
     line = complaint(capsys, "fit", "a.csv", "-o", "map.npz", *columns, *options)
     assert words in line
     assert "=" not in line
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (
+            ["plot", "map.npz", "-o", "a.png", "--kind", "map", "--samples", "-1"],
+            "--samples must be",
+        ),
+        (
+            ["generate", "a.npz", "-o", "out", "--no-torch"],
+            "choose the array of the images with --ar",
+        ),
+        (
+            ["generate", "b.npy", "-o", "out", "--array", "x", "--no-torch"],
+            "b.npy: --array applies",
+        ),
+        (
+            ["generate", "b.npy", "-o", "out", "--size", "3"],
+            "--size applies to folders of pictures",
+        ),
+    ],
+)
+def test_advice_of_other_commands(folder, capsys, argv, words):
+    geomot.solve([[0.25, 0.5], [0.75, 0.5]]).save("map.npz")
+    np.savez("a.npz", one=np.zeros((5, 8, 8)), two=np.zeros((5, 8, 8)))
+    np.save("b.npy", np.zeros((5, 8, 8)))
+    assert words in complaint(capsys, *argv)

@@ -24,6 +24,7 @@ from geomot.cli._shared import (
     BadInput,
     Parser,
     complain,
+    in_options,
     warn,
 )
 from geomot.distributed import DistributedError
@@ -74,8 +75,10 @@ def _run(name: str, args: argparse.Namespace) -> int:
         return complain(name, "not enough memory", EXIT_BAD_INPUT)
     except DistributedError as error:
         return complain(name, str(error), EXIT_LOST)
-    except (BadInput, ValueError, TypeError, ImportError) as error:
+    except BadInput as error:
         return complain(name, str(error), EXIT_BAD_INPUT)
+    except (ValueError, TypeError, ImportError) as error:
+        return complain(name, in_options(str(error), args.command), EXIT_BAD_INPUT)
 
 
 def _build_parser() -> Parser:

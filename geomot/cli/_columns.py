@@ -36,17 +36,17 @@ _MOST_PROBLEMS = 3
 _MOST_SPELT = 8
 
 
-def add_table_options(parser: argparse.ArgumentParser, what: str) -> None:
+def add_table_options(parser: argparse.ArgumentParser, title: str) -> None:
     """Add the options that say how a file holds a table.
 
     Parameters
     ----------
     parser : ArgumentParser
         The command's.
-    what : str
-        What the rows are.
+    title : str
+        The title of these options.
     """
-    group = parser.add_argument_group("how FILE holds the " + what)
+    group = parser.add_argument_group(title)
     columns = group.add_mutually_exclusive_group()
     columns.add_argument(
         "--columns",

@@ -71,30 +71,57 @@ def warn(name: str, message: str) -> None:
 
 # What Python calls the options, and advice that only Python can follow.
 _OPTIONS = {
-    "target_masses": "--masses",
-    "max_iter": "--max-iter",
-    "tol": "--tol",
-    "threads": "--threads",
-    "method": "--method",
-    "source": "--domain",
+    "array": "--array",
+    "class_weight": "--class-weight",
     "device": "--device",
+    "epochs": "--epochs",
+    "latent_dim": "--latent-dim",
+    "max_iter": "--max-iter",
+    "max_seconds": "--seconds",
+    "max_steps": "--steps",
+    "method": "--method",
+    "methods": "--methods",
     "random_state": "--seed",
+    "samples": "--samples",
+    "size": "--size",
+    "source": "--domain",
+    "target_masses": "--masses",
+    "threads": "--threads",
+    "tol": "--tol",
+    "tv_tol": "--tv-tol",
+    "values": "--color",
 }
+_OF_ONE_COMMAND = {"source": "fit", "values": "plot"}
 _ADVICE = (
     ("divide by the sum, or pass normalize=True", "add --normalize to divide by the sum"),
     ('method="montecarlo"', "--method montecarlo"),
     ("distributed must be False for method", "torchrun does not apply to --method"),
+    ("choose the array that holds the images:", "choose the array of the images with --array:"),
+    ("(a given size scales them)", "(--size scales them)"),
 )
 
 
-def in_options(message: str) -> str:
-    """Return a message of the library in the words of the command line."""
+def in_options(message: str, command: str) -> str:
+    """Return a message of the library in the words of a command.
+
+    Parameters
+    ----------
+    message : str
+        What an exception says.
+    command : str
+        The command.
+
+    Returns
+    -------
+    str
+    """
     for python, option in _ADVICE:
         message = message.replace(python, option)
-    argument = re.match(r"(\w+) must\b", message)
-    if argument and argument[1] in _OPTIONS:
-        message = _OPTIONS[argument[1]] + message[argument.end(1) :]
-    return message
+    argument = re.search(r"(?:^|: )(\w+) (?:must|applies)\b", message)
+    if argument is None or _OF_ONE_COMMAND.get(argument[1], command) != command:
+        return message
+    option = _OPTIONS.get(argument[1], argument[1])
+    return message[: argument.start(1)] + option + message[argument.end(1) :]
 
 
 def refuse_overwriting(outputs: Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:

@@ -102,7 +102,7 @@ def add(commands: Any) -> None:
     )
     compare.add_argument("--no-figures", action="store_true", help="write the tables only")
     compare.add_argument("--list", action="store_true", help="list experiments and methods")
-    add_table_options(compare, "points of --data")
+    add_table_options(compare, "reading points of --data")
     compare.set_defaults(run=_run)
 
 

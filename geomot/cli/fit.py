@@ -19,7 +19,6 @@ from geomot.cli._shared import (
     check_seed,
     complain,
     describe_error,
-    in_options,
     one_sided,
     refuse_overwriting,
 )
@@ -81,7 +80,7 @@ def add(commands: Any) -> None:
         default="samples",
         help="what to split across torchrun processes (samples)",
     )
-    add_table_options(fit, "sites")
+    add_table_options(fit, "reading FILE")
     fit.set_defaults(run=_run)
 
 
@@ -138,24 +137,21 @@ def _solve(
     with warnings.catch_warnings():
         # The exit code and the last line say it already.
         warnings.simplefilter("ignore", geomot.ConvergenceWarning)
-        try:
-            return geomot.solve(
-                sites,
-                masses,
-                source,
-                method=args.method,
-                tol=args.tol,
-                max_iter=args.max_iter,
-                threads=args.threads,
-                random_state=args.seed,
-                normalize=args.normalize,
-                progress=sys.stderr.isatty(),
-                checkpoint=args.checkpoint,
-                device=args.device,
-                distributed=distributed,
-            )
-        except (ValueError, TypeError) as error:
-            raise BadInput(in_options(str(error))) from None
+        return geomot.solve(
+            sites,
+            masses,
+            source,
+            method=args.method,
+            tol=args.tol,
+            max_iter=args.max_iter,
+            threads=args.threads,
+            random_state=args.seed,
+            normalize=args.normalize,
+            progress=sys.stderr.isatty(),
+            checkpoint=args.checkpoint,
+            device=args.device,
+            distributed=distributed,
+        )
 
 
 def _outcome(solution: Solution) -> str:
