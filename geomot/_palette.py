@@ -1,4 +1,4 @@
-"""Colours for many classes, as far apart as can be."""
+"""Colours for many classes, as far apart as possible."""
 
 from __future__ import annotations
 

@@ -429,7 +429,7 @@ def test_nearest_of_many(monkeypatch, planar):
         ((np.zeros(5),), "X must have shape"),
         ((np.ones((5, 64)),), "the codes of X must not be all equal"),
         ((BYTES, LABELS[:-1]), r"y must hold numbers or text, of shape \(300,\)"),
-        ((BYTES, LABELS.astype(object)), "y must hold numbers or text"),
+        ((BYTES, LABELS.astype(complex)), "y must hold numbers or text"),
         ((BYTES, None, np.ones(299)), r"sample_weight must have shape \(300,\)"),
         ((BYTES, None, -np.ones(300)), "sample_weight must not be negative"),
         ((BYTES, None, None, "balanced"), "class_weight needs labels: fit must be given y"),
