@@ -689,8 +689,8 @@ def image_grid(
 def class_colors(n: int) -> list[str]:
     """Return colours for classes that readers with colour blindness can tell apart.
 
-    From the eleventh on, each colour is as far as can be from those before it: with more than some
-    twenty, it takes a careful look to tell them apart.
+    From the eleventh on, each colour is as far as possible from the ones before it. More than about
+    twenty are hard to tell apart.
 
     Parameters
     ----------
