@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,7 +133,7 @@ def read_array(
     -------
     ndarray
     """
-    try:
+    with _named(path):
         if kind_of(path) == "npy":
             _refuse_array(path, array)
             return read_npy(path)
@@ -147,17 +148,26 @@ def read_array(
         if array not in members:
             raise BadInput(f"{path}: there is no array {array}, only: {names}")
         return read_npz(path, array, members[array], _UNPACKED_RATIO)
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise BadInput(f"{path}: {error}") from None
 
 
 def array_names(path: str) -> list[str]:
     """Return the names of the arrays of an npz file; none of any other file."""
     if not os.path.isfile(path) or kind_of(path) != "npz":
         return []
-    try:
+    with _named(path):
         return list(npz_members(path))
-    except zipfile.BadZipFile as error:
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Put the file's name before what is said of a damaged archive."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise BadInput(f"{path}: {error.strerror}") from None  # of a position outside the file
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise BadInput(f"{path}: {error}") from None
 
 
