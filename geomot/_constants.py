@@ -56,6 +56,10 @@ FIRST_STEP = 0.5
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
+# After so many short steps in a row it is looked at whether rounding explains what is left.
+SHORT_STEP = 0.1
+MANY_SHORT_STEPS = 8
+
 # Rounding of a mass, relative to itself, and of weights hi + lo, relative to their magnitude: what
 # an error may be owed to. What the weights' does to the masses is tried so many times.
 MASS_ROUNDING = 2.0**-44
@@ -108,6 +112,8 @@ INSERTED_SHARE = 0.5
 INSERTION_ROUNDS = 4
 # From round to round: equal targets need twice the rounds, a tenth costs Newton steps.
 INSERTION_DECAY = 0.3
+# Cells that rounding keeps from being lifted stay empty at the start if they weigh no more.
+NEGLIGIBLE_START = 2.0**-40
 # Shares of the quantile start, which has no empty cell, mixed in where lifting leaves some.
 QUANTILE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 START_SEED = 0

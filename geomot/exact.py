@@ -272,5 +272,5 @@ class _Frame:
         # u' = scale u + <x, origin - scale centre>
         hi, lo = heights_from_weights(similar, *weights)
         hi, lo = weights_from_heights(sites, hi / self.scale, lo / self.scale)
-        # small numbers have fine digits
-        return _pairs.add((hi, lo), np.full_like(hi, -0.5 * (hi.min() + hi.max())))
+        # Small numbers have fine digits: those of most sites, whatever one far away has.
+        return _pairs.add((hi, lo), np.full_like(hi, -np.median(hi)))

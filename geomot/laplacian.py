@@ -101,7 +101,8 @@ class Potentials:
     Attributes
     ----------
     values : pair of ndarray of shape (n,)
-        The potentials hi, lo, whose mean is zero but for rounding.
+        The potentials hi, lo, with their median at zero: most of them are small numbers, whatever
+        a few are, and small numbers have fine digits.
     residual : float
         Euclidean norm of rhs - L x in the units given, relative to that of rhs.
     """
@@ -113,7 +114,7 @@ class Potentials:
 def solve_laplacian(
     network: Network, rhs: FloatArray, scale: FloatArray, rtol: float
 ) -> Potentials:
-    """Solve L x = rhs on vectors of mean zero.
+    """Solve L x = rhs for a right-hand side of sum zero.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def solve_laplacian(
     if x is not None:
         residual = float(np.linalg.norm(network.plain_excess(x, rhs) / scale)) / size
         if residual <= ACCEPTED_RESIDUAL:
-            return Potentials((x - x.mean(), np.zeros(network.n)), residual)
+            return Potentials((x - np.median(x), np.zeros(network.n)), residual)
     return _eliminate(network, rhs, scale, rtol, size)
 
 
@@ -189,4 +190,4 @@ def _eliminate(
         if not reached < residual:
             break
         x, residual = refined, reached
-    return Potentials(_pairs.add(x, np.full(network.n, -x[0].mean())), residual)
+    return Potentials(_pairs.add(x, np.full(network.n, -np.median(x[0]))), residual)

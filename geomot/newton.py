@@ -43,9 +43,11 @@ from geomot._constants import (
     LIFT_ROUNDS,
     LIFT_SHARE,
     LINEAR_RTOL,
+    MANY_SHORT_STEPS,
     MASS_ROUNDING,
     MIN_STEP,
     ROUNDING_TRIALS,
+    SHORT_STEP,
     WEIGHT_ROUNDING,
 )
 from geomot._pairs import Pair
@@ -197,7 +199,7 @@ def newton(
         "converged", "max_iter", "precision", "stalled" or "stopped".
     """
     iterate = start
-    n_iter = 0
+    n_iter = short = 0
     while True:
         if observe is not None and observe(iterate) is True:
             return iterate, "stopped"
@@ -211,6 +213,9 @@ def newton(
             return iterate, "precision" if exhausted else "stalled"
         iterate = following
         n_iter += 1
+        short = short + 1 if iterate.step < SHORT_STEP else 0
+        if short == MANY_SHORT_STEPS and iterate.at_rounding(tol):
+            return iterate, "precision"
 
 
 def _step(iterate: Iterate) -> tuple[Iterate | None, float]:

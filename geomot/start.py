@@ -24,6 +24,7 @@ from geomot._constants import (
     LEVEL_RATIO,
     LEVEL_RATIO_WIDE,
     MAX_COARSE_ITER,
+    NEGLIGIBLE_START,
     QUANTILE_SHARES,
     START_SEED,
     VERY_WIDE_MASSES,
@@ -114,12 +115,12 @@ def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
 
 
 def make_valid(iterate: Iterate) -> Iterate:
-    """Return weights near the given ones under which no cell is empty, with their diagram."""
+    """Return weights near the given ones under which no cell that counts is empty, and the diagram."""
     problem, step = iterate.problem, iterate.step
     lifted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
     iterate = lift_cells(iterate, lifted, INSERTION_ROUNDS, INSERTION_DECAY)
-    if not iterate.diagram.empty.any():
-        return iterate
+    if problem.masses[iterate.diagram.empty].sum() <= NEGLIGIBLE_START:
+        return iterate  # what is so light may wait for a step to lift it: the others are near
     # Touching cells belong to a convex potential, and a strictly convex one added leaves none
     # empty; larger shares serve where rounding blurs that.
     iterate = lift_cells(iterate, np.zeros(len(problem)), 1, 1.0)
