@@ -117,6 +117,8 @@ NEGLIGIBLE_START = 2.0**-40
 # Shares of the quantile start, which has no empty cell, mixed in where lifting leaves some.
 QUANTILE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 START_SEED = 0
+# Cells of a start that have less than this share of their mass are lifted like empty ones.
+START_FLOOR = 1e-8
 
 # Allowance for rounding in the certified bracket, relative to the cost: cells keep 1e-12.
 CERTIFICATE_ROUNDING = 1e-12

@@ -284,7 +284,7 @@ def lift_cells(
     rounds: int,
     decay: float,
     least: float = 0.0,
-    floor: float = 0.0,
+    floor: float | FloatArray = 0.0,
 ) -> Iterate:
     """Raise the weights of cells that are empty, or smaller than a floor, to their target masses.
 

@@ -26,6 +26,7 @@ from geomot._constants import (
     MAX_COARSE_ITER,
     NEGLIGIBLE_START,
     QUANTILE_SHARES,
+    START_FLOOR,
     START_SEED,
     VERY_WIDE_MASSES,
     VORONOI_ERROR,
@@ -58,12 +59,12 @@ def insertion_start(problem: Problem) -> Iterate:
     # sorted positions keep the order along the curve
     levels = [np.sort(by_mass[:size]) for size in _level_sizes(problem.masses)]
     level = _restrict(problem, levels[0])
-    start = make_valid(level.evaluate(quantile_weights(level)))
+    start = make_valid(level.evaluate(quantile_weights(level)), START_FLOOR)
     for members, finer in itertools.pairwise(levels):
         coarse, _ = newton(start, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
         level = _restrict(problem, finer)
         weights = _insert(level, np.searchsorted(finer, members), coarse)
-        start = make_valid(level.evaluate(weights))
+        start = make_valid(level.evaluate(weights), START_FLOOR)
     return start
 
 
@@ -114,11 +115,16 @@ def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
     return hi, lo
 
 
-def make_valid(iterate: Iterate) -> Iterate:
-    """Return weights near the given ones under which no cell that counts is empty, and the diagram."""
+def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
+    """Return weights near the given ones under which no cell that counts is empty.
+
+    Cells with less than the share `floor` of their mass are lifted as well.
+    """
     problem, step = iterate.problem, iterate.step
     lifted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
-    iterate = lift_cells(iterate, lifted, INSERTION_ROUNDS, INSERTION_DECAY)
+    iterate = lift_cells(
+        iterate, lifted, INSERTION_ROUNDS, INSERTION_DECAY, floor=floor * problem.masses
+    )
     if problem.masses[iterate.diagram.empty].sum() <= NEGLIGIBLE_START:
         return iterate  # what is so light may wait for a step to lift it: the others are near
     # Touching cells belong to a convex potential, and a strictly convex one added leaves none
