@@ -24,6 +24,8 @@ from typing import IO, Any, TypeVar
 import numpy as np
 
 from geomot._constants import STORED_HEADER_LIMIT, STORED_INDEX_LIMIT
+from geomot._saving import replacing
+from geomot._validation import as_path
 
 __all__ = ["DTYPES", "as_number", "pop_prefixed", "read", "write"]
 
@@ -62,8 +64,8 @@ def write(
     Parameters
     ----------
     path : str or path-like
-        The file, exactly as named. It is replaced in one step when the new one is complete; the
-        same content always gives the same bytes.
+        The file, exactly as named. It is replaced in one step when the new one is complete and on
+        the disk; the same content always gives the same bytes.
     format : str
         The kind of file, such as ``"geomot-solution"``.
     version : int
@@ -78,9 +80,9 @@ def write(
     Raises
     ------
     TypeError
-        If `path` is no path, or an array or the header is of a kind that files do not hold.
+        If `path` is not a path, or an array or the header is of a kind that files do not hold.
     ValueError
-        If `path` names something that is no regular file, or the header or the index of the
+        If `path` names something that is not a regular file, or the header or the index of the
         arrays is so large that `read` would refuse it.
     OSError
         If the file cannot be written.
@@ -98,19 +100,8 @@ def write(
     if sum(_ENTRY_SIZE + len(name) for name in names) > STORED_INDEX_LIMIT:
         raise ValueError(f"arrays must be fewer, got {len(arrays)}")
 
-    target = os.path.realpath(_as_path(path))
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise ValueError(f"path must name a regular file, got {target}")
-    partial = os.path.join(
-        os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.partial"
-    )
-    try:
-        with open(partial, "wb") as file:
-            _write_members(file, text, little)
-        os.replace(partial, target)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with replacing(path) as file:
+        _write_members(file, text, little)
 
 
 def read(
@@ -148,14 +139,14 @@ def read(
     Raises
     ------
     TypeError
-        If `path` is no path.
+        If `path` is not a path.
     ValueError
         If the file is not a complete, undamaged one of this format and version. The message
         names the path.
     OSError
         If the file cannot be opened.
     """
-    name = _as_path(path)
+    name = as_path(path)
     with open(name, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError(f"path must name a regular file, got {name}")
@@ -215,12 +206,6 @@ def as_number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
         raise ValueError(f"{name} must be a number, got {value!r}")
     return float(value)
-
-
-def _as_path(path: Any) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a string or path, got {type(path).__name__}")
-    return os.fsdecode(path)
 
 
 def _as_storable(name: str, array: Any) -> np.ndarray:

@@ -31,6 +31,10 @@ MAX_THREADS = 256
 STORED_INDEX_LIMIT = 2**14
 STORED_HEADER_LIMIT = 2**14
 
+# Seconds without writing after which an unfinished file is that of a killed process. Files are
+# written without pauses; what may pause them, a suspended machine, is shorter or stops all others.
+STALE_SECONDS = 3600.0
+
 # ---- Newton's method; measured in the study of strategies that geomot's design rests on ----
 
 # Default bound on the relative error of a mass: quadratic convergence makes the last digits cheap.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from geomot import _archive
+from geomot._saving import put_aside, replacing_folder
 from geomot._validation import as_count, as_masses, as_path, as_points, as_samples
 from geomot.brenier import BrenierMap
 from geomot.generator import SINGULAR, Frame, LatentGenerator, map_of
@@ -29,6 +30,9 @@ VERSION = 1
 _MAIN, _MAP, _CODEC = "generator.npz", "map.npz", "autoencoder.npz"
 _FILES = (_MAIN, _MAP, _CODEC)
 
+# Seconds between attempts to read a generator that another process is replacing.
+_WAITS = (0.01,) * 10 + (0.1,) * 9
+
 
 def save(
     generator: LatentGenerator, path: str | os.PathLike[str], training_data: bool = True
@@ -36,18 +40,13 @@ def save(
     """Write a generator into a folder, see `LatentGenerator.save`."""
     target = Path(os.path.realpath(as_path(path)))
     _check_replaceable(target)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir()
-        generator.transport_.solution_.save(partial / _MAP)
+    with replacing_folder(target, _FILES) as folder:
+        generator.transport_.solution_.save(folder / _MAP)
         codec = generator.autoencoder_
         kind = next((name for name, own in _own_codecs().items() if type(codec) is own), "")
         if kind:
-            codec.save(partial / _CODEC)
-        _write_main(generator, partial, kind, training_data)
-        _replace_folder(partial, target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            codec.save(folder / _CODEC)
+        _write_main(generator, folder, kind, training_data)
 
 
 def load(
@@ -55,6 +54,19 @@ def load(
 ) -> LatentGenerator:
     """Read a generator, see `LatentGenerator.load`."""
     folder = Path(as_path(path))
+    for wait in _WAITS:
+        before = _identity(folder)
+        try:
+            return _load(folder, autoencoder, device)
+        except (OSError, ValueError):
+            # Files of a folder that another process has replaced meanwhile do not belong together.
+            if _identity(folder) == before and (before is not None or not put_aside(folder)):
+                raise
+        time.sleep(wait)
+    return _load(folder, autoencoder, device)
+
+
+def _load(folder: Path, autoencoder: Any, device: str) -> LatentGenerator:
     if not folder.is_dir():
         raise ValueError(f"path must name the folder of a saved generator, got {folder}")
     generator, kind, sums, map_seed = _archive.read(
@@ -78,6 +90,15 @@ def load(
         raise ValueError(f"{folder / _MAP} does not fit the codes in {folder / _MAIN}")
     generator.transport_ = map_of(solution, BrenierMap(random_state=map_seed))
     return generator
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Tells a saved generator from one that takes its place; None where there is none."""
+    try:
+        found = (folder / _MAIN).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _own_codecs() -> dict[str, Any]:
@@ -176,28 +197,16 @@ def _labels(
 
 
 def _check_replaceable(target: Path) -> None:
-    if not target.exists():
+    try:
+        held = {p.name for p in target.iterdir()}
+    except FileNotFoundError:
         if not target.parent.is_dir():
-            raise ValueError(f"path must lie in a folder that exists, got {target}")
+            raise ValueError(f"path must lie in a folder that exists, got {target}") from None
         return
-    if not target.is_dir():
-        raise ValueError(f"path must name a folder, got {target}")
-    held = {p.name for p in target.iterdir()}
+    except NotADirectoryError:
+        raise ValueError(f"path must name a folder, got {target}") from None
     if held and not (_MAIN in held and held <= set(_FILES)):
         raise ValueError(f"path must name a new or empty folder or a saved generator, got {target}")
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    """Put a folder in another's place; the old one is complete on the disk until the new one is."""
-    if not target.exists():
-        new.rename(target)
-        return
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    target.rename(old)
-    new.rename(target)
-    for name in _FILES:
-        (old / name).unlink(missing_ok=True)
-    old.rmdir()
 
 
 def _checksum(path: Path) -> str:

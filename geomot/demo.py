@@ -18,6 +18,7 @@ import numpy as np
 
 import geomot
 from geomot import datasets
+from geomot._saving import replacing_figure, replacing_text
 from geomot._validation import as_generator
 from geomot.generator import matching_disk
 from geomot.latent import Autoencoder, PCACodec
@@ -152,7 +153,7 @@ def run(
         "interpolation.png": _draw_interpolation(codec, solution, labels),
     }
     for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=160)
+        replacing_figure(folder / name, figure, dpi=160)
     solution.save(folder / "map.npz")
     drawn = clock()
 
@@ -189,7 +190,7 @@ training codes, drawn with the probabilities asked for. Images that decode no tr
 those inside the rows of interpolation.png, left, where the path is straight in the latent space;
 on the right the path is straight in the disk, and the map turns it into training codes again.
 """
-    (folder / "summary.txt").write_text(summary, encoding="utf-8")
+    replacing_text(folder / "summary.txt", summary)
     files = (*figures, "map.npz", "summary.txt")
     return DemoResult(folder, files, codec, solution, labels, summary)
 

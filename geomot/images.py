@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from geomot._arrays import npz_members, read_npy, read_npz
+from geomot._saving import replacing_figure
 from geomot._text import open_text, readable
 from geomot._validation import as_count, as_path
 
@@ -239,7 +240,10 @@ def save_grid(
     ax.set_aspect("auto")
     if title is not None:
         ax.set_title(title)
-    figure.savefig(as_path(path), dpi=_DPI, bbox_inches="tight", pad_inches=0.08)
+    name = as_path(path)
+    # As matplotlib names files without an ending.
+    name += "" if Path(name).suffix else ".png"
+    replacing_figure(name, figure, dpi=_DPI, bbox_inches="tight", pad_inches=0.08)
 
 
 # ---------------------------------------------------------------------------------------------

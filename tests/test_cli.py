@@ -333,6 +333,28 @@ def test_sample(fitted, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["sample", "map.npz", "-n", "9", "-o", "out.npy"],
+        ["sample", "map.npz", "-n", "9", "-o", "out.csv"],
+        ["plot", "map.npz", "-o", "out.png"],
+        ["fit", "sites.npy", "-o", "out.npz"],
+    ],
+)
+def test_an_output_that_cannot_be_finished_leaves_the_old_file(fitted, capsys, monkeypatch, argv):
+    before = sorted(os.listdir())
+    Path(argv[-1]).write_text("old")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert f"{argv[-1]}: No space left on device" in complaint(capsys, argv)
+    assert Path(argv[-1]).read_text() == "old"
+    assert sorted(os.listdir()) == sorted([*before, argv[-1]])
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_plot_suffixes(fitted, capsys, suffix):
     for name in ("a", "b"):

@@ -452,6 +452,13 @@ def test_grid_of_floats_is_clipped(tmp_path, monkeypatch):
     assert (tmp_path / "c.png").stat().st_size > 100
 
 
+def test_grid_in_a_file_without_an_ending_is_png(tmp_path):
+    save_grid(tmp_path / "a", BYTES[:4])
+    save_grid(tmp_path / "b.png", BYTES[:4])
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert not (tmp_path / "a").exists()
+
+
 def test_grid_with_text(tmp_path):
     save_grid(tmp_path / "a.png", BYTES[:4], columns=2, row_labels=["a", "b"], title="title")
     save_grid(tmp_path / "b.png", BYTES[:4], columns=2)

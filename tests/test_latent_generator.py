@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -640,13 +641,38 @@ def test_a_failed_save_leaves_the_old_one(planar, tmp_path, monkeypatch):
     def full(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr("geomot._archive.os.replace", full)
+    monkeypatch.setattr("geomot._saving.os.replace", full)
     with pytest.raises(OSError, match="disk full"):
         planar.conditional({1: 1.0}).save(tmp_path / "model")
     monkeypatch.undo()
     assert {p.name for p in tmp_path.iterdir()} == {"model"}
     assert (tmp_path / "model" / "map.npz").read_bytes() == before
     assert_equal(LatentGenerator.load(tmp_path / "model"), planar)
+
+
+def test_a_generator_that_is_saved_and_loaded_at_once(planar, tmp_path):
+    """Files of two generators are never mixed, and no load meets a folder that is half there."""
+    others = [planar.conditional({k: 1.0}) for k in range(3)]
+    planar.save(tmp_path / "model")
+    errors = []
+
+    def save(generator):
+        try:
+            for _ in range(8):
+                generator.save(tmp_path / "model")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=save, args=(other,)) for other in others]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        loaded = LatentGenerator.load(tmp_path / "model")
+    assert errors == []
+    assert loaded.transport_.solution_.sites.shape[1] == 2
+    assert os.listdir(tmp_path) == ["model"]
+    final = LatentGenerator.load(tmp_path / "model")
+    assert final.transport_.solution_ in [other.transport_.solution_ for other in others]
 
 
 class Trap:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from geomot import _data
+from geomot._saving import replacing
 from geomot.cli._shared import describe_error
 from geomot.images import save_grid
 
@@ -95,13 +96,14 @@ def make(
         error = codec.reconstruction_error(images)
     unit = _units(images)
     with clock("files"):
-        np.savez(
-            folder / "samples.npz",
-            images=unit.stored(samples),
-            codes=codes,
-            nearest=nearest,
-            distances=distances,
-        )
+        with replacing(folder / "samples.npz") as file:
+            np.savez(
+                file,
+                images=unit.stored(samples),
+                codes=codes,
+                nearest=nearest,
+                distances=distances,
+            )
         unit.grid(folder / "real.png", images[shown], title="training images")
         unit.grid(folder / "samples.png", samples[:_SHOWN], title="generated images")
         unit.grid(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import geomot
+from geomot._saving import replacing_text
 from geomot.cli._shared import (
     EXIT_NOT_CONVERGED,
     EXIT_OK,
@@ -176,8 +177,8 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
     report = make(folder, generator, images, labels, args.samples, args.seed, clock)
     facts = {"geomot": geomot.__version__, "input": str(args.images), "seed": args.seed, **report}
     text = describe(facts, generator)
-    (folder / "summary.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    (folder / "summary.txt").write_text(text, encoding="utf-8")
+    replacing_text(folder / "summary.json", json.dumps(facts, indent=1) + "\n")
+    replacing_text(folder / "summary.txt", text)
     sys.stdout.write(text)
 
     solution = generator.transport_.solution_

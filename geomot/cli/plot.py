@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import geomot
+from geomot._saving import replacing_figure
 from geomot.cli._shared import (
     EXIT_OK,
     BadInput,
@@ -101,5 +102,5 @@ def _run(args: argparse.Namespace) -> int:
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with mpl.rc_context({"svg.hashsalt": "geomot"}):
         suffix = Path(args.output).suffix.lower()
-        figure.savefig(args.output, dpi=args.dpi, metadata=dates.get(suffix))
+        replacing_figure(args.output, figure, dpi=args.dpi, metadata=dates.get(suffix))
     return EXIT_OK

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import geomot
+from geomot._saving import replacing
 from geomot.cli._shared import (
     EXIT_OK,
     BadInput,
@@ -62,12 +63,14 @@ def _run(args: argparse.Namespace) -> int:
     images = solution.sites[index]
     rows = np.column_stack([points, images, index]) if args.pairs else images
     if suffix == ".npy":
-        np.save(args.output, rows, allow_pickle=False)
+        with replacing(args.output) as file:
+            np.save(file, rows, allow_pickle=False)
     else:
         names = [f"{letter}{k + 1}" for letter in "xy" for k in range(points.shape[1])]
         header = ",".join([*names, "site"] if args.pairs else names[points.shape[1] :])
         formats = ["%.17g"] * len(names) + ["%d"] if args.pairs else "%.17g"
-        np.savetxt(args.output, rows, fmt=formats, delimiter=",", header=header, comments="")
+        with replacing(args.output) as file:
+            np.savetxt(file, rows, fmt=formats, delimiter=",", header=header, comments="")
     return EXIT_OK
 
 
@@ -77,5 +80,6 @@ def _images(args: argparse.Namespace, suffix: str) -> int:
     if args.pairs or suffix != ".npy":
         raise BadInput(f"{args.map} is a model, whose images are written into .npy files alone")
     samples = LatentGenerator.load(args.map).sample(args.n, args.seed)
-    np.save(args.output, samples.astype(np.float32), allow_pickle=False)
+    with replacing(args.output) as file:
+        np.save(file, samples.astype(np.float32), allow_pickle=False)
     return EXIT_OK

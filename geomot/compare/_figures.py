@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geomot._saving import replacing_figure
 from geomot.compare._cells import Cell, plain_name
 from geomot.compare._measures import METRICS
 from geomot.compare._study import Study
@@ -65,9 +65,7 @@ def draw(report: Report) -> dict[str, Any]:
 
 def write(figure: Any, path: Path) -> None:
     """Write a figure in one step."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    figure.savefig(partial, dpi=_DPI, format="png")
-    os.replace(partial, path)
+    replacing_figure(path, figure, dpi=_DPI)
 
 
 def _figure(panels: int, title: str, **axes: Any) -> tuple[Any, list[Any]]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._saving import replacing_text
 from geomot._validation import as_path
 from geomot.compare._cells import Cell
 from geomot.compare._measures import METRICS
@@ -322,9 +323,7 @@ class Report:
             ("table.csv", self.csv()),
             ("table.json", self.json()),
         ):
-            partial = place / f".{name}.{os.getpid()}.partial"
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, place / name)
+            replacing_text(place / name, text)
             written.append(place / name)
         if figures:
             from geomot.compare._figures import write
