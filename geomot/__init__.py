@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geomot.brenier import BrenierMap
     from geomot.diagram import PowerDiagram
-    from geomot.errors import ConvergenceError, ConvergenceWarning, GeomotError
+    from geomot.errors import CheckpointWarning, ConvergenceError, ConvergenceWarning, GeomotError
     from geomot.solution import Solution
     from geomot.solver import solve
     from geomot.sources import (
@@ -29,6 +29,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BrenierMap": "brenier",
+    "CheckpointWarning": "errors",
     "ConvergenceError": "errors",
     "ConvergenceWarning": "errors",
     "ExtendedMap": "extended",
@@ -70,6 +71,7 @@ _MODULES = (
 
 __all__ = [
     "BrenierMap",
+    "CheckpointWarning",
     "ConvergenceError",
     "ConvergenceWarning",
     "ExtendedMap",

@@ -24,7 +24,14 @@ from typing import IO, Any
 from geomot._constants import STALE_SECONDS
 from geomot._validation import as_path
 
-__all__ = ["put_aside", "replacing", "replacing_figure", "replacing_folder", "replacing_text"]
+__all__ = [
+    "put_aside",
+    "replacing",
+    "replacing_figure",
+    "replacing_folder",
+    "replacing_text",
+    "try_replacing",
+]
 
 _PARTIAL, _OLD = "partial", "old"
 
@@ -69,29 +76,36 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     ...     os.listdir(folder), open(os.path.join(folder, "a.txt")).read()
     (['a.txt'], 'whole')
     """
-    if as_path(path).endswith(_SEPARATORS):
-        raise ValueError(f"path must name a file, got {path}")
-    target = _resolved(path)
+    target = _file(path)
     before = _regular(target)
-    partial = _beside(target, _PARTIAL)
-    try:
+    with _partial(target) as file:
+        if before is not None:
+            _keep_access(before, Path(file.name))
+        yield file
         with _naming(target):
-            file = open(partial, "xb")  # noqa: SIM115
-        with file:
-            if before is not None:
-                _keep_access(before, partial)
-            yield file
-            with _naming(target):
-                file.flush()
-                os.fsync(file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
             now = os.fstat(file.fileno()).st_mtime
-        with _naming(target):
-            os.replace(partial, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
+            file.close()
+            os.replace(file.name, target)
     _sync_folder(target.parent)
     _remove_stale(target, now)
+
+
+def try_replacing(path: str | os.PathLike[str], name: str = "path") -> None:
+    """Raise what `replacing` would, before the work starts whose result it is to write.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    name : str
+        The argument's name, for the message.
+    """
+    target = _file(path, name)
+    _regular(target, name)
+    with _partial(target):
+        pass
 
 
 def replacing_text(path: str | os.PathLike[str], text: str) -> None:
@@ -167,18 +181,39 @@ def put_aside(path: str | os.PathLike[str]) -> list[Path]:
     return _leftovers(_resolved(path), _OLD)
 
 
+@contextlib.contextmanager
+def _partial(target: Path) -> Iterator[IO[bytes]]:
+    """A new file beside a target, which is gone afterwards."""
+    path = _beside(target, _PARTIAL)
+    try:
+        with _naming(target):
+            file = open(path, "xb")  # noqa: SIM115
+        with file:
+            yield file
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _file(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Where a file is that may be written to."""
+    if as_path(path, name).endswith(_SEPARATORS):
+        raise ValueError(f"{name} must name a file, got {path}")
+    return _resolved(path)
+
+
 def _resolved(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(as_path(path)))
 
 
-def _regular(target: Path) -> os.stat_result | None:
+def _regular(target: Path, name: str = "path") -> os.stat_result | None:
     """What the file system says of a file that may be written to; None if there is none."""
     try:
         found = target.stat()
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"path must name a regular file, got {target}")
+        raise ValueError(f"{name} must name a regular file, got {target}")
     _check_writable(target)
     return found
 

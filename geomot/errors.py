@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geomot.solution import Solution
 
-__all__ = ["ConvergenceError", "ConvergenceWarning", "GeomotError"]
+__all__ = ["CheckpointWarning", "ConvergenceError", "ConvergenceWarning", "GeomotError"]
 
 
 class GeomotError(Exception):
     """Base class of the exceptions that only geomot raises."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be saved.
+
+    The solve goes on, and tries to save the next state again.
+    """
 
 
 class ConvergenceWarning(UserWarning):

@@ -17,12 +17,12 @@ motions, and beyond them each site's plane keeps its value over the centroid of 
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._stderr import warn
 from geomot._validation import as_generator, as_points, as_weights
 from geomot.errors import ConvergenceError, ConvergenceWarning
 from geomot.potentials import heights_from_weights, weights_from_heights
@@ -263,7 +263,7 @@ def _solved(sites: Any, target_masses: Any, warm_start: Any, **options: Any) -> 
         except ConvergenceError as error:
             last = error.solution
             if last is not None and last.method == "montecarlo":
-                warnings.warn(str(error), ConvergenceWarning, stacklevel=4)
+                warn(str(error), ConvergenceWarning, stacklevel=4)
                 return last
     # also where a far move left a start from which Newton's method finds no way on
     return solve(y, nu, **options)

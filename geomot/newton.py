@@ -189,7 +189,8 @@ def newton(
     max_iter : int
         Largest number of steps.
     observe : callable, optional
-        Called with every accepted iterate, the start included; stops the run by returning True.
+        Called with every accepted iterate, the start included; stops the run by returning True,
+        unless this iterate is within `tol`.
 
     Returns
     -------
@@ -201,10 +202,11 @@ def newton(
     iterate = start
     n_iter = short = 0
     while True:
-        if observe is not None and observe(iterate) is True:
-            return iterate, "stopped"
+        stopped = observe is not None and observe(iterate) is True
         if iterate.mass_error <= tol:
             return iterate, "converged"
+        if stopped:
+            return iterate, "stopped"
         if n_iter == max_iter:
             return iterate, "max_iter"
         following, residual = _step(iterate)

@@ -15,6 +15,7 @@ from geomot.merged import Merged
 from geomot.potentials import dual_value
 from geomot.solution import Solution, history_records
 from geomot.sources import Samples, Source
+from geomot.state import Monitor, SolverState
 
 __all__ = ["solve_quantile"]
 
@@ -22,7 +23,14 @@ FloatArray = NDArray[np.float64]
 
 
 def solve_quantile(
-    sites: FloatArray, masses: FloatArray, source: Source, *, tol: float, atol: float
+    sites: FloatArray,
+    masses: FloatArray,
+    source: Source,
+    *,
+    tol: float,
+    atol: float,
+    given: Pair | None,
+    monitor: Monitor,
 ) -> Solution:
     """Find the weights at once: cells end where the distribution function passes sums of masses.
 
@@ -36,41 +44,61 @@ def solve_quantile(
         A source on the line with a distribution function.
     tol, atol : float
         Each mass is wanted to within tol times its target, or to within atol.
+    given : pair of ndarray of shape (n,), optional
+        Weights hi, lo that are measured instead.
+    monitor : Monitor
+        Shown the one state that there is.
 
     Returns
     -------
     Solution
-        Not converged if the source has atoms too heavy for the masses, or if weights of twice
-        float64's precision cannot place the borders that the tolerance asks for.
+        Not converged if the source has atoms too heavy for the masses, if weights of twice
+        float64's precision cannot place the borders that the tolerance asks for, or if the given
+        weights are not good enough.
     """
     merged = Merged(sites, masses)
-    weights = solve_line(merged.sites, merged.masses, source)
+    if given is None:
+        weights = solve_line(merged.sites, merged.masses, source)
+    else:
+        weights = given[0][merged.members], given[1][merged.members]
     diagram = LineDiagram(merged.sites, *weights, source)
     error = float(np.max(mass_errors(diagram.masses, merged.masses, tol, atol)))
     dual = dual_value(diagram.costs, diagram.masses, merged.masses, *weights)
-    return Solution(
-        sites=sites,
-        weights_exact=np.column_stack(_all_weights(merged, diagram, weights, source)),
-        target_masses=masses,
-        masses=merged.spread(diagram.masses),
-        mass_error=error,
-        status=_status(error, tol, source),
+    state = SolverState(
         n_iter=0,
-        cost=max(dual, 0.0),
-        dual_value=dual,
-        bracket=_bracket(merged, diagram, dual),
-        history=history_records([(dual, error, 1.0, float(diagram.masses.min()))]),
-        source=source,
-        method="quantile",
-        tol=tol,
-        atol=atol,
+        mass_error=error,
+        dual=dual,
+        residual=error,
+        step=1.0,
+        min_mass=float(diagram.masses.min()),
+        weights_exact=np.column_stack(_all_weights(merged, diagram, weights, source)),
     )
 
+    def solution(status: str) -> Solution:
+        return Solution(
+            sites=sites,
+            weights_exact=state.weights_exact,
+            target_masses=masses,
+            masses=merged.spread(diagram.masses),
+            mass_error=error,
+            status=status,
+            n_iter=0,
+            cost=max(dual, 0.0),
+            dual_value=dual,
+            bracket=_bracket(merged, diagram, dual),
+            history=history_records([(dual, error, state.step, state.min_mass)]),
+            source=source,
+            method="quantile",
+            tol=tol,
+            atol=atol,
+        )
 
-def _status(error: float, tol: float, source: Source) -> str:
+    stopped = monitor.show(lambda: state, lambda: solution("stopped"), f"mass_error={error:.1e}")
     if error <= tol:
-        return "converged"
-    return "atoms" if isinstance(source, Samples) else "precision"
+        return solution("converged")
+    if given is not None:
+        return solution("stopped" if stopped else "max_iter")
+    return solution("atoms" if isinstance(source, Samples) else "precision")
 
 
 def _all_weights(merged: Merged, diagram: LineDiagram, weights: Pair, source: Source) -> Pair:

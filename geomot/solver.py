@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from geomot._constants import (
     NEWTON_TOL,
 )
 from geomot._pairs import Pair
+from geomot._stderr import warn
 from geomot._tolerance import mass_errors
 from geomot._validation import (
     as_absolute_tolerance,
@@ -108,15 +108,17 @@ def solve(
     initial_weights : array_like of shape (n,) or (n, 2), Solution or SolverState, optional
         Initial weights. Newton first raises those of empty cells; from a Solution or SolverState of
         the same problem it resumes exactly as if it had not stopped. Monte Carlo first measures
-        their error, and warns if it is so large that a fit from the start is faster.
+        their error, and warns if it is so large that a fit from the start is faster. Quantiles do
+        not depend on a start: if `max_iter` is 0 the given weights are measured, else not used.
     max_iter : int, optional
         Largest number of steps: 200 of Newton's by default, and in Monte Carlo those of 20 times
-        the samples that a fit to independent points would need.
+        the samples that a fit to independent points would need. Quantiles take no steps.
     threads : int, optional
         Number of threads, all usable cores by default. The result does not depend on it.
     callback : callable, optional
-        Called with a `SolverState` after each accepted iterate or look; returning True stops the
-        solve.
+        Called with a `SolverState` after each accepted iterate or look. Returning True stops the
+        solve, and the callback is not called again; the status is "stopped", or "converged" if
+        this very state has reached the tolerance.
     random_state : None, int, Generator or RandomState, optional
         All randomness of Monte Carlo; an integer gives the same result each time. Newton's method
         draws nothing from it.
@@ -128,7 +130,9 @@ def solve(
         Divide the target masses by their sum.
     checkpoint : str or path-like, optional
         File to which what has been reached is saved after each accepted iterate or look, with the
-        status "stopped"; `geomot.load` reads it, and `initial_weights` takes it.
+        status "stopped"; `geomot.load` reads it, and `initial_weights` takes it. A path that cannot
+        be written is refused at once; if saving fails later, the solve goes on with a
+        CheckpointWarning.
     device : str, optional
         Monte Carlo only: where samples are assigned to sites by torch, as in "cuda" or "cpu"; by
         default the compiled core does it, which is faster on any CPU. The same samples are drawn,
@@ -158,6 +162,8 @@ def solve(
 
     Warns
     -----
+    CheckpointWarning
+        When a checkpoint could not be saved.
     ConvergenceWarning
         When the tolerance is not reached. The message names the worst site; the solution's `status`
         says why: "max_iter", "precision" (the errors that are left are rounding), "stalled" (no
@@ -238,7 +244,11 @@ def solve(
 
     with monitors(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
         if method == "quantile":
-            solution = solve_quantile(y, nu, measure, tol=tolerance, atol=absolute)
+            # The quantiles need no start and no steps: without steps, a start is what is measured.
+            given = initial if limit == 0 else None
+            solution = solve_quantile(
+                y, nu, measure, tol=tolerance, atol=absolute, given=given, monitor=monitor
+            )
         elif method == "newton":
             solution = solve_exact(
                 y,
@@ -269,7 +279,7 @@ def solve(
         message = _complaint(solution)
         if strict:
             raise ConvergenceError(message, solution)
-        warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        warn(message, ConvergenceWarning, stacklevel=2)
     return solution
 
 
@@ -317,7 +327,9 @@ def _as_shards(distributed: bool | str, method: str) -> str | None:
 
 def _bar(method: str, tol: float) -> tuple[str, str]:
     """Description and unit of the progress bar."""
-    if method != "montecarlo":
+    if method == "quantile":
+        return "Quantiles", " steps"
+    if method == "newton":
         return f"Newton to {tol:.0e}", " steps"
     return f"Monte Carlo to {tol:.3g}", " samples"
 

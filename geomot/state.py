@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._saving import try_replacing
+from geomot._stderr import progress_bar, warn
+from geomot.errors import CheckpointWarning
+
 if TYPE_CHECKING:
     from geomot.solution import Solution
 
@@ -57,11 +61,13 @@ class Monitor:
     Parameters
     ----------
     callback : callable or None
-        Shown every state; stops the solve by returning True.
+        Shown every state; stops the solve by returning True, and is not called any more.
     progress : bool
         Whether to show a bar on standard error.
     checkpoint : str, path-like or None
-        Where to save what has been reached at every state.
+        Where to save what has been reached at every state. Refused now if nothing can be written
+        there; if that fails later, the solve is worth more than its checkpoint, and goes on with a
+        warning.
     description, unit : str
         Texts of the bar.
     """
@@ -74,14 +80,15 @@ class Monitor:
         description: str,
         unit: str,
     ) -> None:
+        if checkpoint is not None:
+            try_replacing(checkpoint, "checkpoint")
         self.callback = callback
         self.checkpoint = checkpoint
+        self.stopped = False
         self.count = 0
         self.bar: Any = None
         if progress:
-            from tqdm import tqdm
-
-            self.bar = tqdm(desc=description, unit=unit, unit_scale=True)
+            self.bar = progress_bar(desc=description, unit=unit, unit_scale=True)
 
     def __enter__(self) -> Monitor:
         return self
@@ -99,12 +106,22 @@ class Monitor:
     def show(
         self, state: Callable[[], SolverState], solution: Callable[[], Solution], text: str
     ) -> bool:
-        """Show where the solve stands; whether the callback asks it to stop.
+        """Show where the solve stands; whether the callback has asked it to stop, now or before.
 
         State and solution are only made where somebody looks at them.
         """
         if self.bar is not None:
             self.bar.set_postfix_str(text, refresh=False)
         if self.checkpoint is not None:
-            solution().save(self.checkpoint)
-        return self.callback is not None and self.callback(state()) is True
+            self._save(solution(), self.checkpoint)
+        if self.callback is not None and not self.stopped:
+            answer = self.callback(state())
+            # Comparisons of numpy's numbers give its own booleans.
+            self.stopped = isinstance(answer, (bool, np.bool_)) and bool(answer)
+        return self.stopped
+
+    def _save(self, solution: Solution, path: str | os.PathLike[str]) -> None:
+        try:
+            solution.save(path)
+        except (OSError, ValueError) as error:
+            warn(f"the checkpoint was not saved, and the solve goes on: {error}", CheckpointWarning)

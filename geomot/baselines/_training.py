@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geomot._stderr import progress_bar
+
 if TYPE_CHECKING:
     from geomot.baselines._base import Baseline
 
@@ -218,8 +220,6 @@ def train(
     started : float
         Reading of `time.perf_counter` from which seconds are counted.
     """
-    from tqdm import tqdm
-
     names = type(model).losses
     budget = _Budget(max_steps, max_seconds, log_every, started)
     rows: list[tuple[float, ...]] = []
@@ -230,7 +230,7 @@ def train(
     probe = run.tensor(model.source_points(_PROBE, 0))
     steps = model._steps(run)
     end, seconds = None, budget.seconds()
-    bar = tqdm(
+    bar = progress_bar(
         total=max_steps, desc=type(model).__name__, unit="step", disable=None if progress else True
     )
     with bar:

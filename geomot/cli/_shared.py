@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from geomot._stderr import say
 from geomot.distributed import launched_rank
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def complain(name: str, message: str, code: int) -> int:
     # what all processes of a run find is said once
     if launched_rank() == 0 or code == EXIT_LOST:
         line = " ".join(message.split())
-        sys.stderr.write(f"{name}: {'' if code == EXIT_INTERRUPTED else 'error: '}{line}\n")
+        say(f"{name}: {'' if code == EXIT_INTERRUPTED else 'error: '}{line}\n")
     return code
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from geomot._stderr import is_terminal
 from geomot.cli._columns import add_table_options
 from geomot.cli._shared import (
     EXIT_NOT_CONVERGED,
@@ -125,7 +126,7 @@ def _run(args: argparse.Namespace) -> int:
         max_seconds=args.seconds,
         device=args.device,
         threads=args.threads,
-        progress=sys.stderr.isatty(),
+        progress=is_terminal(),
     )
     # First what cannot fail.
     sys.stdout.write(report.markdown())

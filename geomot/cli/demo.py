@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from geomot._stderr import is_terminal
 from geomot.cli._shared import EXIT_NOT_CONVERGED, EXIT_OK, check_seed
 
 __all__ = ["add"]
@@ -35,7 +36,7 @@ def _run(args: argparse.Namespace) -> int:
         args.output,
         random_state=args.seed,
         use_torch=False if args.no_torch else None,
-        progress=sys.stderr.isatty(),
+        progress=is_terminal(),
     )
     sys.stdout.write(result.summary)
     return EXIT_OK if result.solution.converged else EXIT_NOT_CONVERGED

@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import geomot
+from geomot._stderr import is_terminal
 from geomot.cli._columns import add_table_options
 from geomot.cli._domains import DOMAINS, domain_file, read_source, warn_if_outside
 from geomot.cli._shared import (
@@ -147,7 +148,7 @@ def _solve(
             threads=args.threads,
             random_state=args.seed,
             normalize=args.normalize,
-            progress=sys.stderr.isatty(),
+            progress=is_terminal(),
             checkpoint=args.checkpoint,
             device=args.device,
             distributed=distributed,

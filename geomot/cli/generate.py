@@ -16,6 +16,7 @@ import numpy as np
 
 import geomot
 from geomot._saving import replacing_text
+from geomot._stderr import is_terminal
 from geomot.cli._shared import (
     EXIT_NOT_CONVERGED,
     EXIT_OK,
@@ -168,7 +169,7 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
         random_state=args.seed,
         threads=args.threads,
         device=args.device,
-        progress=sys.stderr.isatty(),
+        progress=is_terminal(),
     )
     with clock("codes and map"):
         generator.fit(images, labels, class_weight=weights)
@@ -253,7 +254,7 @@ def _codec(args: argparse.Namespace, images: np.ndarray) -> Any:
         latent_dim,
         random_state=args.seed,
         device=args.device,
-        progress=sys.stderr.isatty(),
+        progress=is_terminal(),
         **{name: value for name, value in options.items() if value is not None},
     )
 

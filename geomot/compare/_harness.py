@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from geomot._constants import COORDINATE_LIMIT
+from geomot._stderr import progress_bar
 from geomot._validation import as_count, as_path, as_threads, as_tolerance
 from geomot.compare._cells import Cell, cell_path, plain_name, read_cell, write_cell
 from geomot.compare._measures import MEASURES
@@ -380,8 +381,6 @@ class _Bar:
         max_seconds: float | None,
         shown: bool,
     ) -> None:
-        from tqdm import tqdm
-
         self._rows = [(s.name, e.label) for _ in seeds for s in studies for e in s.entries]
         # What is trained has the budget, until it is known better.
         self._budgets = {
@@ -395,7 +394,7 @@ class _Bar:
         self._started = 0.0
         self._share = 0.0
         self._shown = 0.0
-        self._bar = tqdm(
+        self._bar = progress_bar(
             total=len(self._rows),
             unit="cell",
             disable=None if shown else True,

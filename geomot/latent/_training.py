@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from geomot._stderr import progress_bar
 from geomot.errors import ConvergenceError
 
 __all__ = ["Plan", "train"]
@@ -105,8 +106,6 @@ def train(
     ConvergenceError
         If the training diverged before any epoch had a finite error.
     """
-    from tqdm import trange
-
     parameters = [p for network in networks for p in network.parameters()]
     optimizer: Any
     if plan.weight_decay:
@@ -118,7 +117,9 @@ def train(
     steps = _Steps(torch, optimizer, plan, math.ceil(n / plan.batch_size))
     history: list[tuple[float, float]] = []
     least, best, kept = math.inf, 0, None
-    bar = trange(plan.epochs, desc=name, unit="epoch", disable=None if progress else True)
+    bar = progress_bar(
+        range(plan.epochs), desc=name, unit="epoch", disable=None if progress else True
+    )
     with bar:
         for epoch in bar:
             for network in networks:
