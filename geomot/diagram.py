@@ -289,13 +289,15 @@ class PowerDiagram(Frozen):
         hi, lo = self.weights_exact.T
         return dual_value(self.costs, self.masses, targets, hi, lo)
 
-    def locate(self, points: ArrayLike) -> IndexArray:
+    def locate(self, points: ArrayLike, *, threads: int | None = None) -> IndexArray:
         """Return the site whose power distance to each point is least.
 
         Parameters
         ----------
         points : array_like of shape (q, 2)
             The points, inside or outside the domain.
+        threads : int, optional
+            Number of threads; None: that of the diagram. The result does not depend on it.
 
         Returns
         -------
@@ -304,16 +306,18 @@ class PowerDiagram(Frozen):
             cell in the plane has an interior.
         """
         queries = as_points(points, "points", self.source.dim, allow_empty=True)
-        return self._compiled.locate(queries, threads=as_threads(self.threads))
+        count = as_threads(self.threads if threads is None else threads)
+        return self._compiled.locate(queries, threads=count)
 
 
 def _evaluate(
     sites: FloatArray, hi: FloatArray, lo: FloatArray, source: Source, threads: int | None
 ) -> PlaneDiagram | LineDiagram:
+    count = as_threads(threads)
     if source.dim == 1:
         return LineDiagram(sites, hi, lo, source)
     compiled = PlaneSites(sites, exact_polygon(source))
-    return compiled.diagram(hi, lo if lo.any() else None, threads=as_threads(threads))
+    return compiled.diagram(hi, lo if lo.any() else None, threads=count)
 
 
 def _exact_dimension(sites: FloatArray) -> int:

@@ -248,7 +248,7 @@ class Solution(Frozen):
         points : array_like of shape (q, d)
             The points, inside or outside the source's domain.
         threads : int, optional
-            Number of threads; None uses the cores at hand. The result does not depend on it.
+            Number of threads; None: all available cores. The result does not depend on it.
 
         Returns
         -------
@@ -257,7 +257,7 @@ class Solution(Frozen):
             float64.
         """
         if self.source.exact:
-            return self._diagram.locate(points)
+            return self._diagram.locate(points, threads=threads)
         queries = as_points(points, "points", self.source.dim, allow_empty=True)
         return self._assigner(queries, as_threads(threads))
 

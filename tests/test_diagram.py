@@ -16,6 +16,7 @@ from oracles import ExactDiagram
 from scipy.sparse import csr_array
 
 from geomot import PowerDiagram, Samples, UniformBox, UniformPolygon
+from geomot._validation import as_threads
 from geomot.diagram import Cells, Facets, _lengths
 
 rng = np.random.default_rng
@@ -264,3 +265,25 @@ def test_threads_change_nothing():
     assert_same(one, two)
     points = rng(6).random((20_000, 2))
     np.testing.assert_array_equal(one.locate(points), two.locate(points))
+    np.testing.assert_array_equal(one.locate(points, threads=2), two.locate(points, threads=1))
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_threads_are_those_asked_for(monkeypatch, dim):
+    diagram = PowerDiagram(rng(0).random((5, dim)), threads=3)
+    asked = []
+
+    def record(threads):
+        asked.append(threads)
+        return as_threads(threads)
+
+    monkeypatch.setattr("geomot.diagram.as_threads", record)
+    points = rng(1).random((4, dim))
+    diagram.locate(points)
+    diagram.locate(points, threads=2)
+    assert asked == [3, 2]
+    for bad in (0, -1):
+        with pytest.raises(ValueError, match="threads must be at least 1"):
+            diagram.locate(points, threads=bad)
+        with pytest.raises(ValueError, match="threads must be at least 1"):
+            PowerDiagram(points, threads=bad)

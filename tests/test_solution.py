@@ -105,6 +105,16 @@ def test_it_does_not_share_memory_with_its_arguments():
     assert not (again.weights_exact == 7.0).any()
 
 
+def test_assign_takes_the_threads_asked_for(monkeypatch):
+    s = by_hand()
+    s.diagram()
+    asked = []
+    monkeypatch.setattr("geomot.diagram.as_threads", lambda count: asked.append(count) or 1)
+    s.assign(rng(3).random((10, 2)), threads=2)
+    s.assign(rng(3).random((10, 2)))
+    assert asked == [2, None]
+
+
 def test_diagram_and_assign():
     s = by_hand()
     d = s.diagram()
@@ -115,6 +125,8 @@ def test_diagram_and_assign():
     np.testing.assert_array_equal(s.assign(points), d.locate(points))
     with pytest.raises(ValueError, match="points"):
         s.assign([0.5, 0.5])
+    with pytest.raises(ValueError, match="threads must be at least 1"):
+        s.assign(points, threads=0)
     attached = by_hand()
     assert attached._attach(d) is attached
     assert attached.diagram() is d
