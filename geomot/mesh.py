@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, Delaunay
+from scipy.spatial import ConvexHull, cKDTree
 
+from geomot._pairs import two_sum
 from geomot.diagram import PowerDiagram
-from geomot.sources import exact_polygon
+from geomot.sources import UniformBox, exact_polygon
+from geomot.sources._pieces import difference, product
 
 __all__ = ["Mesh", "dual_triangles"]
 
@@ -25,10 +27,18 @@ IntArray = NDArray[np.int64]
 # Steps of a walk that take the edge that is crossed farthest; then an edge is drawn, as walks may
 # go round in circles where a triangulation is not Delaunay's (Devillers, Pion, Teillaud 2002).
 _STRAIGHT = 30
-_STEPS = 10_000
+# A walk that takes longer came from far away, and starts again nearby; then triangles may overlap
+# by rounding, and all of them are looked at.
+_STEPS = 1000
 
-# Barycentric coordinates above minus this are inside, in units of 1.
-_ROUNDING = 1e-12
+# Rounding of the side of an edge that a point is on, relative to the two products it is made of:
+# (3 + 16 e) e with e = 2^-53 (Shewchuk 1997), and of pairs hi + lo. Below the second, a point is on
+# the edge.
+_UNSURE = 3.5 * 2.0**-53
+_UNSURE_PAIRS = 2.0**-96
+
+# Pairs of points and triangles that are looked at at once.
+_PAIRS = 2**20
 
 # Area that is none, as a share of the hull's.
 _NO_AREA = 1e-14
@@ -65,11 +75,15 @@ class Mesh:
 
     def __init__(self, points: FloatArray, triangles: IntArray | None = None) -> None:
         self.points = points
-        hull = ConvexHull(points)
+        # Far from the origin, Qhull takes most points for one.
+        low, high = points.min(axis=0), points.max(axis=0)
+        hull = ConvexHull(points - 0.5 * (low + high))
         filled = None if triangles is None else _filled(points, triangles, hull)
         self.kept = filled is not None
         if filled is None:
-            filled = _oriented(points, Delaunay(points).simplices.astype(np.int64))
+            # Exact, where Qhull's Delaunay triangulation leaves points out.
+            delaunay = PowerDiagram(points, source=UniformBox(low, high)).triangulation
+            filled = delaunay.astype(np.int64)
         self.triangles = filled
         self.neighbours = _neighbours(filled)
         self.border = np.concatenate(
@@ -78,18 +92,18 @@ class Mesh:
         # any triangle at each point, to start a walk from
         self.first = np.zeros(len(points), dtype=np.int64)
         self.first[filled[::-1].ravel()] = np.repeat(np.arange(len(filled))[::-1], 3)
-        a = points[filled[:, 0]]
-        edges = np.stack([points[filled[:, 1]] - a, points[filled[:, 2]] - a], axis=2)
-        self._inverse = np.linalg.inv(edges)
+        # coordinates first, which is how they are computed with
+        self._corners = np.ascontiguousarray(points[filled].T)
+        corners = points[hull.vertices].T
+        self._hull = corners, np.roll(corners, -1, axis=1)
 
     def coordinates(self, x: FloatArray, triangle: IntArray) -> FloatArray:
         """Barycentric coordinates (q, 3) of points in given triangles."""
-        moved = x - self.points[self.triangles[triangle, 0]]
-        two = np.einsum("qij,qj->qi", self._inverse[triangle], moved)
-        return np.column_stack([1.0 - two.sum(axis=1), two])
+        areas = _sides(x.T, self._corners[..., triangle])
+        return (areas / areas.sum(axis=0)).T
 
     def locate(self, x: FloatArray, near: IntArray) -> IntArray:
-        """Triangle that each point is in, or -1 outside the hull, by a walk.
+        """Triangle that each point is in, or -1 outside the hull.
 
         Parameters
         ----------
@@ -97,19 +111,32 @@ class Mesh:
             The points.
         near : ndarray of shape (q,), int64
             A point of the mesh near each of them, to start at.
+
+        Returns
+        -------
+        ndarray of shape (q,), int64
+            No point lies beyond an edge of its triangle, as far as pairs hi + lo can tell.
         """
         triangle = self.first[near]
-        walking = np.arange(len(x))
+        left = self._walk(x, triangle, np.arange(len(x)))
+        if left.size:
+            triangle[left] = self.first[cKDTree(self.points).query(x[left])[1]]
+            left = self._walk(x, triangle, left)
+        if left.size:
+            triangle[left] = self._search(x[left])
+        return triangle
+
+    def _walk(self, x: FloatArray, triangle: IntArray, walking: IntArray) -> IntArray:
+        """Walk from triangles to points, in place; those of them that were not reached."""
         rng = np.random.default_rng(0)
         for step in range(_STEPS):
             here = triangle[walking]
-            lam = self.coordinates(x[walking], here)
             across = self.neighbours[here]
-            crossed = lam < -_ROUNDING
-            on = crossed.any(axis=1)
+            beyond = -_sides(x[walking].T, self._corners[..., here]).T
+            on = (beyond > 0.0).any(axis=1)
             # only edges with the point on their far side are crossed; of those out of the hull none
             # is, while there is another
-            depth = np.where(crossed & (across >= 0), -lam, 0.0)
+            depth = np.where(across >= 0, np.maximum(beyond, 0.0), 0.0)
             if step >= _STRAIGHT:
                 depth *= rng.random(depth.shape)
             edge = depth.argmax(axis=1)
@@ -121,7 +148,21 @@ class Mesh:
             walking = walking[onward]
             if not walking.size:
                 break
-        return triangle
+        return walking
+
+    def _search(self, x: FloatArray) -> IntArray:
+        """The triangle that each point is in, or nearest to: all of them are looked at."""
+        found = np.full(len(x), -1)
+        corners = self._corners[..., None]
+        lengths = np.hypot(*(corners[:, [2, 0, 1]] - corners[:, [1, 2, 0]]))
+        a, b = (end[..., None] for end in self._hull)
+        count = max(1, _PAIRS // corners.shape[2])
+        for start in range(0, len(x), count):
+            some = x[start : start + count].T
+            inside = np.flatnonzero((_side(a, b, some[:, None]) >= 0.0).all(axis=0))
+            beyond = -_sides(some[:, None, inside], corners) / lengths
+            found[start + inside] = beyond.max(axis=0).argmin(axis=0)
+        return found
 
     def on_hull(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
         """Edge of the hull nearest to each point, (q, 2) ends, and its share of the second end."""
@@ -138,6 +179,37 @@ class Mesh:
             ends[start : start + _OUTSIDE] = self.border[edge]
             shares[start : start + _OUTSIDE] = share[np.arange(len(edge)), edge]
         return ends, shares
+
+
+def _sides(x: FloatArray, corners: FloatArray) -> FloatArray:
+    """Which side of the edges opposite to corners (2, 3, ...) points (2, ...) are on, > 0 inside.
+
+    These are twice the areas that edge and point span, shape (3, ...).
+    """
+    return _side(corners[:, [1, 2, 0]], corners[:, [2, 0, 1]], x[:, None])
+
+
+def _side(a: FloatArray, b: FloatArray, x: FloatArray) -> FloatArray:
+    """Which side of the edges from a to b points are on, > 0 to the left, 0 on the edge.
+
+    The coordinates are the first axis. Seen from the other end, an edge has the same value of the
+    other sign: of the two triangles beside an edge, at most one finds a point beyond it.
+    """
+    (ux, uy), (vx, vy) = a - x, b - x
+    left, right = ux * vy, uy * vx
+    side, size = left - right, np.abs(left) + np.abs(right)
+    unsure = np.abs(side) < _UNSURE * size
+    if unsure.any():
+        a, b, x = (np.broadcast_to(p, (2, *side.shape))[:, unsure] for p in (a, b, x))
+        side[unsure] = _side_by_pairs(a, b, x, size[unsure])
+    return side
+
+
+def _side_by_pairs(a: FloatArray, b: FloatArray, x: FloatArray, size: FloatArray) -> FloatArray:
+    """The same for few points, whose side rounding would decide."""
+    (ux, uy), (vx, vy) = ([two_sum(p[k], -x[k]) for k in range(2)] for p in (a, b))
+    side = difference(product(ux, vy), product(uy, vx))[0]
+    return np.where(np.abs(side) <= _UNSURE_PAIRS * size, 0.0, side)
 
 
 def dual_triangles(diagram: PowerDiagram) -> IntArray:
@@ -168,17 +240,9 @@ def dual_triangles(diagram: PowerDiagram) -> IntArray:
 
 
 def _areas(points: FloatArray, triangles: IntArray) -> FloatArray:
-    """Signed areas."""
-    a, b, c = points[triangles[:, 0]], points[triangles[:, 1]], points[triangles[:, 2]]
-    u, v = b - a, c - a
-    return 0.5 * (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
-
-
-def _oriented(points: FloatArray, triangles: IntArray) -> IntArray:
-    """Triangles counter-clockwise, without those of no area."""
-    area = _areas(points, triangles)
-    turned = np.where((area < 0.0)[:, None], triangles[:, [0, 2, 1]], triangles)
-    return turned[area != 0.0]
+    """Areas, > 0 for corners that are counter-clockwise; the sign is exact."""
+    a, b, c = np.moveaxis(points[triangles], 2, 0).transpose(2, 0, 1)
+    return 0.5 * _side(b, c, a)
 
 
 def _half_edges(triangles: IntArray) -> tuple[IntArray, IntArray]:
@@ -218,7 +282,8 @@ def _filled(points: FloatArray, triangles: IntArray, hull: ConvexHull) -> IntArr
             return None
     filled = np.concatenate([kept, np.array(added, dtype=np.int64).reshape(-1, 3)])
     # of triangles that are all turned the same way, up to the hull, none overlap if areas agree
-    if abs(_areas(points, filled).sum() - hull.volume) > 1e-9 * hull.volume:
+    areas = _areas(points, filled)
+    if not areas.min() > 0.0 or abs(areas.sum() - hull.volume) > 1e-9 * hull.volume:
         return None
     return filled
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -201,6 +203,96 @@ def test_mesh_with_triangles_that_overlap():
     points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     mesh = Mesh(points, np.array([[0, 1, 2], [0, 1, 3]]))
     check_mesh(mesh)
+
+
+def beyond(mesh, x, triangle):
+    """How far x lies beyond an edge of a triangle, in rational arithmetic; 0 inside."""
+    a, b, c = ([Fraction(v) for v in mesh.points[k].tolist()] for k in mesh.triangles[triangle])
+    p = [Fraction(v) for v in x.tolist()]
+    farthest = 0.0
+    for u, v in ((a, b), (b, c), (c, a)):
+        side = (v[0] - u[0]) * (p[1] - u[1]) - (v[1] - u[1]) * (p[0] - u[0])
+        length = np.hypot(float(v[0] - u[0]), float(v[1] - u[1]))
+        farthest = max(farthest, -float(side) / length)
+    return farthest
+
+
+def strip(n, r):
+    return np.column_stack([np.arange(n) + 0.2 * r.random(n), r.random(n)])
+
+
+def two_clusters(width, r):
+    return np.concatenate([width * r.random((100, 2)), 1.0 + width * r.random((100, 2))])
+
+
+def near_a_line(width, r):
+    border = np.column_stack([np.sort(r.random(200)), width * r.standard_normal(200)])
+    return np.concatenate([border, [[0.5, 1.0]]])
+
+
+def lattice(width, r):
+    ticks = np.arange(12.0)
+    points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    return points + width * r.standard_normal(points.shape)
+
+
+DEGENERATE = {
+    "strip": lambda r: strip(15_000, r),
+    "flat strip": lambda r: strip(15_000, r) * [1e-4, 1e-8],
+    "clusters 1e-6": lambda r: two_clusters(1e-6, r),
+    "clusters 1e-9": lambda r: two_clusters(1e-9, r),
+    "clusters 1e-14": lambda r: two_clusters(1e-14, r),
+    "near a line 1e-9": lambda r: near_a_line(1e-9, r),
+    "near a line 1e-15": lambda r: near_a_line(1e-15, r),
+    "lattice": lambda r: lattice(0.0, r),
+    "lattice 1e-14": lambda r: lattice(1e-14, r),
+    "far lattice": lambda r: 1e8 + lattice(0.0, r),
+    "many scales": lambda r: 10.0 ** r.uniform(-12.0, 0.0, (300, 2)),
+}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_a_walk_ends_in_the_right_triangle(name):
+    """From anywhere, also where it is long, and where rounding alone tells triangles apart."""
+    r = rng(31)
+    mesh = Mesh(DEGENERATE[name](r))
+    used = mesh.points[np.unique(mesh.triangles)]
+    np.testing.assert_array_equal(np.unique(used, axis=0), np.unique(mesh.points, axis=0))
+    own = r.integers(len(mesh.triangles), size=300)
+    inside = np.einsum("qk,qkd->qd", r.dirichlet(np.ones(3), 300), mesh.points[mesh.triangles[own]])
+    extent = np.ptp(mesh.points, axis=0).max()
+    for near in (nowhere(inside), r.integers(len(mesh.points), size=300)):
+        found = mesh.locate(inside, near)
+        lam = mesh.coordinates(inside[found >= 0], found[found >= 0])
+        assert lam.min() >= 0.0
+        np.testing.assert_allclose(lam.sum(axis=1), 1.0, rtol=1e-15)
+        assert max(beyond(mesh, x, t) for x, t in zip(inside, found, strict=True) if t >= 0) == 0.0
+        # what rounding has moved out of the hull
+        ends, share = mesh.on_hull(inside[found < 0])
+        a, b = np.moveaxis(mesh.points[ends], 1, 0)
+        assert np.abs(a + share[:, None] * (b - a) - inside[found < 0]).max(initial=0.0) <= (
+            4e-16 * max(extent, np.abs(inside).max())
+        )
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_walk_that_runs_out_of_steps(monkeypatch, steps):
+    """All triangles are looked at, and the answer is the same."""
+    r = rng(32)
+    mesh = Mesh(r.random((200, 2)))
+    x = 1.4 * r.random((500, 2)) - 0.2
+    expected = mesh.locate(x, nowhere(x))
+    assert 0.3 < (expected < 0).mean() < 0.7
+    monkeypatch.setattr("geomot.mesh._STEPS", steps)
+    monkeypatch.setattr("geomot.mesh._PAIRS", 3000)
+    np.testing.assert_array_equal(mesh.locate(x, nowhere(x)), expected)
+
+
+def test_triangles_of_a_far_lattice_have_all_of_its_points():
+    """Qhull's Delaunay triangulation of these 144 points has two triangles."""
+    mesh = Mesh(1e8 + lattice(0.0, rng(0)))
+    check_mesh(mesh)
+    assert len(mesh.triangles) == 2 * 11 * 11
 
 
 def test_sources_without_a_border_have_triangles_too():
