@@ -45,6 +45,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from geomot._core.montecarlo import GROUP_SIDE
 from geomot.backend import Backend, PairAssignment, PointAssignment
+from geomot.sources import Source
+from geomot.sources.wrapped import WrappedSource
 from geomot.state import Monitor, SolverState
 
 if TYPE_CHECKING:
@@ -553,12 +555,11 @@ def _share(count: int, parts: int, part: int) -> tuple[int, slice]:
 
 
 def _checksum(*arrays: Float32Array) -> int:
-    """A number of 31 bits that changes with nearly any change of the arrays."""
-    total = sum(
-        int(np.ascontiguousarray(a).view(np.uint32).sum(dtype=np.uint64)) * (k + 1)
-        for k, a in enumerate(arrays)
-    )
-    return (total ^ total >> 31) & 0x7FFFFFFF
+    """A number of 31 bits that changes with nearly any change of the arrays, or of their order."""
+    total = 0
+    for array in arrays:
+        total = zlib.crc32(np.ascontiguousarray(array).data, total)
+    return total & 0x7FFFFFFF
 
 
 # ---------------------------------------------------------------------------------------------
@@ -573,7 +574,7 @@ def agree(rng: np.random.Generator, **inputs: Any) -> np.random.Generator:
     ----------
     rng : Generator
         This rank's generator.
-    **inputs : ndarray, float, int, str or None
+    **inputs : ndarray, Source, float, int, str or None
         What must be the same on all ranks.
     """
     digests = {name: _digest(value) for name, value in inputs.items()}
@@ -586,7 +587,12 @@ def agree(rng: np.random.Generator, **inputs: Any) -> np.random.Generator:
 
 def _digest(value: Any) -> object:
     if isinstance(value, np.ndarray):
-        return value.shape, zlib.crc32(np.ascontiguousarray(value).data.cast("B"))
+        return value.shape, zlib.crc32(np.ascontiguousarray(value).data)
+    if isinstance(value, WrappedSource):
+        # The words of a foreign object may name a place in memory; its moments are known.
+        return _digest(value.mean), _digest(value.covariance)
+    if isinstance(value, Source):
+        return {name: _digest(part) for name, part in value.to_dict().items()}
     return value
 
 

@@ -236,7 +236,7 @@ def solve(
         from geomot.distributed import DistributedBackend, SharedMonitor, agree, local_ranks
 
         rng = agree(rng, sites=y, target_masses=nu, initial_weights=start, tol=tolerance,
-                    max_iter=limit, source=np.append(measure.mean, measure.covariance))  # fmt: skip
+                    max_iter=limit, source=measure)  # fmt: skip
         backend = DistributedBackend(backend, shards=shards)
         monitors = SharedMonitor
         if threads is None:

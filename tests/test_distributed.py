@@ -17,6 +17,7 @@ from geomot import distributed
 from geomot.backend import CoreBackend
 from geomot.cli import main
 from geomot.distributed import DistributedBackend, DistributedError
+from geomot.sources import as_source
 
 torch = pytest.importorskip("torch", reason="several processes need torch")
 pytestmark = pytest.mark.skipif(
@@ -134,6 +135,60 @@ def test_ties_go_to_the_lowest_index(ranks, shards):
     ):
         assert winners.first.tolist() == expected.first.tolist() == [1, 0, 0]
         assert winners.second.tolist() == expected.second.tolist() == [3, 2, 1]
+
+
+def test_the_checksum_sees_values_and_their_order():
+    rows, h = np.random.default_rng(0).random((5, 3), np.float32), np.ones(4, np.float32)
+    known = distributed._checksum(rows, h)
+    assert 0 <= known < 2**31
+    changed = rows.copy()
+    changed[3, 1] = np.nextafter(changed[3, 1], np.float32(2))
+    swapped = rows.copy()
+    swapped[2, [0, 1]] = rows[2, [1, 0]]
+    for other in (rows[[1, 0, 2, 3, 4]], rows[::-1], rows[:, ::-1], swapped, changed, -rows):
+        assert distributed._checksum(other, h) != known
+    assert distributed._checksum(h, rows) != known
+    assert distributed._checksum(np.asfortranarray(rows), h) == known
+    assert distributed._checksum(rows[:0], h) == distributed._checksum(h)
+
+
+def test_ranks_whose_samples_are_in_another_order_are_told_so(ranks):
+    exchange = ranks(2)
+    sites, heights, points, _ = problem(20, 4, 3)
+
+    def work():
+        scores = DistributedBackend(CoreBackend()).points(sites)
+        return scores.winners(points[:: 1 - 2 * exchange.rank], heights)
+
+    with pytest.raises(DistributedError, match="the ranks compute different numbers"):
+        exchange.run(work)
+
+
+def test_digests_tell_inputs_apart():
+    """Sources with the same moments too; samplers that wrap a foreign object by moments alone."""
+    digest = distributed._digest
+    points = np.random.default_rng(0).random((6, 2))
+    assert digest(points) == digest(points.copy()) != digest(points[::-1])
+    assert digest(points) != digest(points.reshape(3, 4))
+    twice = geomot.Samples(points), geomot.Samples(points[::-1])
+    np.testing.assert_allclose(twice[0].covariance, twice[1].covariance)
+    assert digest(twice[0]) == digest(geomot.Samples(points))
+    assert digest(twice[0]) != digest(twice[1])
+    normal = geomot.Gaussian(twice[0].mean, twice[0].covariance)
+    assert digest(normal) != digest(twice[0])
+    assert digest(normal) == digest(geomot.Gaussian(twice[0].mean, twice[0].covariance))
+
+    class Sampler:
+        dim = 2
+
+        def __repr__(self):
+            return f"Sampler at {id(self):x}"
+
+        def sample(self, n, rng):
+            return rng.random((n, 2))
+
+    one, other = Sampler(), Sampler()
+    assert digest(as_source(one, 2)) == digest(as_source(other, 2))
 
 
 def test_ranks_that_differ_are_told_so(ranks):
