@@ -111,7 +111,8 @@ def try_replacing(path: str | os.PathLike[str], name: str = "path") -> None:
 def replacing_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace a file by a text, in UTF-8; see `replacing`."""
     with replacing(path) as file:
-        file.write(text.encode())
+        # Messages may quote names of files that are not text.
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def replacing_figure(path: str | os.PathLike[str], figure: Any, **options: Any) -> None:

@@ -561,6 +561,49 @@ def test_failure_stops_nothing_and_is_tried_again(tmp_path):
     assert [r["status"] for r in rows if r["method"] == "Broken"] == ["failed", "failed"]
 
 
+def test_the_whole_traceback_of_a_failure_is_kept(tmp_path):
+    def inner(seed):
+        raise KeyError(f"seed {seed} and \udc80")
+
+    def failing(task):
+        try:
+            inner(task.seed)
+        except KeyError as error:
+            raise RuntimeError("no such\nluck") from error
+
+    compare.register("Fails", version="1")(failing)
+    report = compare.run([study("Fails", "TrainingData")], tmp_path, seeds=(0, 1))
+    files = sorted(tmp_path.rglob("*.traceback.txt"))
+    assert [f.name.startswith(f"Fails-seed{k}-") for k, f in enumerate(files)] == [True, True]
+    assert len(report.tracebacks) == len(report.failures) == 2
+    told = [entry["traceback"] for entry in json.loads(report.json())["failures"]]
+    for seed, (text, file) in enumerate(zip(report.tracebacks, files, strict=True)):
+        assert "in inner" in text
+        assert "in failing" in text
+        assert f"seed {seed} and" in text
+        assert text.endswith("RuntimeError: no such\nluck\n")
+        assert file.read_text(encoding="utf-8") == text
+        assert told[seed] == text
+    assert report.outcome("data", "Fails") == "failed 2/2: RuntimeError: no such luck"
+    assert "Traceback" not in report.markdown() + report.csv()
+    # it goes when the cell is made after all
+    compare.register("Fails", version="1")(lambda task: Model())
+    assert compare.run([study("Fails", "TrainingData")], tmp_path, seeds=(0, 1)).tracebacks == ()
+    assert list(tmp_path.rglob("*.traceback.txt")) == []
+
+
+def test_each_row_of_a_problem_that_cannot_be_made_has_its_traceback(tmp_path):
+    def make(seed):
+        raise ImportError("needs something")
+
+    broken = replace(study("TrainingData", "BrenierMap", "ExtendedMap"), make=make)
+    tracebacks = compare.run([broken], tmp_path).tracebacks
+    assert len(tracebacks) == 3
+    for text in tracebacks:
+        assert text.count(", in make\n") == 1
+        assert text.count(", in run\n") == 1
+
+
 # ---------------------------------------------------------------------------------------------
 # Tables and figures
 # ---------------------------------------------------------------------------------------------

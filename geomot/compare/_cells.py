@@ -15,7 +15,7 @@ import numpy as np
 
 from geomot import _archive
 
-__all__ = ["Cell", "cell_path", "plain_name", "read_cell", "write_cell"]
+__all__ = ["Cell", "cell_path", "plain_name", "read_cell", "traceback_path", "write_cell"]
 
 _FORMAT = "geomot-comparison-cell"
 _VERSION = 1
@@ -69,6 +69,11 @@ def cell_path(folder: Path, study: str, label: str, seed: int, settings: Mapping
     text = json.dumps(settings, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return folder / "cells" / plain_name(study) / f"{plain_name(label)}-seed{seed}-{digest}.npz"
+
+
+def traceback_path(path: Path) -> Path:
+    """Where the traceback of a cell that could not be made is."""
+    return path.with_name(f"{path.stem}.traceback.txt")
 
 
 def plain_name(name: str) -> str:

@@ -6,16 +6,26 @@ import math
 import os
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from geomot._constants import COORDINATE_LIMIT
+from geomot._saving import replacing_text
 from geomot._stderr import progress_bar
 from geomot._validation import as_count, as_path, as_threads, as_tolerance
-from geomot.compare._cells import Cell, cell_path, plain_name, read_cell, write_cell
+from geomot.compare._cells import (
+    Cell,
+    cell_path,
+    plain_name,
+    read_cell,
+    traceback_path,
+    write_cell,
+)
 from geomot.compare._measures import MEASURES
 from geomot.compare._methods import warm_up
 from geomot.compare._report import Report
@@ -51,8 +61,9 @@ def run(
     A cell is one method on one problem with one seed. Each is written to a file of its own when it
     is done, under a name that tells all its settings apart; a run that was stopped goes on with
     the next one. Training that diverges is a result. A method that raises, or a problem that cannot
-    be made, is reported as failed, is tried again in the next run, and does not stop the others; a
-    cell that cannot be written ends the run.
+    be made, is reported as failed, is tried again in the next run, and does not stop the others;
+    its traceback is in the report, and in a file where the cell would be. A cell that cannot be
+    written ends the run.
 
     Parameters
     ----------
@@ -101,6 +112,7 @@ def run(
     place.mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
     failures: list[tuple[str, str, int, str]] = []
+    tracebacks: list[str] = []
     # All methods of a seed, so that the first seed tells how long the others take.
     plan = [
         (_Lazy(study, seed), [(e, *_place(place, study, e, seed, budget)) for e in study.entries])
@@ -126,13 +138,24 @@ def run(
                         cell = _make(study, entry, seed, settings, data, budget, bar.tell)
                     except Exception as error:
                         failures.append((study.name, entry.label, seed, _in_words(error)))
+                        tracebacks.append("".join(traceback.format_exception(error)))
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        replacing_text(traceback_path(path), tracebacks[-1])
                         bar.done(study, entry, None)
                         continue
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_cell(path, cell)
+                    traceback_path(path).unlink(missing_ok=True)
                 cells.append(cell)
                 bar.done(study, entry, cell)
-    return Report(tuple(chosen), tuple(cells), tuple(failures), tuple(numbers), dict(budget))
+    return Report(
+        tuple(chosen),
+        tuple(cells),
+        tuple(failures),
+        tuple(numbers),
+        dict(budget),
+        tuple(tracebacks),
+    )
 
 
 def _as_studies(studies: Iterable[Study]) -> list[Study]:
@@ -182,15 +205,17 @@ class _Lazy:
         self.study, self.seed = study, seed
         self._problem: Problem | None = None
         self._error: Exception | None = None
+        self._origin: TracebackType | None = None
 
     def __call__(self) -> Problem:
         if self._error is not None:
-            raise self._error
+            # Without the frames of those who were told before.
+            raise self._error.with_traceback(self._origin)
         if self._problem is None:
             try:
                 self._problem = self._made()
             except Exception as error:
-                self._error = error
+                self._error, self._origin = error, error.__traceback__
                 raise
         return self._problem
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -55,11 +56,13 @@ class Report:
     cells : tuple of Cell
         One for each study, method and seed that is done.
     failures : tuple of (study, label, seed, message)
-        Methods that raised.
+        Methods that raised, with one line of what they said.
     seeds : tuple of int
         The seeds.
     budget : mapping of str to object
         Steps, seconds, device and threads.
+    tracebacks : tuple of str
+        The whole traceback of each of the failures.
     """
 
     studies: tuple[Study, ...]
@@ -67,6 +70,7 @@ class Report:
     failures: tuple[tuple[str, str, int, str], ...]
     seeds: tuple[int, ...]
     budget: Mapping[str, Any]
+    tracebacks: tuple[str, ...] = ()
 
     def cells_of(self, study: str, label: str | None = None) -> list[Cell]:
         """Return the cells of a study, or of one of its rows, in the order of the seeds.
@@ -274,7 +278,8 @@ class Report:
             for entry in study.entries
         ]
         failures = [
-            {"study": f[0], "method": f[1], "seed": f[2], "error": f[3]} for f in self.failures
+            {"study": f[0], "method": f[1], "seed": f[2], "error": f[3], "traceback": text}
+            for f, text in itertools.zip_longest(self.failures, self.tracebacks)
         ]
         whole = {
             "geomot": geomot.__version__,
