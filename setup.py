@@ -32,6 +32,9 @@ HEADERS = [
         "argmax.h",
         "argmax_kernel.h",
         "argmax_undef.h",
+        "assign.h",
+        "assign_contest.h",
+        "assign_kernel.h",
     )
 ]
 
