@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from time import perf_counter
 
@@ -26,6 +25,7 @@ from geomot._constants import (
     RESOLUTION_SAMPLES,
     TEST_STREAMS,
 )
+from geomot._stderr import warn
 from geomot.assign import Assigner
 from geomot.backend import Backend, CoreBackend, DoubleBackend
 from geomot.certificate import largest_price
@@ -141,7 +141,7 @@ def _start(
         return fit, None
     look = examiner.assess(design.heights(initial[problem.members]))
     if examiner.total_variation(look) >= BURIED:
-        warnings.warn(
+        warn(
             f"initial_weights are not used: the total variation of their masses from the targets "
             f"is {examiner.total_variation(look):.2g}, and a fit from the start is faster",
             UserWarning,
@@ -179,7 +179,7 @@ class _Forecast:
             return
         tol = self.examiner.tol
         reachable = tol * (seconds / 60.0) ** 0.5
-        warnings.warn(
+        warn(
             f"tol={tol:.2g} takes about {self.samples:.1e} samples, which is some "
             f"{_duration(seconds)} here; a minute suffices for tol={reachable:.1g}",
             UserWarning,

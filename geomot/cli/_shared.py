@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -67,7 +66,7 @@ def complain(name: str, message: str, code: int) -> int:
 def warn(name: str, message: str) -> None:
     """Write one line on stderr about what may not be meant."""
     if launched_rank() == 0:
-        sys.stderr.write(f"{name}: warning: {' '.join(message.split())}\n")
+        say(f"{name}: warning: {' '.join(message.split())}\n")
 
 
 # What Python calls the options, and advice that only Python can follow.
