@@ -309,21 +309,21 @@ class _Recorder:
                 min_mass=least,
                 weights_exact=_exact(self._weights(look)),
             ),
-            lambda: self.solution(look, "stopped"),
+            lambda: self.solution(look, "stopped", sharp=False),
             f"tv={tv:.3g}",
         )
 
     def _weights(self, look: Look) -> FloatArray:
         return _all_weights(self.problem, look.tally.design.weights(look.heights), self.source)
 
-    def solution(self, look: Look, status: str) -> Solution:
-        """Return what this look measured."""
+    def solution(self, look: Look, status: str, sharp: bool = True) -> Solution:
+        """Return what this look measured; in checkpoints without what takes long."""
         problem, tally = self.problem, look.tally
         own = tally.design.weights(look.heights)
         masses = tally.measured()
         dual = tally.costs(own)[0]
         estimate = tally.estimate(self.fit.drawn, own, look.scales, max(look.verdict, 1))
-        bounds = _bracket(problem, tally, own, dual, estimate)
+        bounds = _bracket(problem, tally, own, dual, estimate, sharp)
         return Solution(
             sites=problem.all_sites,
             weights_exact=_exact(self._weights(look)),
@@ -356,13 +356,18 @@ def _largest_error(masses: FloatArray, targets: FloatArray) -> float:
 
 
 def _bracket(
-    problem: Merged, tally: Tally, weights: FloatArray, dual: float, estimate: MassEstimate
+    problem: Merged,
+    tally: Tally,
+    weights: FloatArray,
+    dual: float,
+    estimate: MassEstimate,
+    sharp: bool,
 ) -> tuple[float, float]:
     """Bounds on W2^2, each at one side of the estimate's confidence.
 
     Below stands the dual value, which no weights raise above W2^2. Above, the cost of a plan: all
     cells to their sites, and then a random part of every cell that has too much to sites that have
-    too little, near ones if there are not too many sites to look for them.
+    too little; for a sharp bound to near ones, if there are not too many sites to look for them.
     """
     level = 0.5 + 0.5 * estimate.confidence
     quantile = float(stdtrit(TEST_STREAMS - 1, level))
@@ -372,6 +377,6 @@ def _bracket(
         + quantile * estimate.map_cost_standard_error
         + estimate.tv_interval[1] * largest_price(problem.sites, estimate.centroids)
     )
-    if len(problem.sites) <= REPAIR_SITES:
+    if sharp and len(problem.sites) <= REPAIR_SITES:
         above = min(above, tally.cost_above(weights, 1.0 - level))
     return below, max(above, below)
