@@ -12,10 +12,14 @@ DEBUG = os.environ.get("GEOMOT_DEBUG", "0") not in ("", "0")
 DEBUG_MACROS = [("GEOMOT_BOUNDS_CHECKED", "1")] if DEBUG else []
 
 MODULES = (
+    "geomot._core.interrupt",
+    "geomot._core.order2d",
     "geomot._core.predicates",
     "geomot._core.regular2d",
     "geomot._core.cells2d",
     "geomot._core.insert2d",
+    "geomot._core.locate2d",
+    "geomot._core.polygons2d",
     "geomot._core.cg",
     "geomot._core.elimination",
     "geomot._core.select",

@@ -23,6 +23,13 @@ WEIGHT_LIMIT = COORDINATE_LIMIT**2
 TRANSPOSED_ROWS = 3
 TRANSPOSED_COLUMNS = 100
 
+# A polygon is convex up to the rounding of its coordinates if every vertex lies within this many
+# units in the last place of its convex hull, taken at the largest x and the largest y. Correctly
+# rounded vertices of a convex polygon do within 1.5 (half a unit in each coordinate, of the vertex
+# and of the hull's edge), vertices that are off by a whole unit within 3; a dent that is meant is
+# wider by far.
+CONVEX_ROUNDING = 4
+
 # More threads than this are never started; the result does not depend on their number.
 MAX_THREADS = 256
 

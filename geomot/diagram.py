@@ -54,25 +54,38 @@ class Facets(Frozen):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cells(Frozen, Sequence[FloatArray]):
-    """The cells of a diagram in the plane, as a sequence of convex polygons.
+    """The cells of a diagram, as a sequence of convex polygons or of intervals.
 
-    ``cells[i]`` is an array of shape (k, 2), the corners of cell i, counter-clockwise; it has no
-    rows if the cell is empty.
+    ``cells[i]`` is an array of shape (k, 2), the corners of cell i, counter-clockwise; on the line
+    of shape (2, 1), its ends. It has no rows if the cell is empty.
 
     Attributes
     ----------
-    vertices : ndarray of shape (total, 2)
+    vertices : ndarray of shape (total, d)
         The corners of all cells, one cell after the other.
     offsets : ndarray of shape (n + 1,), int64
         Cell i is ``vertices[offsets[i]:offsets[i + 1]]``.
     labels : ndarray of shape (total,), int64
         What lies across the edge from each corner to the next one of its cell: a site j >= 0, or
         -1 - e for the edge e of the domain (from corner e of the source's `polygon` to the next).
+        On the line, what lies beyond each end: a site, -1 below the source or -2 above it.
+    indices : ndarray of shape (total,), int64
+        The same corners as rows of the diagram's `vertices`, which holds each corner once: cell i
+        is ``diagram.vertices[indices[offsets[i]:offsets[i + 1]]]``.
+
+    Notes
+    -----
+    Cells share their corners bit for bit: each has one row in the diagram's `vertices`, whichever
+    cell it is seen from, and is the exact meeting point of the cells, rounded. Corners that round
+    to the same point become one, so an edge shorter than the spacing of float64 numbers there may
+    be missing from the polygons (not from `PowerDiagram.facets`), and so may a whole cell: it has
+    no rows although its mass is positive.
     """
 
     vertices: FloatArray
     offsets: IndexArray
     labels: IndexArray
+    indices: IndexArray
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -108,8 +121,8 @@ class PowerDiagram(Frozen):
         In the plane a `UniformBox` or `UniformPolygon`; an array holds the vertices of a convex
         polygon. On the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
-        Number of threads, here and in `locate`; None uses the cores at hand. The result does not
-        depend on it.
+        Number of threads, here, in `locate` and for `cells`; None: all available cores. The
+        result does not depend on it.
 
     Attributes
     ----------
@@ -138,7 +151,7 @@ class PowerDiagram(Frozen):
     Of sites at the same place, the one with the largest weight owns the cell, at equal weights
     the one with the lowest index; the others' cells are empty.
 
-    Coordinates below 2^-200 of the largest one are taken as zero.
+    Coordinates of sites and domain below 2^-200 of the largest one are taken as zero.
 
     Examples
     --------
@@ -156,6 +169,15 @@ class PowerDiagram(Frozen):
     [0, 1]
     >>> len(diagram.cells[1])
     4
+
+    The corners of all cells, each once, and those of the second cell by their rows.
+
+    >>> diagram.vertices.shape
+    (6, 2)
+    >>> cells = diagram.cells
+    >>> rows = cells.indices[cells.offsets[1] : cells.offsets[2]]
+    >>> bool((diagram.vertices[rows] == cells[1]).all())
+    True
     """
 
     sites: FloatArray
@@ -238,8 +260,23 @@ class PowerDiagram(Frozen):
 
     @cached_property
     def cells(self) -> Cells:
-        """The cells as polygons."""
-        return Cells(*map(read_only, self._compiled.cells()))
+        """The cells as polygons, on the line as intervals."""
+        corners, offsets, indices, labels = self._polygons
+        return Cells(*map(read_only, (corners[indices], offsets, labels, indices)))
+
+    @property
+    def vertices(self) -> FloatArray:
+        """The corners of the cells, each once, shape (V, d); see `Cells` for who has which."""
+        return read_only(self._polygons[0])
+
+    @cached_property
+    def _polygons(self) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray]:
+        """Corners, offsets, indices and labels."""
+        if isinstance(self._compiled, LineDiagram):
+            ends, offsets, labels = self._compiled.cells()
+            corners, indices = np.unique(ends[:, 0], return_inverse=True)
+            return corners[:, None], offsets, indices.reshape(-1).astype(np.int64), labels
+        return self._compiled.cells(threads=as_threads(self.threads))
 
     @cached_property
     def triangulation(self) -> IndexArray:
@@ -302,8 +339,8 @@ class PowerDiagram(Frozen):
         Returns
         -------
         ndarray of shape (q,), int64
-            Decided exactly; of equally near sites the one with the lowest index among those whose
-            cell in the plane has an interior.
+            Decided exactly, however far away or close to an axis a point lies; of equally near
+            sites the one with the lowest index among those whose cell in the plane has an interior.
         """
         queries = as_points(points, "points", self.source.dim, allow_empty=True)
         count = as_threads(self.threads if threads is None else threads)

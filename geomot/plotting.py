@@ -167,7 +167,7 @@ def power_diagram(
     collection = _cells(diagram, pitch, filled=values is not None, edges=edges)
     if values is not None:
         colours = _Colours(diagram, values, cmap, norm, label)
-        colours.paint(collection, ~diagram.empty, edges=edges)
+        colours.paint(collection, _drawn(diagram), edges=edges)
         if legend:
             colours.explain(ax, collection)
     ax.add_collection(collection, autolim=False)
@@ -230,7 +230,7 @@ def brenier_potential(
     ax = _new_axes(projection="3d") if ax is None else ax
     if not hasattr(ax, "get_zlim"):
         raise ValueError('ax must be three-dimensional, made with projection="3d"')
-    shown = ~diagram.empty
+    shown = _drawn(diagram)
     cells = diagram.cells
     owners = np.repeat(np.arange(len(cells)), np.diff(cells.offsets))
     heights = _potential(diagram, cells.vertices, owners, centered)
@@ -1169,14 +1169,19 @@ def _dot_area(pitch: float) -> float:
     return min(3.2, max(0.28 * pitch, 0.35)) ** 2
 
 
+def _drawn(diagram: PowerDiagram) -> np.ndarray:
+    """Which cells have a polygon: those that are neither empty nor too small for float64."""
+    return np.diff(diagram.cells.offsets) > 0
+
+
 def _split(vertices: np.ndarray, offsets: np.ndarray, shown: np.ndarray) -> list[np.ndarray]:
-    """The polygons of the cells that are not empty."""
+    """The polygons of the cells that are shown."""
     return [vertices[offsets[i] : offsets[i + 1]] for i in np.flatnonzero(shown)]
 
 
 def _cells(diagram: PowerDiagram, pitch: float, *, filled: bool, edges: bool) -> PolyCollection:
     cells = diagram.cells
-    polygons = _split(cells.vertices, cells.offsets, ~diagram.empty)
+    polygons = _split(cells.vertices, cells.offsets, _drawn(diagram))
     width = min(0.7, 0.04 * pitch)
     collection = PolyCollection(polygons, facecolor=_PLAIN_FACE, linewidth=width)
     if not edges or (filled and width < 0.1):
@@ -1190,7 +1195,7 @@ def _cells(diagram: PowerDiagram, pitch: float, *, filled: bool, edges: bool) ->
 
 def _coloured_cells(ax: Axes, diagram: PowerDiagram, colours: np.ndarray, *, pale: bool) -> None:
     collection = _cells(diagram, _pitch(ax, len(diagram.masses)), filled=True, edges=True)
-    faces = colours[~diagram.empty]
+    faces = colours[_drawn(diagram)]
     if pale:
         # Samples of the same colour stand out on paler cells.
         faces[:, :3] = 0.45 * faces[:, :3] + 0.55

@@ -40,8 +40,9 @@ def assert_same(one, two):
         assert getattr(one, name).tobytes() == getattr(two, name).tobytes(), name
     for name in ("sites", "measures"):
         assert getattr(one.facets, name).tobytes() == getattr(two.facets, name).tobytes()
-    for name in ("vertices", "offsets", "labels"):
+    for name in ("vertices", "offsets", "labels", "indices"):
         assert getattr(one.cells, name).tobytes() == getattr(two.cells, name).tobytes()
+    assert one.vertices.tobytes() == two.vertices.tobytes()
     assert one.triangulation.tobytes() == two.triangulation.tobytes()
     assert one.source == two.source
     assert one == two and hash(one) == hash(two)
@@ -80,6 +81,51 @@ def test_cells_are_a_sequence(diagram):
             cells[bad]
     with pytest.raises(TypeError):
         cells[0.5]
+
+
+def test_vertices_are_the_corners_of_the_cells_once_each(diagram):
+    cells, vertices = diagram.cells, diagram.vertices
+    assert vertices.dtype == np.float64 and vertices.ndim == 2 and vertices.shape[1] == 2
+    assert cells.indices.dtype == np.int64 and cells.indices.shape == cells.labels.shape
+    for i, cell in enumerate(cells):
+        rows = cells.indices[cells.offsets[i] : cells.offsets[i + 1]]
+        np.testing.assert_array_equal(vertices[rows], cell)
+    assert len(np.unique(vertices, axis=0)) == len(vertices)
+    # numbered as the cells meet them
+    first = np.unique(cells.indices, return_index=True)[1]
+    assert len(first) == len(vertices) and (np.diff(first) > 0).all()
+    # Euler: corners - edges + cells = 1, where each facet and each piece of the border is an edge
+    edges = len(diagram.facets) + np.count_nonzero(cells.labels < 0)
+    assert len(vertices) - edges + np.count_nonzero(~diagram.empty) == 1
+    # three cells meet in a corner inside, two on an edge of the domain, one in its corner
+    at_border = ((vertices == 0.0) | (vertices == 1.0)).sum(axis=1)
+    np.testing.assert_array_equal(np.bincount(cells.indices), 3 - at_border)
+
+
+def test_cells_meet_in_one_corner_where_the_sites_are_on_a_circle():
+    grid = PowerDiagram([(i / 8, j / 8) for i in (1, 3, 5, 7) for j in (1, 3, 5, 7)])
+    assert sorted(map(tuple, grid.vertices.tolist())) == [
+        (i / 4, j / 4) for i in range(5) for j in range(5)
+    ]
+    assert np.bincount(grid.cells.indices).tolist().count(4) == 9
+    assert (np.diff(grid.cells.offsets) == 4).all()
+    assert len(grid.facets) == 24
+
+
+def test_vertices_keep_the_bits_of_the_domain():
+    corners = [(0.1, 0.2), (1.1, 0.3), (0.9, 1.7), (0.30000000000000004, 1.1)]
+    made = PowerDiagram(rng(0).random((30, 2)), None, corners)
+    assert set(corners) <= set(map(tuple, made.vertices.tolist()))
+    box = UniformBox([-0.1, 1e-3], [0.2, 7.7])
+    made = PowerDiagram([(0.0, 0.0)], None, box)
+    assert sorted(made.vertices.tolist()) == sorted(box.polygon.tolist())
+
+
+def test_vertices_on_the_line():
+    made = PowerDiagram([[0.75], [0.25], [0.5]], [0.0, 0.0, -1.0])
+    assert made.vertices.tolist() == [[0.0], [0.5], [1.0]]
+    assert made.cells.indices.tolist() == [1, 2, 0, 1]
+    assert [c.tolist() for c in made.cells] == [[[0.5], [1.0]], [[0.0], [0.5]], []]
 
 
 def test_labels_of_cells_are_the_facets(diagram):
@@ -183,7 +229,7 @@ def test_refusals(arguments, words):
 
 
 def test_it_is_immutable(diagram):
-    for name in (*ARRAYS, "facets", "source", "cells", "triangulation"):
+    for name in (*ARRAYS, "facets", "source", "cells", "vertices", "triangulation"):
         with pytest.raises((AttributeError, dataclasses.FrozenInstanceError)):
             setattr(diagram, name, None)
         with pytest.raises((AttributeError, dataclasses.FrozenInstanceError)):
@@ -191,6 +237,7 @@ def test_it_is_immutable(diagram):
     views = [getattr(diagram, name) for name in ARRAYS]
     views += [diagram.facets.sites, diagram.facets.measures, diagram.triangulation]
     views += [diagram.cells.vertices, diagram.cells.offsets, diagram.cells.labels, diagram.cells[0]]
+    views += [diagram.cells.indices, diagram.vertices]
     for array in views:
         assert not array.flags.writeable
 
@@ -220,7 +267,7 @@ def test_copies_are_equal_and_work(duplicate):
     points = rng(6).random((100, 2))
     for touched in (False, True):
         if touched:
-            made.cells, made.triangulation, made.locate(points)
+            made.cells, made.vertices, made.triangulation, made.locate(points)
         other = duplicate(made)
         assert "_compiled" not in vars(other)
         assert_same(made, other)

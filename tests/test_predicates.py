@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from geomot._core.predicates import _compare_power, _orient, _power_test
+from geomot._core.predicates import _compare_power, _line_vertex, _orient, _power_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,3 +98,19 @@ def test_cancelling_weight_parts_do_not_fool_the_filter():
     c = np.array([0.0, 1.0, 1.0, 2.0**-54])
     p = np.array([1.0, 1.0, 1.0, 2.0**-54])
     assert _power_test(a, b, c, p) == exact_power(a, b, c, p) != 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_meeting_points_are_correctly_rounded(seed):
+    rng = np.random.default_rng(seed)
+    for scale in (1.0, 1e-12, 1e9):
+        for _ in range(50):
+            a, b, c = np.column_stack([rng.random((3, 3)), 2.0**-54 * rng.random(3)])
+            b[:2] = a[:2] + scale * (b[:2] - 0.5)
+            c[:2] = a[:2] + scale * (c[:2] - 0.5) * (1.0, 1e-9)
+            (ax, ay, aw), (bx, by, bw), (cx, cy, cw) = map(rational, (a, b, c))
+            ux, uy, vx, vy = bx - ax, by - ay, cx - ax, cy - ay
+            r, s = (ux * ux + uy * uy + aw - bw) / 2, (vx * vx + vy * vy + aw - cw) / 2
+            det = ux * vy - vx * uy
+            exact = ax + (r * vy - s * uy) / det, ay + (ux * s - vx * r) / det
+            assert _line_vertex(a, b, c) == tuple(map(float, exact))

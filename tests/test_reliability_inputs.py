@@ -538,8 +538,9 @@ import numpy as np
 import geomot
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sites = np.random.default_rng(0).random(({n}, 2))
-small = geomot.PowerDiagram(sites[:1000])
+small = geomot.PowerDiagram(sites[:1000], threads={threads})
 before = small.masses.tobytes()
+{setup}
 for _ in range({rounds}):
     interrupted = None
     print("ready", flush=True)
@@ -554,10 +555,24 @@ for _ in range({rounds}):
     assert len(small.locate(sites[:10])) == 10
 """
 
+_HUB = """
+angle = 2 * np.pi * np.arange(2 * 10**5) / (2 * 10**5)
+hub = np.vstack([0.5 + 0.3 * np.column_stack([np.cos(angle), np.sin(angle)]), [(0.5, 0.5)]])
+raised = np.append(np.zeros(len(angle)), 0.05)
+"""
+_COMPILED = """
+plane = geomot._power.PlaneSites(sites[:10**5], geomot.UniformBox.unit(2).polygon)
+plane = plane.diagram(np.zeros(10**5))
+"""
+
+# What runs, on how many random points, and what is made before.
 _WORK = {
-    "diagram": (10**6, "geomot.PowerDiagram(sites, threads={threads}).masses"),
-    "solve": (30000, "geomot.solve(sites, threads={threads})"),
-    "locate": (10**6, "small.locate(sites)"),
+    "diagram": (10**6, "geomot.PowerDiagram(sites, threads={threads}).masses", ""),
+    "facets of a hub": (10**3, "geomot.PowerDiagram(hub, raised, threads={threads})", _HUB),
+    "cells": (10**6, "plane.cells(threads={threads})", _COMPILED),
+    "solve": (30000, "geomot.solve(sites, threads={threads})", ""),
+    "locate": (10**7, "small.locate(sites)", ""),
+    "insert": (10**6, "plane.insert(sites, sites[:, 0] / 1e6, threads={threads})", _COMPILED),
 }
 
 
@@ -565,9 +580,15 @@ _WORK = {
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("work", _WORK)
 def test_interrupt_within_a_quarter_of_a_second(work, threads):
-    n, code = _WORK[work]
+    n, code, setup = _WORK[work]
     delays = (0.05, 0.3, 0.6, 0.9, 1.3, 1.8)
-    script = _INTERRUPTED.format(n=n, rounds=len(delays), work=code.format(threads=threads))
+    script = _INTERRUPTED.format(
+        n=n,
+        rounds=len(delays),
+        work=code.format(threads=threads),
+        setup=setup,
+        threads=threads,
+    )
     latencies = []
     child = subprocess.Popen(
         [sys.executable, "-c", script],

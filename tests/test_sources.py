@@ -153,7 +153,8 @@ def test_spellings_of_a_polygon_are_equal(vertices):
         ([*SQ, *SQ], "simple polygon"),
         ([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)], "convex"),
         ([(0, 0), (1, 0), (0.5, 2.0**-60), (1, 1), (0, 1)], "convex"),
-        ([(0, 0), (0.5, 2.0**-53), (1, 0), (1, 1)], "convex"),
+        ([(0, 0), (0.5, 2.0**-49), (1, 0), (1, 1)], "convex"),
+        ([(0, 0), (0.75, 2.0**-53), (0.5, 2.0**-54), (1, 0), (1, 1)], "convex"),
         ([(0, 0), (np.nan, 0), (1, 1)], "finite"),
         ([(0, 0), (np.inf, 0), (1, 1)], "finite"),
         (1e-200 * np.array(SQ), "area"),
@@ -173,6 +174,34 @@ def test_spellings_of_a_polygon_are_equal(vertices):
 def test_invalid_polygons(vertices, words):
     with pytest.raises(ValueError, match=f"vertices must .*{words}"):
         UniformPolygon(vertices)
+
+
+def test_dents_within_the_rounding_of_coordinates_are_straight():
+    triangle = UniformPolygon([(0, 0), (1, 0), (1, 1)])
+    u = 2.0**-52
+    for ring in (
+        [(0, 0), (0.5, u / 2), (1, 0), (1, 1)],
+        [(0.5, 4 * u), (1, 0), (1, 1), (0, 0)],
+        [(0, 0), (0.25, u), (0.5, 2 * u), (0.75, u), (1, 0), (1, 1), (0.5 + u, 0.5)],
+        [(0, 0), (0.25, u), (0.5, -0.0), (0.75, u), (1, 0), (1, 1)],
+    ):
+        for corners in (ring, ring[::-1], ring[2:] + ring[:2]):
+            assert UniformPolygon(corners) == triangle
+            # units change nothing
+            for scale in (2.0**-90, 2.0**90):
+                scaled = UniformPolygon(scale * np.array(corners)).vertices
+                assert scaled.tolist() == (scale * triangle.vertices).tolist()
+    # The dent may be as deep as the coordinates' last places, each axis for itself.
+    thin = np.array([(0, 0), (0.5, 2.0**-72), (1, 0), (1, 2.0**-20), (0, 2.0**-20)])
+    assert len(UniformPolygon(thin).vertices) == 4
+    thin[1, 1] = 2.0**-60
+    with pytest.raises(ValueError, match="convex"):
+        UniformPolygon(thin)
+
+
+def test_orientation_is_that_of_the_polygon_where_the_first_vertex_is_dented():
+    ring = [(0.5, 2.0**-53), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)]
+    assert UniformPolygon(ring).area == UniformPolygon(ring[::-1]).area == 0.5
 
 
 def test_orientation_is_exact():

@@ -1,5 +1,6 @@
 """Power cells clipped to a convex polygon."""
 
+from geomot._core.predicates cimport ExactLine
 from geomot._core.regular2d cimport Regular2D
 from geomot._core.types cimport index_t
 
@@ -16,6 +17,7 @@ cdef struct Line:
 cdef struct Cell:
     # one cell, and the scratch that its computation needs
     Py_ssize_t room
+    bint stopped            # by Ctrl-C; the exception is set
     index_t* ring           # neighbours in the triangulation
     Line* lines             # the domain's edges, then the neighbours' bisectors
     Py_ssize_t* after       # the polygon as a ring of lines while it is cut
@@ -25,11 +27,12 @@ cdef struct Cell:
     Py_ssize_t* side        # polygon: numbers of its lines, counter-clockwise
     double* x               # vertex between side[k] and side[k + 1], minus the frame's origin
     double* y
-    double* length          # of the edge on side[k]
+    double* length          # of the edge on side[k], 0.0 exactly where it is one point
     double* twice           # twice the area of the triangle over that edge
     Py_ssize_t size         # number of sides; 0: empty
     double shift_x          # frame's origin minus the site
     double shift_y
+    double vertex_error     # bound on the error of x, y relative to the magnitudes that enter
     double area
     double centre_x         # centroid minus the frame's origin
     double centre_y
@@ -71,3 +74,9 @@ cdef void shifted_edge(const double* corner, const double* p, double sx, double 
                        Line* line) noexcept nogil
 cdef void shifted_bisector(const double* p, const double* q, double sx, double sy,
                            Line* line) noexcept nogil
+cdef void shifted_edge(const double* corner, const double* p, double sx, double sy,
+                       Line* line) noexcept nogil
+cdef void set_line(Line* line, Regular2D mesh, Domain2D domain, index_t i,
+                   double sx, double sy) noexcept nogil
+cdef void set_exact(const Line* line, Regular2D mesh, Domain2D domain, index_t i,
+                    ExactLine* out) noexcept nogil

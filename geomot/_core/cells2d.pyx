@@ -26,6 +26,7 @@ import numpy as np
 from libc.math cimport M_PI, atan2, fabs, sqrt
 from libc.stdlib cimport free, realloc
 
+from geomot._core.interrupt cimport INTERRUPTED, interrupted
 from geomot._core.predicates cimport (
     ExactLine, det3_exact, exact_bisector, exact_distance_ratio, exact_edge, exact_facet_ratio,
     exact_vertex, turn_exact, two_product, two_sum, weight_difference)
@@ -37,7 +38,11 @@ cdef double SINE = 1.0 / 16             # angle of two sides for the plain formu
 cdef double TINY_SINE = 1.0 / 512       # angle that asks for the exact vertex
 cdef double FAR = 256.0                 # (distance x extent / area)^2 that asks for a shifted frame
 cdef double THIN = 1.0 / 256            # area / (distance x extent) that asks for exact lengths
-cdef double SHORT = 9.5367431640625e-07
+cdef double KEPT = 1073741824.0         # 2^30: lengths below as many errors ask for exact ones
+# Bounds on the error of a vertex, relative to the magnitudes that enter it: 2^-44 by the plain
+# formula, whose angles are not below SINE, and by exact arithmetic, 2^-40 by the formula between.
+cdef double PLAIN_ERROR = 5.684341886080802e-14
+cdef double BLUNT_ERROR = 9.094947017729282e-13
 cdef double MARGIN = 3.7252902984619141e-09     # 2^-28 diameters inside the border is inside
 cdef double DET_BOUND = 16 * 1.1102230246251565e-16
 cdef double TURN_BOUND = 4 * 1.1102230246251565e-16
@@ -68,9 +73,10 @@ cdef class Domain2D:
         self.area = exact_area(corners)
         self.diameter = float((upper - lower).max())
         self.centre_x, self.centre_y = centre
-        step = np.diff(local, axis=0)
+        # of the corners themselves: beside the centre the rounding may swallow a short edge
+        step = np.diff(corners, axis=0)
         normal = np.column_stack([step[:, 1], -step[:, 0]])
-        normal /= np.sqrt(np.sum(normal**2, axis=1))[:, None]
+        normal /= np.hypot(step[:, 0], step[:, 1])[:, None]
         offset = np.sum(normal * local[:-1], axis=1)
         self.edge = np.ascontiguousarray(np.column_stack([normal, offset]))
         self.margin = MARGIN * self.diameter
@@ -113,8 +119,17 @@ cdef class Domain2D:
 
 # ---- scratch ----
 
+cdef inline bint stop(Cell* cell, Py_ssize_t k) noexcept nogil:
+    """Look for Ctrl-C now and then on the way around a hub; true as soon as there is one."""
+    if k & 2047 == 2047 and interrupted():
+        cell.stopped = True
+        return True
+    return False
+
+
 cdef int cell_init(Cell* cell) noexcept nogil:
     cell.room = 0
+    cell.stopped = False
     cell.ring = NULL
     cell.lines = NULL
     cell.side = NULL
@@ -244,8 +259,8 @@ cdef inline void subtract(double* s, double* e, double b) noexcept nogil:
     two_sum(t, te, s, e)
 
 
-cdef inline void set_line(Line* line, Regular2D mesh, Domain2D domain, index_t i,
-                          double sx, double sy) noexcept nogil:
+cdef void set_line(Line* line, Regular2D mesh, Domain2D domain, index_t i,
+                   double sx, double sy) noexcept nogil:
     """Evaluate a line, known by what lies across it, in the frame y_i + s."""
     if line.across >= 0:
         shifted_bisector(&mesh.site[i, 0], &mesh.site[line.across, 0], sx, sy, line)
@@ -253,8 +268,8 @@ cdef inline void set_line(Line* line, Regular2D mesh, Domain2D domain, index_t i
         shifted_edge(&domain.corner[-1 - line.across, 0], &mesh.site[i, 0], sx, sy, line)
 
 
-cdef inline void set_exact(const Line* line, Regular2D mesh, Domain2D domain, index_t i,
-                           ExactLine* out) noexcept nogil:
+cdef void set_exact(const Line* line, Regular2D mesh, Domain2D domain, index_t i,
+                    ExactLine* out) noexcept nogil:
     """The same line, exactly, in the frame y_i."""
     if line.across >= 0:
         exact_bisector(&mesh.site[i, 0], &mesh.site[line.across, 0], out)
@@ -406,6 +421,8 @@ cdef void clip_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i,
         highest = domain.facing(line.a, line.b)
         lowest = domain.facing(-line.a, -line.b)
     for k in range(degree):
+        if stop(cell, k):
+            return
         if not clip(cell, n + (first + k) % degree, &highest, &lowest, mesh, domain, i):
             return
     k = highest
@@ -441,6 +458,7 @@ cdef void set_vertex(Cell* cell, Py_ssize_t k, Regular2D mesh, Domain2D domain,
     # What the rounded coefficients move is the place along nearly parallel sides, not off them.
     det = cross(l1.a, l2.b, l2.a, l1.b)
     if det > TINY_SINE * unit:
+        cell.vertex_error = BLUNT_ERROR
         cell.x[k] = cross(l1.c, l2.b, l2.c, l1.b) / det
         cell.y[k] = cross(l1.a, l2.c, l2.a, l1.c) / det
         return
@@ -526,6 +544,8 @@ cdef void measure_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
     set_exact(&cell.lines[cell.side[m - 1]], mesh, domain, i, &before)
     here = first
     for k in range(m):
+        if stop(cell, k):
+            return
         set_exact(&cell.lines[cell.side[k + 1 if k + 1 < m else 0]], mesh, domain, i, &after)
         cell.length[k] = exact_facet_ratio(&before, &here, &after)
         cell.twice[k] = 0.0
@@ -543,39 +563,52 @@ cdef void measure_exactly(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
         cell.length[k] *= sqrt(line.a * line.a + line.b * line.b)
 
 
-cdef void measure_locally(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
-    """Move the frame to the first vertex, evaluate lines and vertices anew, and measure."""
-    cdef Py_ssize_t k
-    cdef double reach = 0.0
-    for k in range(cell.size):
-        set_line(&cell.lines[cell.side[k]], mesh, domain, i, cell.shift_x, cell.shift_y)
-    for k in range(cell.size):
-        set_vertex(cell, k, mesh, domain, i)
-        reach = max(reach, max(fabs(cell.x[k]), fabs(cell.y[k])))
-    if polygon_area(cell) > THIN * reach * extent(cell):
-        measure_plain(cell)
-    else:
-        measure_exactly(cell, mesh, domain, i)
+cdef inline double magnitude(const Line* line) noexcept nogil:
+    """What rounding errors of points on the line are relative to."""
+    return line.size / (fabs(line.a) + fabs(line.b))
 
 
-cdef void settle_short_sides(Cell* cell, Regular2D mesh, Domain2D domain,
+cdef void settle_short_sides(Cell* cell, double reach, Regular2D mesh, Domain2D domain,
                              index_t i) noexcept nogil:
-    """Lengths that rounding may have made up (cocircular sites), from exact determinants."""
+    """Lengths that the vertices' rounding blurs, or has made up, from exact determinants.
+
+    A side of the triangulation's ring has no length where cocircular sites meet; it gets 0.0, and
+    every side that is there a positive length."""
     cdef Py_ssize_t k, m = cell.size
-    cdef double longest = 0.0
+    cdef double blurred = KEPT * cell.vertex_error * reach
     cdef const Line* line
     cdef ExactLine before, here, after
     for k in range(m):
-        longest = max(longest, cell.length[k])
-    for k in range(m):
-        if cell.length[k] > SHORT * longest:
+        if cell.length[k] > blurred:
             continue
+        if stop(cell, k):
+            return
         line = &cell.lines[cell.side[k]]
         set_exact(&cell.lines[cell.side[k - 1 if k > 0 else m - 1]], mesh, domain, i, &before)
         set_exact(line, mesh, domain, i, &here)
         set_exact(&cell.lines[cell.side[k + 1 if k + 1 < m else 0]], mesh, domain, i, &after)
         cell.length[k] = exact_facet_ratio(&before, &here, &after) * sqrt(
             line.a * line.a + line.b * line.b)
+
+
+cdef void measure_locally(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
+    """Move the frame to the first vertex, evaluate lines and vertices anew, and measure."""
+    cdef Py_ssize_t k
+    cdef double reach = 0.0, blur = 0.0
+    for k in range(cell.size):
+        set_line(&cell.lines[cell.side[k]], mesh, domain, i, cell.shift_x, cell.shift_y)
+    cell.vertex_error = PLAIN_ERROR
+    for k in range(cell.size):
+        if stop(cell, k):
+            return
+        set_vertex(cell, k, mesh, domain, i)
+        reach = max(reach, max(fabs(cell.x[k]), fabs(cell.y[k])))
+        blur = max(blur, magnitude(&cell.lines[cell.side[k]]))
+    if polygon_area(cell) > THIN * reach * extent(cell):
+        measure_plain(cell)
+        settle_short_sides(cell, max(reach, blur), mesh, domain, i)
+    else:
+        measure_exactly(cell, mesh, domain, i)
 
 
 cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i,
@@ -594,6 +627,7 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
     cell.size = degree
     cell.shift_x = 0.0
     cell.shift_y = 0.0
+    cell.vertex_error = PLAIN_ERROR
     for k in range(degree):
         line = &lines[k]
         following = &lines[k + 1 if k + 1 < degree else 0]
@@ -602,10 +636,10 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
         if det <= 9.5367431640625e-07 * (fabs(line.a) + fabs(line.b)) * (
                 fabs(following.a) + fabs(following.b)):
             return False
+        if stop(cell, k):
+            return False
         set_vertex(cell, k, mesh, domain, i)
-        # what the coordinates' rounding errors are relative to
-        reach = max(reach, max(line.size / (fabs(line.a) + fabs(line.b)),
-                               max(fabs(cell.x[k]), fabs(cell.y[k]))))
+        reach = max(reach, max(magnitude(line), max(fabs(cell.x[k]), fabs(cell.y[k]))))
     e = extent(cell)
     area = polygon_area(cell)
     if area < THIN * e * e or reach * reach * e * e > FAR * area * area:
@@ -615,6 +649,7 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
         reach = extent(cell)
     else:
         measure_plain(cell)
+        settle_short_sides(cell, reach, mesh, domain, i)
     if reach > 4.0 * domain.diameter:
         return False
     px = p[0] + cell.shift_x
@@ -622,7 +657,6 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
     for k in range(degree):
         if not domain.surely_inside(px + cell.x[k], py + cell.y[k]):
             return False
-    settle_short_sides(cell, mesh, domain, i)
     # The interior is certain if the centroid satisfies every bisector beyond rounding.
     if not cell.area > 0.0:
         return False
@@ -636,7 +670,7 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
 
 
 cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
-    """Compute the cell of site i; EMPTY, REGULAR, FLAT or NO_MEMORY."""
+    """Compute the cell of site i; EMPTY, REGULAR, FLAT, NO_MEMORY or INTERRUPTED."""
     cdef Py_ssize_t degree
     cdef bint closed
     cell.size = 0
@@ -648,13 +682,16 @@ cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) no
             return NO_MEMORY
         mesh.star(i, cell.ring, cell.room, &closed)
     if closed and ring_of_centres(cell, mesh, domain, i, degree):
-        return REGULAR
+        return INTERRUPTED if cell.stopped else REGULAR
+    if cell.stopped:
+        return INTERRUPTED
     clip_exactly(cell, mesh, domain, i, degree)
+    if cell.stopped:
+        return INTERRUPTED
     if cell.size == 0:
         return FLAT if degree > 1 and mesh.is_flat(cell.ring, degree, closed, i) else EMPTY
     set_vertex(cell, 0, mesh, domain, i)
     cell.shift_x += cell.x[0]
     cell.shift_y += cell.y[0]
     measure_locally(cell, mesh, domain, i)
-    settle_short_sides(cell, mesh, domain, i)
-    return REGULAR
+    return INTERRUPTED if cell.stopped else REGULAR

@@ -10,6 +10,9 @@ Legendre dual restricted to the domain).  From there the weight is raised until 
 against the old ones around that vertex, has the wanted area.  Each new site
 sees the old diagram only: sites inserted together may take area from one another, but keep apart,
 because rises for equal areas are concave along a line of sites that crowd together.
+
+Cells with many sides are kept for the next sites, and searched by bisection, so that a hub costs
+its size once and not with every site.
 """
 
 from libc.math cimport fabs, log, pow, sqrt
@@ -19,6 +22,7 @@ from libc.stdlib cimport free, malloc
 from geomot._core.cells2d cimport (
     NO_MEMORY, REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, shifted_bisector,
     shifted_edge)
+from geomot._core.interrupt cimport INTERRUPTED, interrupted
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.regular2d cimport Regular2D
 from geomot._core.types cimport index_t
@@ -26,6 +30,9 @@ from geomot._core.types cimport index_t
 cdef enum:
     RIVALS = 48             # old sites that a new cell is measured against
     MAX_TRIALS = 60         # evaluations of the new cell's area
+    FEW = 64                # sides of a cell that is computed anew each time
+    HUBS = 4                # larger cells that are kept
+    PERIOD = 16384          # sides between two looks for Ctrl-C (a few ms)
 
 # A new cell may miss its target by these factors. Sites that crowd together are kept apart by the
 # concavity of their rises alone, which cruder areas destroy: with .6 and 1.5, 1582 of 1e5 clustered
@@ -76,20 +83,99 @@ cdef struct Vertex:
     Py_ssize_t after
 
 
-cdef int best_vertex(Cell* cell, Regular2D mesh, Domain2D domain, index_t i, double x, double y,
-                     Vertex* out) noexcept nogil:
-    """The vertex of cell i that lies farthest in the direction from y_i to (x, y)."""
-    cdef double dx = x - mesh.site[i, 0], dy = y - mesh.site[i, 1]
+cdef struct Shapes:
+    # scratch for cells, and the last large ones
+    Cell cell
+    Cell[HUBS] hub
+    index_t[HUBS] site      # whose they are; -1: none
+    int oldest
+    Py_ssize_t work         # sides since the last look for Ctrl-C
+
+
+cdef void shapes_free(Shapes* shapes) noexcept nogil:
+    cdef int h
+    cell_free(&shapes.cell)
+    for h in range(HUBS):
+        if shapes.site[h] >= 0:
+            cell_free(&shapes.hub[h])
+
+
+cdef int find_shape(Shapes* shapes, Regular2D mesh, Domain2D domain, index_t i,
+                    const Cell** out) noexcept nogil:
+    """The cell of site i, computed or kept; REGULAR, or what `cell_compute` says instead."""
+    cdef int h, status
+    for h in range(HUBS):
+        if shapes.site[h] == i:
+            out[0] = &shapes.hub[h]
+            return REGULAR
+    out[0] = &shapes.cell
+    status = cell_compute(&shapes.cell, mesh, domain, i)
+    shapes.work += shapes.cell.size
+    if status == REGULAR and shapes.cell.size > FEW:
+        h = shapes.oldest
+        shapes.oldest = h + 1 if h + 1 < HUBS else 0
+        if shapes.site[h] >= 0:
+            cell_free(&shapes.hub[h])
+        shapes.hub[h] = shapes.cell
+        shapes.site[h] = i
+        out[0] = &shapes.hub[h]
+        if cell_init(&shapes.cell) != 0:
+            return NO_MEMORY
+    return status
+
+
+cdef inline bint is_before(const Cell* cell, Py_ssize_t k, double dx, double dy) noexcept nogil:
+    """Does the normal of side k come before (dx, dy), counter-clockwise from that of side 0?"""
+    cdef const Line* base = &cell.lines[cell.side[0]]
+    cdef const Line* line = &cell.lines[cell.side[k]]
+    cdef bint far = base.a * line.b - line.a * base.b < 0.0
+    cdef bint sought_far = base.a * dy - dx * base.b < 0.0
+    if far != sought_far:
+        return sought_far
+    return line.a * dy - dx * line.b >= 0.0
+
+
+cdef Py_ssize_t farthest(const Cell* cell, double dx, double dy) noexcept nogil:
+    """The vertex of a cell that lies farthest in the direction (dx, dy)."""
+    cdef Py_ssize_t k, at = 0, low, high, middle, step, m = cell.size
     cdef double value, best = 0.0
-    cdef Py_ssize_t k, at = 0
-    cdef int status = cell_compute(cell, mesh, domain, i)
-    if status != REGULAR:
-        return status
-    for k in range(cell.size):
-        value = cell.x[k] * dx + cell.y[k] * dy
-        if k == 0 or value > best:
+    if m <= FEW:
+        for k in range(m):
+            value = cell.x[k] * dx + cell.y[k] * dy
+            if k == 0 or value > best:
+                best = value
+                at = k
+        return at
+    low = 0                             # the last side whose normal comes before the direction
+    high = m
+    while high - low > 1:
+        middle = (low + high) // 2
+        if is_before(cell, middle, dx, dy):
+            low = middle
+        else:
+            high = middle
+    at = low
+    best = cell.x[at] * dx + cell.y[at] * dy
+    for step in range(-1, 2, 2):        # rounding may have missed it by a little
+        while True:
+            k = (at + step + m) % m
+            value = cell.x[k] * dx + cell.y[k] * dy
+            if value <= best:
+                break
             best = value
             at = k
+    return at
+
+
+cdef int best_vertex(Shapes* shapes, Regular2D mesh, Domain2D domain, index_t i, double x,
+                     double y, Vertex* out) noexcept nogil:
+    """The vertex of cell i that lies farthest in the direction from y_i to (x, y)."""
+    cdef const Cell* cell
+    cdef Py_ssize_t at
+    cdef int status = find_shape(shapes, mesh, domain, i, &cell)
+    if status != REGULAR:
+        return status
+    at = farthest(cell, x - mesh.site[i, 0], y - mesh.site[i, 1])
     out.site = i
     out.x = mesh.site[i, 0] + (cell.shift_x + cell.x[at])
     out.y = mesh.site[i, 1] + (cell.shift_y + cell.y[at])
@@ -124,7 +210,7 @@ cdef void touching_weight(const double* p, double x, double y, double vx, double
     two_sum(a, al, hi, lo)
 
 
-cdef int minimiser(Cell* cell, Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
+cdef int minimiser(Shapes* shapes, Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
                    double x, double y, index_t own, index_t start, Vertex* at) noexcept nogil:
     """Walk to the vertex where the site (x, y) first gets a cell.
 
@@ -134,7 +220,7 @@ cdef int minimiser(Cell* cell, Regular2D mesh, Domain2D domain, const uint8_t[::
     cdef Vertex next_vertex
     cdef double value, best, hi, lo, next_hi, next_lo
     cdef Py_ssize_t across
-    cdef int side, status = best_vertex(cell, mesh, domain, start, x, y, at)
+    cdef int side, status = best_vertex(shapes, mesh, domain, start, x, y, at)
     if status != REGULAR:
         return status
     touching_weight(&mesh.site[at.site, 0], x, y, at.x, at.y, &hi, &lo)
@@ -144,8 +230,8 @@ cdef int minimiser(Cell* cell, Regular2D mesh, Domain2D domain, const uint8_t[::
             across = at.before if side == 0 else at.after
             if across < 0 or across == own or kind[across] != REGULAR:
                 continue
-            status = best_vertex(cell, mesh, domain, <index_t> across, x, y, &there)
-            if status == NO_MEMORY:
+            status = best_vertex(shapes, mesh, domain, <index_t> across, x, y, &there)
+            if status < 0:
                 return status
             if status != REGULAR:
                 continue
@@ -163,6 +249,21 @@ cdef int minimiser(Cell* cell, Regular2D mesh, Domain2D domain, const uint8_t[::
         at[0] = next_vertex
         hi = next_hi
         lo = next_lo
+
+
+cdef index_t companion(Regular2D mesh, const Vertex* at, index_t site) noexcept nogil:
+    """A neighbour of the site, at the vertex if there is one."""
+    cdef int k
+    if site != at.site:
+        return at.site
+    if at.before >= 0:
+        return <index_t> at.before
+    if at.after >= 0:
+        return <index_t> at.after
+    for k in range(3):
+        if mesh.vert[mesh.incident[site], k] not in (site, mesh.n):
+            return mesh.vert[mesh.incident[site], k]
+    return site
 
 
 cdef int collect_rivals(Regular2D mesh, const Vertex* at, index_t own, index_t* ring,
@@ -184,7 +285,10 @@ cdef int collect_rivals(Regular2D mesh, const Vertex* at, index_t own, index_t* 
         rivals[count] = core[c]
         count += 1
     for c in range(n_core):
-        degree = mesh.star(core[c], ring, RIVALS, &closed)
+        if mesh.has_more(core[c], FEW):
+            degree = mesh.star_about(core[c], companion(mesh, at, core[c]), ring, RIVALS)
+        else:
+            degree = mesh.star(core[c], ring, RIVALS, &closed)
         for k in range(min(degree, RIVALS)):
             known = ring[k] == own
             for r in range(count):
@@ -352,8 +456,8 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
     """Weights (q, 2) for the points (q, 2), which should follow a space-filling curve.
 
     `own` is the old site that a point replaces and must not compete with, or -1.  `start` is any
-    site with a cell.  0, or NO_MEMORY."""
-    cdef Cell cell
+    site with a cell.  0, NO_MEMORY or INTERRUPTED."""
+    cdef Shapes shapes
     cdef Vertex at
     cdef Polygon polygon
     cdef Line[RIVALS] lines
@@ -363,22 +467,32 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
     cdef double rise, distance
     cdef Frame frame
     cdef Py_ssize_t k, q = points.shape[0]
-    cdef int count, j, n_lines, status = 0
+    cdef int count, j, n_lines, h, status = 0
     cdef size_t corners = <size_t> (4 + RIVALS + domain.n + 4)
     cdef Corner* memory = <Corner*> malloc(2 * corners * sizeof(Corner))
     if memory == NULL:
         return NO_MEMORY
-    if cell_init(&cell) != 0:
+    if cell_init(&shapes.cell) != 0:
         free(memory)
         return NO_MEMORY
+    for h in range(HUBS):
+        shapes.site[h] = -1
+    shapes.oldest = 0
+    shapes.work = 0
     polygon.corner = memory
     polygon.spare = memory + corners
     for k in range(q):
         if start == own[k]:
             start = other_cell(mesh, kind, start)
-        status = minimiser(&cell, mesh, domain, kind, points[k, 0], points[k, 1], own[k], start,
+        shapes.work += FEW
+        if shapes.work > PERIOD:
+            shapes.work = 0
+            if interrupted():
+                status = INTERRUPTED
+                break
+        status = minimiser(&shapes, mesh, domain, kind, points[k, 0], points[k, 1], own[k], start,
                            &at)
-        if status == NO_MEMORY:
+        if status < 0:
             break
         start = at.site
         site[0] = points[k, 0]
@@ -404,9 +518,9 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
                             &frame, &polygon)
         two_sum(site[2], rise, &weights[k, 0], &weights[k, 1])
         weights[k, 1] += site[3]
-    cell_free(&cell)
+    shapes_free(&shapes)
     free(memory)
-    return NO_MEMORY if status == NO_MEMORY else 0
+    return min(status, 0)
 
 
 cdef index_t other_cell(Regular2D mesh, const uint8_t[::1] kind, index_t site) noexcept nogil:

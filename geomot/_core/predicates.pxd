@@ -23,7 +23,8 @@ cdef int orient_exact(const double* a, const double* b, const double* c) noexcep
 cdef int power_exact(const double* a, const double* b, const double* c,
                      const double* p) noexcept nogil
 cdef int power_collinear(const double* a, const double* p, const double* b) noexcept nogil
-cdef int compare_power_exact(const double* a, const double* b, double x, double y) noexcept nogil
+cdef int compare_power_exact(const double* a, const double* b, double x, double y,
+                             double unit) noexcept nogil
 
 cdef void exact_bisector(const double* site, const double* other, ExactLine* line) noexcept nogil
 cdef void exact_edge(const double* p, const double* q, double ox, double oy,
@@ -110,7 +111,10 @@ cdef inline int power_test(const double* a, const double* b, const double* c,
 
 
 cdef inline int compare_power(const double* a, const double* b, double x, double y) noexcept nogil:
-    """Sign of (|q - a|^2 - w_a) - (|q - b|^2 - w_b) at q = (x, y): +1 if b is nearer."""
+    """Sign of (|q - a|^2 - w_a) - (|q - b|^2 - w_b) at q = (x, y): +1 if b is nearer.
+
+    Coordinates of q beyond 2^700, or below 2^-700 and not zero, leave the range of a double: for
+    them `compare_power_exact` takes q in a unit of its own, a power of two."""
     cdef double dx = b[0] - a[0], dy = b[1] - a[1]
     cdef double ux = (x - a[0]) + (x - b[0]), uy = (y - a[1]) + (y - b[1])
     cdef double m
@@ -125,4 +129,4 @@ cdef inline int compare_power(const double* a, const double* b, double x, double
         return 1
     if value < -bound:
         return -1
-    return compare_power_exact(a, b, x, y)
+    return compare_power_exact(a, b, x, y, 1.0)

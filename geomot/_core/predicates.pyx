@@ -246,30 +246,54 @@ cdef int exp_shifted_offset(const ExactLine* line, double ox, double oy, double*
     return exp_sum(line.nc, line.c, ns, s, h)
 
 
-cdef double exp_cross_estimate(int nu, const double* u, int nb, const double* b,
-                               int nv, const double* v, int na, const double* a) noexcept nogil:
-    """u b - v a, rounded once; u, v of up to 28 terms, a, b of up to two."""
+cdef inline void exp_leading(int n, const double* e, double* hi, double* lo) noexcept nogil:
+    """hi + lo = e to about 100 bits."""
+    cdef int k
+    hi[0] = 0.0
+    lo[0] = 0.0
+    if n > 0:
+        hi[0] = e[n - 1]
+        for k in range(n - 1):          # the smallest first
+            lo[0] += e[k]
+        two_sum(hi[0], lo[0], hi, lo)
+
+
+cdef double exp_quotient(int m, const double* e, int n, const double* f) noexcept nogil:
+    """e / f, rounded from about 100 bits."""
+    cdef double eh, el, fh, fl, quotient, p, pe
+    exp_leading(m, e, &eh, &el)
+    exp_leading(n, f, &fh, &fl)
+    quotient = eh / fh
+    two_product(quotient, fh, &p, &pe)
+    return quotient + (((eh - p) - pe) + (el - quotient * fl)) / fh
+
+
+cdef int exp_cross(int nu, const double* u, int nb, const double* b,
+                   int nv, const double* v, int na, const double* a, double* h) noexcept nogil:
+    """h = u b - v a (224 terms at most); u, v of up to 28 terms, a, b of up to two."""
     cdef double p[112]
     cdef double q[112]
-    cdef double s[224]
     cdef double work[168]
     cdef int np = exp_product(nu, u, nb, b, p, work)
     cdef int nq = exp_product(nv, v, na, a, q, work)
     exp_negate(nq, q)
-    return exp_estimate(exp_sum(np, p, nq, q, s), s)
+    return exp_sum(np, p, nq, q, h)
 
 
 cdef void exact_vertex(const ExactLine* l1, const ExactLine* l2,
                        double ox, double oy, double* x, double* y) noexcept nogil:
-    """Intersection of two lines minus (ox, oy), each component to a few ulps."""
+    """Intersection of two lines minus (ox, oy), each component rounded once."""
     cdef double c1[28]
     cdef double c2[28]
     cdef double minor[16]
+    cdef double total[224]
     cdef int n1 = exp_shifted_offset(l1, ox, oy, c1)
     cdef int n2 = exp_shifted_offset(l2, ox, oy, c2)
-    cdef double det = exp_estimate(exp_minor(l1, l2, minor), minor)
-    x[0] = exp_cross_estimate(n1, c1, l2.nb, l2.b, n2, c2, l1.nb, l1.b) / det
-    y[0] = exp_cross_estimate(n2, c2, l1.na, l1.a, n1, c1, l2.na, l2.a) / det
+    cdef int n = exp_minor(l1, l2, minor)
+    x[0] = exp_quotient(exp_cross(n1, c1, l2.nb, l2.b, n2, c2, l1.nb, l1.b, total), total,
+                        n, minor)
+    y[0] = exp_quotient(exp_cross(n2, c2, l1.na, l1.a, n1, c1, l2.na, l2.a, total), total,
+                        n, minor)
 
 
 # ---- predicates behind the filters ----
@@ -322,7 +346,8 @@ cdef int power_collinear(const double* a, const double* p, const double* b) noex
     return exp_sign(exp_sum(nl, left, nr, right, total), total)
 
 
-cdef int compare_power_exact(const double* a, const double* b, double x, double y) noexcept nogil:
+cdef int compare_power_exact(const double* a, const double* b, double x, double y,
+                             double unit) noexcept nogil:
     cdef double dx[2]
     cdef double dy[2]
     cdef double u[2]
@@ -336,12 +361,14 @@ cdef int compare_power_exact(const double* a, const double* b, double x, double 
     cdef double dot[32]
     cdef double total[36]
     cdef int ndx = exp_diff(b[0], a[0], dx), ndy = exp_diff(b[1], a[1], dy)
-    cdef int ns = exp_sum(exp_diff(x, a[0], u), u, exp_diff(x, b[0], v), v, s)
-    cdef int nt = exp_sum(exp_diff(y, a[1], u), u, exp_diff(y, b[1], v), v, t)
+    cdef int ns = exp_sum(exp_diff(x, unit * a[0], u), u, exp_diff(x, unit * b[0], v), v, s)
+    cdef int nt = exp_sum(exp_diff(y, unit * a[1], u), u, exp_diff(y, unit * b[1], v), v, t)
     cdef int npx = exp_product(ndx, dx, ns, s, px, work)
     cdef int npy = exp_product(ndy, dy, nt, t, py, work)
-    cdef int nw = exp_weight_difference(b, a, dw)
+    cdef int nw = exp_weight_difference(b, a, dw), k
     cdef int nd = exp_sum(npx, px, npy, py, dot)
+    for k in range(nw):
+        dw[k] *= unit
     return exp_sign(exp_sum(nd, dot, nw, dw, total), total)
 
 
@@ -361,3 +388,13 @@ def _power_test(const double[::1] a, const double[::1] b, const double[::1] c,
 def _compare_power(const double[::1] a, const double[::1] b, double x, double y):
     """Exact sign of the difference of the powers of (x, y) from two sites."""
     return compare_power(&a[0], &b[0], x, y)
+
+
+def _line_vertex(const double[::1] site, const double[::1] first, const double[::1] second):
+    """Where the bisectors of `site` with two others meet, each component rounded once."""
+    cdef ExactLine l1, l2
+    cdef double x, y
+    exact_bisector(&site[0], &first[0], &l1)
+    exact_bisector(&site[0], &second[0], &l2)
+    exact_vertex(&l1, &l2, -site[0], -site[1], &x, &y)
+    return x, y

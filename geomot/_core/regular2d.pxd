@@ -51,5 +51,10 @@ cdef class Regular2D:
     cdef int build_chain(self, const index_t[::1] order) except -1
     cdef Py_ssize_t star(self, index_t i, index_t* out, Py_ssize_t room,
                          bint* closed) noexcept nogil
+    cdef bint has_more(self, index_t i, Py_ssize_t limit) noexcept nogil
+    cdef int corner_of(self, index_t t, index_t i) noexcept nogil
+    cdef bint has_corner(self, index_t t, index_t i) noexcept nogil
+    cdef Py_ssize_t star_about(self, index_t i, index_t j, index_t* out,
+                               Py_ssize_t room) noexcept nogil
     cdef bint is_flat(self, const index_t* ring, Py_ssize_t count, bint closed,
                       index_t i) noexcept nogil

@@ -18,34 +18,34 @@ from libc.stdlib cimport free, malloc, realloc
 
 import numpy as np
 
+from geomot._core.interrupt cimport INTERRUPTED, interrupted
 from geomot._core.predicates cimport orient, power_collinear, power_test
 from geomot._core.types cimport index_t
 
-cdef extern from "Python.h":
-    # without cpython.exc's "except -1": the exception must stay set while scratch is freed
-    int PyErr_CheckSignals() noexcept
-
 cdef enum:
-    INTERRUPT_PERIOD = 8192     # insertions between two looks for Ctrl-C (about 10 ms)
+    NO_MEMORY = -1
+    PERIOD = 8192               # insertions between two looks for Ctrl-C (about 10 ms)
+    LARGE_ZONE = 65536          # triangles of one zone between two looks
+    LARGE_MESH = 1048576        # triangles of the result between two looks
 
 
 cdef int zone_reserve(Zone* zone, Py_ssize_t room) noexcept nogil:
-    """Make room for a zone of that many triangles; 0, or -1 without memory."""
+    """Make room for a zone of that many triangles; 0, or NO_MEMORY."""
     cdef void* p
     if room <= zone.room:
         return 0
     room = 2 * room
     p = realloc(zone.stack, <size_t> (3 * room + 8) * sizeof(Edge))
     if p == NULL:
-        return -1
+        return NO_MEMORY
     zone.stack = <Edge*> p
     p = realloc(zone.boundary, <size_t> (room + 8) * sizeof(BoundaryEdge))
     if p == NULL:
-        return -1
+        return NO_MEMORY
     zone.boundary = <BoundaryEdge*> p
     p = realloc(zone.triangles, <size_t> (room + 8) * sizeof(index_t))
     if p == NULL:
-        return -1
+        return NO_MEMORY
     zone.triangles = <index_t*> p
     zone.room = room
     return 0
@@ -94,9 +94,9 @@ cdef class Regular2D:
         self.mark = np.zeros(2 * m + 2, dtype=np.int32)
         with nogil:
             status = self.insert_all(order, first)
-        if status == -1:
+        if status == NO_MEMORY:
             raise MemoryError("the conflict zone of one site does not fit into memory")
-        if status == -2:
+        if status == INTERRUPTED:
             return -1                   # a signal handler raised
         return 0
 
@@ -120,7 +120,7 @@ cdef class Regular2D:
         return False
 
     cdef int insert_all(self, const index_t[::1] order, const index_t* first) noexcept nogil:
-        """Insert every site; 0, -1 out of memory, -2 interrupted."""
+        """Insert every site; 0, NO_MEMORY or INTERRUPTED."""
         cdef Zone zone
         cdef Py_ssize_t m = order.shape[0], k, t
         cdef index_t p, last
@@ -133,7 +133,7 @@ cdef class Regular2D:
         zone.triangles = NULL
         zone.room = 0
         if spare == NULL or zone_reserve(&zone, 64) != 0:
-            status = -1
+            status = NO_MEMORY
         else:
             self.start(first)
             last = 0
@@ -141,17 +141,14 @@ cdef class Regular2D:
                 p = order[k]
                 if p == first[0] or p == first[1] or p == first[2]:
                     continue
-                if k % INTERRUPT_PERIOD == INTERRUPT_PERIOD - 1:
-                    with gil:
-                        if PyErr_CheckSignals() != 0:
-                            status = -2
-                    if status != 0:
-                        break
+                if k % PERIOD == PERIOD - 1 and interrupted():
+                    status = INTERRUPTED
+                    break
                 last = self.locate_triangle(p, last)
                 if not self.conflict(last, p):
                     continue            # hidden
-                if self.collect(p, last, <index_t> (k + 1), &zone) != 0:
-                    status = -1
+                status = self.collect(p, last, <index_t> (k + 1), &zone)
+                if status != 0:
                     break
                 last = self.fill(p, &zone, spare, &n_spare)
         free(zone.stack)
@@ -163,6 +160,9 @@ cdef class Regular2D:
                 self.vert[spare[k], 1] = -1
                 self.vert[spare[k], 2] = -1
             for t in range(self.slots):
+                if t % LARGE_MESH == LARGE_MESH - 1 and interrupted():
+                    status = INTERRUPTED
+                    break
                 for j in range(3):
                     p = self.vert[t, j]
                     if 0 <= p < self.n:
@@ -240,7 +240,7 @@ cdef class Regular2D:
         """Conflict zone of p from its triangle t, and its boundary counter-clockwise.
 
         The zone's triangles are visited depth first, edges counter-clockwise, which lists the
-        boundary in order.  0, or -1 without memory."""
+        boundary in order.  0, NO_MEMORY or INTERRUPTED."""
         cdef Py_ssize_t depth = 0
         cdef Edge edge
         cdef index_t neighbour, mark
@@ -270,7 +270,9 @@ cdef class Regular2D:
             if mark != -stamp and self.conflict(neighbour, p):
                 self.mark[neighbour] = stamp
                 if zone_reserve(zone, zone.n_triangles + 1) != 0:
-                    return -1
+                    return NO_MEMORY
+                if zone.n_triangles % LARGE_ZONE == 0 and interrupted():
+                    return INTERRUPTED
                 zone.triangles[zone.n_triangles] = neighbour
                 zone.n_triangles += 1
                 zone.stack[depth].triangle = neighbour
@@ -335,6 +337,8 @@ cdef class Regular2D:
         cdef index_t[::1] line = np.ascontiguousarray(inserted[along], dtype=np.int32)
         self.chain = np.empty(m, dtype=np.int32)
         for k in range(m):
+            if k % PERIOD == PERIOD - 1 and interrupted():
+                return -1
             while top >= 2 and power_collinear(&self.site[self.chain[top - 2], 0],
                                                &self.site[self.chain[top - 1], 0],
                                                &self.site[line[k], 0]) <= 0:
@@ -373,7 +377,7 @@ cdef class Regular2D:
         t = start
         closed[0] = True
         while True:                     # counter-clockwise
-            k = 0 if self.vert[t, 0] == i else (1 if self.vert[t, 1] == i else 2)
+            k = self.corner_of(t, i)
             if self.vert[t, next3(k)] == self.n:
                 closed[0] = False
                 start = t               # this triangle's second neighbour opens the fan
@@ -382,7 +386,7 @@ cdef class Regular2D:
                 break
         t = start
         while True:
-            k = 0 if self.vert[t, 0] == i else (1 if self.vert[t, 1] == i else 2)
+            k = self.corner_of(t, i)
             if closed[0]:
                 if count < room:
                     out[count] = self.vert[t, next3(k)]
@@ -395,6 +399,63 @@ cdef class Regular2D:
                 break
             t = self.adj[t, next3(k)]
             if closed[0] and t == start:
+                break
+        return count
+
+    cdef bint has_more(self, index_t i, Py_ssize_t limit) noexcept nogil:
+        """Has the visible site i more than that many neighbours, infinity among them?"""
+        cdef index_t t
+        cdef Py_ssize_t count = 0
+        if self.collinear:
+            return limit < 2
+        t = self.incident[i]
+        while count <= limit:
+            t = self.adj[t, next3(self.corner_of(t, i))]
+            count += 1
+            if t == self.incident[i]:
+                return False
+        return True
+
+    cdef inline int corner_of(self, index_t t, index_t i) noexcept nogil:
+        return 0 if self.vert[t, 0] == i else (1 if self.vert[t, 1] == i else 2)
+
+    cdef inline bint has_corner(self, index_t t, index_t i) noexcept nogil:
+        return self.vert[t, 0] == i or self.vert[t, 1] == i or self.vert[t, 2] == i
+
+    cdef Py_ssize_t star_about(self, index_t i, index_t j, index_t* out,
+                               Py_ssize_t room) noexcept nogil:
+        """The neighbour j of site i, and up to room - 1 more on both sides of it; how many.
+
+        Costs as many steps as the one of i and j with fewer neighbours has."""
+        cdef index_t left = self.incident[i], other = self.incident[j], right, next_one
+        cdef Py_ssize_t count = 1
+        cdef int k
+        while not self.has_corner(left, j) and not self.has_corner(other, i):
+            left = self.adj[left, next3(self.corner_of(left, i))]
+            other = self.adj[other, next3(self.corner_of(other, j))]
+        if not self.has_corner(left, j):
+            left = other
+        # `left` has the edge ij on its right or left: turn so that it is on the right
+        if self.vert[left, next3(self.corner_of(left, i))] != j:
+            left = self.adj[left, next3(self.corner_of(left, i))]
+        out[0] = j
+        right = self.adj[left, prev3(self.corner_of(left, i))]
+        while count < room:
+            k = self.corner_of(left, i)
+            next_one = self.vert[left, prev3(k)]
+            left = self.adj[left, next3(k)]
+            if next_one != j and next_one != self.n:
+                out[count] = next_one
+                count += 1
+            if left == right or next_one == j or count == room:
+                break
+            k = self.corner_of(right, i)
+            next_one = self.vert[right, next3(k)]
+            right = self.adj[right, prev3(k)]
+            if next_one != self.n:
+                out[count] = next_one
+                count += 1
+            if left == right:
                 break
         return count
 

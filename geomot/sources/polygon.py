@@ -1,8 +1,9 @@
 """The uniform measure on a convex polygon.
 
-Whether a polygon is valid and convex is decided in rational arithmetic on the given doubles: a
-vertex that lies exactly on the line of its neighbours is dropped, one that lies an ulp inside
-makes the polygon non-convex.
+Whether a polygon is valid and convex is decided in rational arithmetic on the given doubles. A
+vertex on the line of its neighbours is dropped, and so is one that lies inside it by no more than
+the rounding of the coordinates: the cells of a diagram, rounded to doubles, are convex polygons
+again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._constants import CONVEX_ROUNDING
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_points, as_tolerance, as_vector
 from geomot.sources.base import Source, symmetric
@@ -48,7 +50,8 @@ class UniformPolygon(Source):
     ----------
     vertices : array_like of shape (m, 2)
         The corners in either orientation, the first one repeated at the end or not. Repeated
-        vertices and vertices exactly on the line of their neighbours are dropped.
+        vertices are dropped, and so are vertices on the line of their neighbours, or inside it by
+        no more than the rounding of the coordinates.
     holes : sequence
         Must be empty: polygons with holes are not supported yet.
 
@@ -60,8 +63,11 @@ class UniformPolygon(Source):
 
     Notes
     -----
-    Rounding can push a vertex of a finely sampled convex curve inside the line of its
-    neighbours, which makes the polygon non-convex; `UniformPolygon.hull` takes such points.
+    Rounding can push a vertex of a convex polygon inside the line of its neighbours. Where no
+    vertex lies farther inside the convex hull than four units in the last place of the largest
+    coordinates, the hull is taken, so that ``UniformPolygon(diagram.cells[i])`` works for every
+    cell that has corners. Any other polygon that is not convex is refused; `UniformPolygon.hull`
+    takes points of any kind.
 
     Examples
     --------
@@ -130,9 +136,7 @@ class UniformPolygon(Source):
         -------
         UniformPolygon
         """
-        array = _outer(as_points(points, "points", 2))
-        ordered = sorted(set(map(tuple, array.tolist())))
-        corners = _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
+        corners = _hull(_outer(as_points(points, "points", 2)))
         if len(corners) < 3:
             raise ValueError("points must not all lie on one line")
         return cls(corners)
@@ -277,6 +281,12 @@ def _half_hull(ordered: list[Point]) -> list[Point]:
     return chain
 
 
+def _hull(points: FloatArray) -> list[Point]:
+    """Return the corners of the convex hull, counter-clockwise from the smallest."""
+    ordered = sorted(set(map(tuple, points.tolist())))
+    return _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
+
+
 def _clean_polygon(points: FloatArray) -> FloatArray:
     """Return the corners of a convex polygon, counter-clockwise from the smallest; or refuse."""
     # Adding 0.0 turns -0.0 into 0.0: equal polygons then have equal bits.
@@ -295,13 +305,46 @@ def _clean_polygon(points: FloatArray) -> FloatArray:
     if not turns.all():
         k = int(np.flatnonzero(turns == 0)[0])
         raise ValueError(f"vertices must not turn back on themselves, as at {ring[k].tolist()}")
-    if turns[0] < 0:
-        ring, turns = ring[::-1], -turns
+    start = _smallest(ring)
+    if turns[start] < 0:
+        ring, turns = ring[::-1], -turns[::-1]
+        start = len(ring) - 1 - start
+    ring = np.concatenate([ring[start:], ring[:start]])
     if turns.min() < 0 or _half_plane_changes(ring) != 2:
-        _refuse_non_convex(ring)
+        hull = _hull(ring)
+        if not _follows(ring, hull):
+            _refuse_non_convex(ring)
+        ring = np.array(hull)
+    return ring
+
+
+def _smallest(ring: FloatArray) -> int:
+    """Return the place of the vertex with the smallest x, then y: a corner of the hull."""
     leftmost = np.flatnonzero(ring[:, 0] == ring[:, 0].min())
-    start = leftmost[np.argmin(ring[leftmost, 1])]
-    return np.concatenate([ring[start:], ring[:start]])
+    return int(leftmost[np.argmin(ring[leftmost, 1])])
+
+
+def _follows(ring: FloatArray, hull: list[Point]) -> bool:
+    """Return whether a polygon goes along its convex hull, up to the rounding of coordinates.
+
+    Both start at the smallest vertex and run counter-clockwise.
+    """
+    ux, uy = (Fraction(float(u)) for u in CONVEX_ROUNDING * np.spacing(np.abs(ring).max(axis=0)))
+    edge = 0
+    last = ring[0]
+    for point in ring[1:]:
+        x, y = point.tolist()
+        if (x, y) == hull[(edge + 1) % len(hull)]:
+            edge += 1
+        else:
+            (ax, ay), (bx, by) = (map(Fraction, hull[k % len(hull)]) for k in (edge, edge + 1))
+            ex, ey = bx - ax, by - ay
+            depth = ex * (Fraction(y) - ay) - ey * (Fraction(x) - ax)
+            step = ex * (Fraction(x) - Fraction(last[0])) + ey * (Fraction(y) - Fraction(last[1]))
+            if depth > abs(ex) * uy + abs(ey) * ux or step < -(abs(ex) * ux + abs(ey) * uy):
+                return False
+        last = point
+    return edge == len(hull) - 1
 
 
 def _turns(ring: FloatArray) -> NDArray[np.int8]:
