@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,9 +31,15 @@ from scipy.optimize import linear_sum_assignment, linprog
 from scipy.sparse import coo_matrix, csr_array
 from scipy.spatial.distance import cdist
 
+from geomot._cloud_costs import blocks, largest_cost, nearest, pair_costs, transform
+from geomot._exact_flow import whole_masses
+from geomot._far_groups import aligned, groups, slacks
 from geomot._frozen import Frozen, read_only
-from geomot._validation import as_masses, as_points, as_real
-from geomot.errors import GeomotError
+from geomot._pairs import two_sum
+from geomot._plan_bounds import Bounds, Flow, certified
+from geomot._stderr import warn
+from geomot._validation import as_flag, as_masses, as_points, as_real
+from geomot.errors import ConvergenceError, ConvergenceWarning, GeomotError
 
 __all__ = ["Assignment", "Plan", "assignment", "plan"]
 
@@ -54,11 +59,15 @@ _SHORTLIST = 48
 _COARSER = 6
 _SEED = 0
 
-# Pairs whose costs are in memory at once: 32 MB.
-_BLOCK = 2**22
-
 # Rounding of a reduced cost, relative to the largest cost; what is below it counts as zero.
 _ROUNDING = 2.0**-48
+
+# Masses of the two sides of a group, which differ by the rounding of what moves, relatively.
+_BALANCE = 1e-12
+
+# Passes on ever tighter pairs, and by how much: the solvers leave some 1e-10 of the largest cost.
+_PASSES = 8
+_SHARPER = 2.0**-10
 
 # Sweeps that repair potentials: rounding of the network simplex is gone after a few.
 _SWEEPS = 100
@@ -89,6 +98,11 @@ class Plan(Frozen):
         plan, with room for the rounding of both.
     method : str
         The method that was used.
+    status : str
+        "converged": the bracket shows that the plan is optimal, to eight digits of the cost or, for
+        clouds that nearly coincide, of the least cost of a pair that the plan does not use.
+        "precision": it does not. The costs span more digits than float64 has, or the masses of
+        groups that are far apart balance but for their rounding.
     """
 
     a: FloatArray
@@ -103,6 +117,7 @@ class Plan(Frozen):
     b_potential: FloatArray
     bracket: tuple[float, float]
     method: str
+    status: str
 
     def __repr__(self) -> str:
         n, m = self.shape
@@ -115,6 +130,11 @@ class Plan(Frozen):
     def shape(self) -> tuple[int, int]:
         """Numbers of points, (n, m)."""
         return len(self.a), len(self.b)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the plan is known to be optimal."""
+        return self.status == "converged"
 
     @property
     def gap(self) -> float:
@@ -157,6 +177,9 @@ class Plan(Frozen):
         return (1.0 - t) * self.a[self.rows] + t * self.b[self.columns], self.masses
 
 
+_PlanType = TypeVar("_PlanType", bound=Plan)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Assignment(Plan):
     """An optimal assignment between two clouds of n points each: a plan that is a permutation."""
@@ -167,7 +190,9 @@ class Assignment(Plan):
         return self.columns
 
 
-def assignment(a: ArrayLike, b: ArrayLike, *, method: str = "auto") -> Assignment:
+def assignment(
+    a: ArrayLike, b: ArrayLike, *, method: str = "auto", strict: bool = False
+) -> Assignment:
     """Find the permutation that moves one cloud onto another at the least mean squared distance.
 
     Parameters
@@ -179,6 +204,8 @@ def assignment(a: ArrayLike, b: ArrayLike, *, method: str = "auto") -> Assignmen
         for n = 1e4), and takes about n^3 operations. "simplex": pricing with POT's network simplex
         (``pip install "geomot[discrete]"``), whose memory grows as n. "linear-program": pricing
         with scipy's HiGHS. "auto": "paths" for up to 256 points or without POT, else "simplex".
+    strict : bool, default False
+        Raise instead of warn where the result is not known to be optimal.
 
     Returns
     -------
@@ -188,9 +215,16 @@ def assignment(a: ArrayLike, b: ArrayLike, *, method: str = "auto") -> Assignmen
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, for input that cannot be meant.
+        If an argument is invalid; the message names it.
+    ConvergenceError
+        If `strict`, where the result is not known to be optimal; it carries the result.
     ImportError
         If the method is "simplex" and POT is missing.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where the result is not known to be optimal, see `Plan.status`.
 
     Examples
     --------
@@ -206,24 +240,18 @@ def assignment(a: ArrayLike, b: ArrayLike, *, method: str = "auto") -> Assignmen
             "geomot.discrete.plan takes clouds of any sizes"
         )
     method = _chosen(method, ASSIGNMENT_METHODS)
+    strict = as_flag(strict, "strict")
     n = len(x)
     if method == "auto":
         method = "simplex" if n > _FEW and _has_pot() else "paths"
     ones = np.ones(n)
-    if method == "paths":
-        columns = linear_sum_assignment(cdist(x, y, "sqeuclidean"))[1].astype(np.int64)
-        u = _potential_of_permutation(x, y, columns)
-        v = _transform(y, x, u)
-    else:
-        # In units of 1/n all masses are 1, and so is what the simplex moves: no rounding.
-        rows, columns, moved, u, v = _price(x, y, ones, ones, method)
-        kept = moved > 0.5
-        rows, columns = rows[kept], columns[kept]
-        if not (np.array_equal(rows, np.arange(n)) and len(np.unique(columns)) == n):
-            raise GeomotError(f"{method} returned no permutation")
+    # In units of 1/n all masses are 1, and so is what the solvers move: no rounding.
+    flow, bounds = _solved(x, y, ones, ones, method)
+    if not (np.array_equal(flow.rows, np.arange(n)) and len(np.unique(flow.columns)) == n):
+        raise GeomotError(f"{method} returned no permutation")
     masses = np.full(n, 1.0 / n)
-    fields = _certified(x, y, masses, masses, np.arange(n), columns, masses, u, v)
-    return Assignment(**fields, method=method)
+    fields = _fields(x, y, masses, masses, flow._replace(moved=masses), bounds)
+    return _complete(Assignment(**fields, method=method), strict)
 
 
 def plan(
@@ -233,6 +261,7 @@ def plan(
     b_masses: ArrayLike | None = None,
     *,
     method: str = "auto",
+    strict: bool = False,
 ) -> Plan:
     """Find the plan that moves one weighted cloud onto another at the least mean squared distance.
 
@@ -246,6 +275,8 @@ def plan(
         "simplex": pricing with POT's network simplex (``pip install "geomot[discrete]"``).
         "linear-program": pricing with scipy's HiGHS, which is much slower. "auto": the first if POT
         is installed. The memory of both grows as n + m.
+    strict : bool, default False
+        Raise instead of warn where the result is not known to be optimal.
 
     Returns
     -------
@@ -254,9 +285,16 @@ def plan(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, for input that cannot be meant.
+        If an argument is invalid; the message names it.
+    ConvergenceError
+        If `strict`, where the result is not known to be optimal; it carries the result.
     ImportError
         If the method is "simplex" and POT is missing.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where the result is not known to be optimal, see `Plan.status`.
 
     Examples
     --------
@@ -271,17 +309,56 @@ def plan(
     x, y = _clouds(a, b)
     mu, nu = as_masses(a_masses, len(x), "a_masses"), as_masses(b_masses, len(y), "b_masses")
     method = _chosen(method, PLAN_METHODS)
+    strict = as_flag(strict, "strict")
     if method == "auto":
         method = "simplex" if _has_pot() else "linear-program"
     p, q = np.flatnonzero(mu > 0.0), np.flatnonzero(nu > 0.0)
-    rows, columns, moved, u, v = _price(x[p], y[q], mu[p], nu[q], method)
-    kept = moved > 0.0
+    units = whole_masses(mu[p], nu[q])
+    flow, bounds = _solved(x[p], y[q], *units, method)
+    u, v = flow.u, flow.v
     if len(p) < len(x) or len(q) < len(y):
         # Points without mass get the largest potentials that are allowed.
-        u = _transform(x, y[q], v)
-        v = _transform(y, x, u)
-    fields = _certified(x, y, mu, nu, p[rows[kept]], q[columns[kept]], moved[kept], u, v)
-    return Plan(**fields, method=method)
+        u = transform(x, y[q], v)
+        v = transform(y, x, u)
+    moved = flow.moved / math.fsum(units[0].data)
+    flow = Flow(p[flow.rows], q[flow.columns], moved, u, v)
+    return _complete(Plan(**_fields(x, y, mu, nu, flow, bounds), method=method), strict)
+
+
+def _fields(
+    x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, flow: Flow, bounds: Bounds
+) -> dict[str, Any]:
+    """The fields of a plan, for masses of sum 1."""
+    arrays = {
+        "a": x,
+        "b": y,
+        "a_masses": mu,
+        "b_masses": nu,
+        "rows": flow.rows,
+        "columns": flow.columns,
+        "masses": flow.moved,
+        "a_potential": flow.u,
+        "b_potential": flow.v,
+    }
+    fields: dict[str, Any] = {name: read_only(array) for name, array in arrays.items()}
+    cost = math.fsum((flow.moved * pair_costs(x, y, flow.rows, flow.columns)).data)
+    bracket = min(bounds.low, cost), max(bounds.high, cost)
+    status = "converged" if bounds.closed else "precision"
+    return {**fields, "cost": cost, "bracket": bracket, "status": status}
+
+
+def _complete(result: _PlanType, strict: bool) -> _PlanType:
+    """The plan, with a warning or an error if it is not known to be optimal."""
+    if not result.converged:
+        low, high = result.bracket
+        message = (
+            f"W2^2 is known to lie in [{low:.6g}, {high:.6g}] only, and the plan may not be "
+            "optimal: costs and masses span more digits than float64 has"
+        )
+        if strict:
+            raise ConvergenceError(message, result)
+        warn(message, ConvergenceWarning, stacklevel=3)
+    return result
 
 
 def _clouds(a: Any, b: Any) -> tuple[FloatArray, FloatArray]:
@@ -302,64 +379,162 @@ def _has_pot() -> bool:
     return find_spec("ot") is not None
 
 
-# ---- costs, block by block ----
+# ---- units in which float64 is enough ----
 
 
-def _blocks(x: FloatArray, y: FloatArray) -> Iterator[tuple[int, FloatArray]]:
-    """Costs from successive rows of x to all of y, with the first row's number."""
-    step = max(1, _BLOCK // len(y))
-    for start in range(0, len(x), step):
-        yield start, cdist(x[start : start + step], y, "sqeuclidean")
+def _solved(
+    x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, method: str
+) -> tuple[Flow, Bounds]:
+    """Solve for positive masses of equal sums, and certify.
+
+    The plan stays the same where the clouds are moved against each other: costs change by what
+    depends on the row or on the column alone.
+    """
+    t = _translation(x, y, mu, nu)
+    near = y - t
+    flow, bounds = certified(x, near, mu, nu, _unscaled(x, near, mu, nu, method))
+    if not bounds.closed:
+        flow, bounds = _solved_by_groups(x, near, mu, nu, method, flow, bounds)
+    if not bounds.closed and method != "paths":
+        flow, bounds = _sharpened(x, near, mu, nu, method, flow, bounds)
+    if not t.any():
+        return flow, bounds
+    # |x - y|^2 = |x - near|^2 - 2 <t, x - near> + |t|^2, from the middle for the sake of rounding
+    middle, square = mu @ x / mu.sum(), float(t @ t)
+    flow = flow._replace(
+        u=flow.u - 2.0 * ((x - middle) @ t) + square, v=flow.v + 2.0 * ((near - middle) @ t)
+    )
+    return flow, bounds.moved(x, near, mu, nu, t)
 
 
-def _transform(x: FloatArray, y: FloatArray, v: FloatArray) -> FloatArray:
-    """The largest u with u_i + v_j <= |x_i - y_j|^2 for all pairs."""
-    return np.concatenate([(costs - v).min(axis=1) for _, costs in _blocks(x, y)])
+def _unscaled(x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, method: str) -> Flow:
+    """Solve in the unit of the largest cost."""
+    return _assign(x, y) if method == "paths" else _price(x, y, mu, nu, method)
 
 
-def _nearest(x: FloatArray, y: FloatArray, v: FloatArray, k: int) -> IndexArray:
-    """For each x_i the k indices j of least |x_i - y_j|^2 - v_j, in no order."""
-    parts = []
-    for _, costs in _blocks(x, y):
-        costs -= v
-        parts.append(np.argpartition(costs, k - 1, axis=1)[:, :k])
-    return np.concatenate(parts)
+def _translation(x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray) -> FloatArray:
+    """Move that brings the second cloud to the first, without rounding; zero if they overlap."""
+    extent = max(float(np.ptp(x, axis=0).max()), float(np.ptp(y, axis=0).max()))
+    apart = nu @ y / nu.sum() - mu @ x / mu.sum()
+    if extent == 0.0:
+        return np.zeros_like(apart)
+    # A coarse step leaves the last digits of the points alone.
+    step = 2.0 ** math.frexp(extent)[1]
+    t = step * np.rint(apart / step)
+    exact = not two_sum(y, -t)[1].any()
+    return t if exact else np.zeros_like(t)
 
 
-def _pair_costs(x: FloatArray, y: FloatArray, rows: IndexArray, columns: IndexArray) -> FloatArray:
-    apart = x[rows] - y[columns]
-    return np.einsum("kd,kd->k", apart, apart)
+def _solved_by_groups(
+    x: FloatArray,
+    y: FloatArray,
+    mu: FloatArray,
+    nu: FloatArray,
+    method: str,
+    flow: Flow,
+    bounds: Bounds,
+) -> tuple[Flow, Bounds]:
+    """Solve groups that are far apart each in its own unit; the best that was found."""
+    for row, column in groups(x, y, flow):
+        parts = []
+        for k in range(row.max() + 1):
+            p, q = np.flatnonzero(row == k), np.flatnonzero(column == k)
+            masses = mu[p], nu[q]
+            if not _balanced(*masses):
+                break
+            parts.append((p, q, _solved(x[p], y[q], *masses, method)[0]))
+        else:
+            found = aligned(x, y, _joined(parts, len(x), len(y)), row, column)
+            other = certified(x, y, mu, nu, found)
+            if other[1].gap < bounds.gap:
+                flow, bounds = other
+            if bounds.closed:
+                break
+    return flow, bounds
 
 
-def _largest_cost(x: FloatArray, y: FloatArray) -> float:
-    """A bound on all costs, from the bounding boxes."""
-    widest = np.maximum(x.max(axis=0) - y.min(axis=0), y.max(axis=0) - x.min(axis=0))
-    return float(np.sum(widest**2))
+def _sharpened(
+    x: FloatArray,
+    y: FloatArray,
+    mu: FloatArray,
+    nu: FloatArray,
+    method: str,
+    flow: Flow,
+    bounds: Bounds,
+) -> tuple[Flow, Bounds]:
+    """Solve again on nearly tight pairs, whose slacks take the place of costs: they are smaller.
+
+    The plan does not change when potentials are taken from the costs. What is lost in potentials
+    of far points that have little mass does not matter, for they have none of the other slacks.
+    """
+    solver = _SOLVERS[method]
+    bound = largest_cost(x, y)
+    for _ in range(_PASSES):
+        bound *= _SHARPER
+        rows, columns, slack = slacks(x, y, flow)
+        kept = slack <= bound
+        kept[np.isin(rows * len(y) + columns, flow.rows * len(y) + flow.columns)] = True
+        rows, columns, slack = rows[kept], columns[kept], slack[kept]
+        least = slack.min()
+        moved, u, v = solver(rows, columns, slack - least, mu, nu)
+        used = moved > 0.0
+        found = Flow(rows[used], columns[used], moved[used], flow.u + (u + least), flow.v + v)
+        other = certified(x, y, mu, nu, found)
+        if other[1].gap < bounds.gap:
+            flow, bounds = other
+        if bounds.closed:
+            break
+    return flow, bounds
+
+
+def _balanced(mu: FloatArray, nu: FloatArray) -> bool:
+    """Whether a group has as much mass on both sides, up to rounding."""
+    here, there = math.fsum(mu.data), math.fsum(nu.data)
+    return here > 0.0 and abs(here - there) <= _BALANCE * here
+
+
+def _joined(parts: list[tuple[IndexArray, IndexArray, Flow]], n: int, m: int) -> Flow:
+    u, v = np.empty(n), np.empty(m)
+    for p, q, part in parts:
+        u[p], v[q] = part.u, part.v
+    return Flow(
+        np.concatenate([p[part.rows] for p, _, part in parts]),
+        np.concatenate([q[part.columns] for _, q, part in parts]),
+        np.concatenate([part.moved for *_, part in parts]),
+        u,
+        v,
+    )
+
+
+def _assign(x: FloatArray, y: FloatArray) -> Flow:
+    """Assign by scipy's shortest augmenting paths, which gives no potentials."""
+    n = len(x)
+    columns = linear_sum_assignment(cdist(x, y, "sqeuclidean"))[1].astype(np.int64)
+    u = _potential_of_permutation(x, y, columns)
+    return Flow(np.arange(n), columns, np.ones(n), u, transform(y, x, u))
 
 
 # ---- pricing ----
 
 
-def _price(
-    x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, method: str
-) -> tuple[IndexArray, IndexArray, FloatArray, FloatArray, FloatArray]:
-    """Solve for positive masses of equal sums: pairs, what moves between them, potentials."""
+def _price(x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, method: str) -> Flow:
+    """Solve for positive masses of equal sums."""
     n, m = len(x), len(y)
-    solver = _network_simplex if method == "simplex" else _linear_program
+    solver = _SOLVERS[method]
     if n * m <= _ALL_PAIRS:
         pairs = np.arange(n * m)
     else:
         pairs = _first_pairs(x, y, mu, nu, method)
-    tiny = _ROUNDING * _largest_cost(x, y)
+    tiny = _ROUNDING * largest_cost(x, y)
     while True:
         rows, columns = np.divmod(pairs, m)
-        costs = _pair_costs(x, y, rows, columns)
+        costs = pair_costs(x, y, rows, columns)
         moved, u, v = solver(rows, columns, costs, mu, nu)
         used = moved > 0.0
         u, v = _repaired(rows, columns, costs, used, u, v, tiny)
         longer = _sorted_set(pairs, _improving(x, y, u, v, tiny))
         if len(longer) == len(pairs):
-            return rows[used], columns[used], moved[used], u, v
+            return Flow(rows[used], columns[used], moved[used], u, v)
         pairs = longer
 
 
@@ -372,11 +547,11 @@ def _first_pairs(
     p = rng.choice(n, -(-n // _COARSER), replace=False, p=mu / mu.sum())
     q = rng.choice(m, -(-m // _COARSER), replace=False, p=nu / nu.sum())
     equal = np.full(len(p), 1.0 / len(p)), np.full(len(q), 1.0 / len(q))
-    u = _price(x[p], y[q], *equal, method)[3]
-    v = _transform(y, x[p], u)
-    u = _transform(x, y, v)
-    forth = _nearest(x, y, v, min(_SHORTLIST, m))
-    back = _nearest(y, x, u, min(_SHORTLIST, n))
+    u = _price(x[p], y[q], *equal, method).u
+    v = transform(y, x[p], u)
+    u = transform(x, y, v)
+    forth = nearest(x, y, v, min(_SHORTLIST, m))
+    back = nearest(y, x, u, min(_SHORTLIST, n))
     rows, columns = _staircase(x, y, mu, nu)
     return _sorted_set(
         (np.arange(n)[:, None] * m + forth).ravel(),
@@ -415,7 +590,7 @@ def _improving(
     m = len(y)
     k = min(_SHORTLIST, m)
     found = [np.empty(0, np.int64)]
-    for start, costs in _blocks(x, y):
+    for start, costs in blocks(x, y):
         costs -= v
         costs -= u[start : start + len(costs), None]
         bad = np.flatnonzero(costs.min(axis=1) < -tiny)
@@ -457,17 +632,32 @@ def _linear_program(
     )
     # In units in which costs and masses are about 1, which the solver's tolerances refer to.
     unit, size = float(costs.max()) or 1.0, float(mu.mean())
-    result = linprog(
-        costs / unit,
-        A_eq=sums,
-        b_eq=np.concatenate([mu, nu * (mu.sum() / nu.sum())]) / size,
-        method="highs-ds",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if result.status != 0:
+    # With masses of many orders the presolve finds a problem infeasible which is not.
+    for presolve in (True, False):
+        result = linprog(
+            costs / unit,
+            A_eq=sums,
+            b_eq=np.concatenate([mu, nu * (mu.sum() / nu.sum())]) / size,
+            method="highs-ds",
+            options={
+                "presolve": presolve,
+                "primal_feasibility_tolerance": 1e-10,
+                "dual_feasibility_tolerance": 1e-10,
+            },
+        )
+        if result.status == 0:
+            break
+    else:
         raise GeomotError(f"the linear program of scipy failed: {result.message}")
     potentials = result.eqlin.marginals * unit
-    return np.maximum(result.x, 0.0) * size, potentials[:n], potentials[n:]
+    moved = np.maximum(result.x, 0.0) * size
+    if (mu == np.rint(mu)).all() and (nu == np.rint(nu)).all():
+        # So is what moves at a vertex.
+        moved = np.rint(moved)
+    return moved, potentials[:n], potentials[n:]
+
+
+_SOLVERS = {"simplex": _network_simplex, "linear-program": _linear_program}
 
 
 # ---- potentials ----
@@ -510,55 +700,14 @@ def _potential_of_permutation(x: FloatArray, y: FloatArray, columns: IndexArray)
     u_i - u_k is at most |x_i - y_k'|^2 - |x_k - y_k'|^2, y_k' being the partner of x_k.
     """
     n = len(x)
-    paid = _pair_costs(x, y, np.arange(n), columns)
+    paid = pair_costs(x, y, np.arange(n), columns)
     partners = np.ascontiguousarray(y[columns])
-    tiny = _ROUNDING * _largest_cost(x, y)
+    tiny = _ROUNDING * largest_cost(x, y)
     u = np.zeros(n)
     for _ in range(n):
-        lower = _transform(x, partners, paid - u)
+        lower = transform(x, partners, paid - u)
         down = lower < u - tiny
         if not down.any():
             break
         u[down] = lower[down]
     return u
-
-
-def _certified(
-    x: FloatArray,
-    y: FloatArray,
-    mu: FloatArray,
-    nu: FloatArray,
-    rows: IndexArray,
-    columns: IndexArray,
-    moved: FloatArray,
-    u: FloatArray,
-    v: FloatArray,
-) -> dict[str, Any]:
-    """The fields of a plan, with bounds on W2^2 that are proved by its masses and potentials."""
-    order = np.lexsort((columns, rows))
-    rows, columns, moved = rows[order], columns[order], moved[order]
-    cost = math.fsum((moved * _pair_costs(x, y, rows, columns)).data)
-    # What is left of violations is taken from u: the potentials now hold up to one rounding each.
-    u = np.minimum(u, _transform(x, y, v))
-    dual = math.fsum(np.concatenate([mu * u, nu * v]).data)
-    largest = _largest_cost(x, y)
-    missed = 0.5 * (
-        math.fsum(np.abs(np.bincount(rows, moved, minlength=len(x)) - mu).data)
-        + math.fsum(np.abs(np.bincount(columns, moved, minlength=len(y)) - nu).data)
-    )
-    held = largest + float(np.abs(u).max() + np.abs(v).max())
-    rounding = 4.0 * x.shape[1] * np.finfo(float).eps * held
-    upper = cost + missed * largest + 4.0 * x.shape[1] * np.finfo(float).eps * cost
-    arrays = {
-        "a": x,
-        "b": y,
-        "a_masses": mu,
-        "b_masses": nu,
-        "rows": rows,
-        "columns": columns,
-        "masses": moved,
-        "a_potential": u,
-        "b_potential": v,
-    }
-    fields: dict[str, Any] = {name: read_only(array) for name, array in arrays.items()}
-    return {**fields, "cost": cost, "bracket": (float(dual - rounding), float(upper))}

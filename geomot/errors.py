@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geomot.discrete import Plan
     from geomot.solution import Solution
 
 __all__ = ["CheckpointWarning", "ConvergenceError", "ConvergenceWarning", "GeomotError"]
@@ -32,20 +33,22 @@ class ConvergenceWarning(UserWarning):
 class ConvergenceError(GeomotError, RuntimeError):
     """A solve in strict mode stopped before it reached its tolerance.
 
+    Or a plan between clouds, in strict mode, is not known to be optimal.
+
     Parameters
     ----------
     message : str
         What happened.
-    solution : Solution, optional
+    solution : Solution or Plan, optional
         The state at which the solve stopped.
 
     Attributes
     ----------
-    solution : Solution or None
-        The state at which the solve stopped: its `mass_error` is measured, and its weights
-        can start another solve.
+    solution : Solution, Plan or None
+        The state at which the solve stopped. The `mass_error` of a Solution is measured, and its
+        weights can start another solve; a Plan has a `bracket`.
     """
 
-    def __init__(self, message: str, solution: Solution | None = None) -> None:
+    def __init__(self, message: str, solution: Solution | Plan | None = None) -> None:
         super().__init__(message)
-        self.solution = solution
+        self.solution: Any = solution

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,7 +13,10 @@ from scipy.optimize import linprog
 from scipy.spatial.distance import cdist
 
 from geomot import discrete
+from geomot._exact_flow import exact_flow
+from geomot._plan_bounds import Flow, certified
 from geomot.discrete import assignment, plan
+from geomot.errors import ConvergenceError, ConvergenceWarning
 
 SIMPLEX = pytest.param(
     "simplex", marks=pytest.mark.skipif(find_spec("ot") is None, reason="needs POT")
@@ -236,20 +240,239 @@ def test_certificate_sees_what_is_not_optimal():
     best = assignment(a, b)
     columns = best.permutation.copy()
     columns[[0, 1]] = columns[[1, 0]]
-    masses = np.full(30, 1 / 30)
-    fields = discrete._certified(
-        a, b, masses, masses, np.arange(30), columns, masses, best.a_potential, best.b_potential
+    ones, rows = np.ones(30), np.arange(30)
+    flow = Flow(rows, columns, ones, best.a_potential, best.b_potential)
+    bounds = certified(a, b, ones, ones, flow)[1]
+    assert not bounds.closed
+    assert bounds.low <= best.cost < bounds.cost <= bounds.high
+    raised = best.b_potential + np.linspace(0.0, 1.0, 30)
+    flow, bounds = certified(a, b, ones, ones, flow._replace(columns=best.permutation, v=raised))
+    assert not bounds.closed
+    assert bounds.low <= best.cost
+    assert (cdist(a, b, "sqeuclidean") - flow.u[:, None] - flow.v).min() >= 0.0
+
+
+# ---- costs and masses that span more digits than float64 has ----
+
+
+def fractions(values):
+    return [Fraction(value) for value in np.asarray(values, dtype=float).tolist()]
+
+
+def on_the_line(a, b, mu=None, nu=None):
+    """W2^2 on the line in rational arithmetic: the monotone plan; equal masses if None."""
+    n, m = len(a), len(b)
+    mu = [Fraction(1, n)] * n if mu is None else [w / sum(fractions(mu)) for w in fractions(mu)]
+    nu = [Fraction(1, m)] * m if nu is None else [w / sum(fractions(nu)) for w in fractions(nu)]
+    left = sorted(zip(fractions(a[:, 0]), mu, strict=True))
+    right = sorted(zip(fractions(b[:, 0]), nu, strict=True))
+    cost, (x, p), (y, q) = Fraction(0), left.pop(), right.pop()
+    while True:
+        moved = min(p, q)
+        cost, p, q = cost + moved * (x - y) ** 2, p - moved, q - moved
+        if p == 0:
+            if not left:
+                return cost
+            x, p = left.pop()
+        if q == 0:
+            if not right:
+                return cost
+            y, q = right.pop()
+
+
+def best_permutation(a, b):
+    """The least mean cost of a permutation, in rational arithmetic, and the permutation."""
+    costs = [
+        [sum((p - q) ** 2 for p, q in zip(fractions(x), fractions(y), strict=True)) for y in b]
+        for x in a
+    ]
+    n = len(a)
+    total, best = min(
+        (sum(costs[i][k] for i, k in enumerate(order)), order)
+        for order in itertools.permutations(range(n))
     )
-    low, high = fields["bracket"]
-    assert low <= best.cost < fields["cost"] <= high
-    raised = best.a_potential + np.linspace(0.0, 1.0, 30)
-    fields = discrete._certified(
-        a, b, masses, masses, np.arange(30), best.permutation, masses, raised, best.b_potential
+    return total / n, list(best)
+
+
+def far_clusters(n, d, far, seed=0, parts=2):
+    r = np.random.default_rng(seed)
+    centres = np.array([0.0, far, far**1.5])[np.arange(n) % parts]
+    return centres[:, None] + r.random((n, d))
+
+
+@pytest.mark.parametrize("method", EVERY_PLAN)
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e8, 1e12])
+@pytest.mark.parametrize(("n", "m"), [(30, 30), (30, 40)])
+def test_plan_of_clusters_that_are_far_apart(method, far, n, m):
+    """Costs from less than 1 to far^2: what moves inside the clusters is right too."""
+    a, b = far_clusters(n, 1, far, 0), far_clusters(m, 1, far, 1)
+    found = plan(a, b, method=method)
+    truth = on_the_line(a, b)
+    low, high = found.bracket
+    assert low <= truth <= high
+    assert found.status == "converged"
+    assert found.gap <= 1e-8 * found.cost
+    assert found.cost == pytest.approx(float(truth), rel=1e-12)
+    # as if each cluster were alone
+    alone = [plan(a[k::2] - far * k, b[k::2] - far * k, method=method).cost for k in range(2)]
+    assert found.cost == pytest.approx(np.mean(alone), rel=1e-12 * max(far, 1e3))
+
+
+@pytest.mark.parametrize("method", EVERY_ASSIGNMENT)
+@pytest.mark.parametrize(("far", "parts"), [(1e4, 2), (1e8, 2), (1e12, 2), (1e4, 3), (1e8, 3)])
+def test_assignment_of_clusters_that_are_far_apart(method, far, parts):
+    for seed in range(3):
+        a = far_clusters(7, 2, far, seed, parts)
+        b = far_clusters(7, 2, far, seed + 10, parts)[::-1]
+        truth, best = best_permutation(a, b)
+        found = assignment(a, b, method=method)
+        assert found.converged
+        assert found.permutation.tolist() == best
+        assert found.cost == pytest.approx(float(truth), rel=1e-12)
+        low, high = found.bracket
+        assert low <= truth <= high
+        slack = cdist(a, b, "sqeuclidean") - found.a_potential[:, None] - found.b_potential
+        assert slack.min() >= -1e-15 * np.abs(a).max()
+        assert slack[np.arange(7), best].mean() <= 1e-8 * found.cost
+
+
+@pytest.mark.parametrize("method", EVERY_ASSIGNMENT)
+@pytest.mark.parametrize("far", [1e3, 1e8, 2.0**40])
+def test_a_plan_does_not_change_when_a_cloud_is_moved(method, far):
+    """Costs of far^2, all but equal: float64 keeps nothing of their differences from 1e8 on."""
+    r = np.random.default_rng(3)
+    grid = 2.0**-10
+    a, b = (grid * r.integers(1024, size=(40, 2)) for _ in range(2))
+    t = np.array([far, -far])
+    near, moved = (assignment(a, c, method=method) for c in (b, b + t))
+    assert np.array_equal(moved.permutation, near.permutation)
+    assert moved.converged
+    # |x - y - t|^2 = |x - y|^2 - 2 <t, x - y> + |t|^2
+    shift = sum(
+        Fraction(s) ** 2 - 2 * Fraction(s) * (sum(fractions(x)) - sum(fractions(y))) / 40
+        for s, x, y in zip(t.tolist(), a.T, b.T, strict=True)
     )
-    assert fields["bracket"][0] <= best.cost
-    assert (
-        cdist(a, b, "sqeuclidean") - fields["a_potential"][:, None] - fields["b_potential"]
-    ).min() >= -1e-12
+    truth = (
+        shift
+        + sum(
+            (p - q) ** 2
+            for x, y in zip(a, b[near.permutation], strict=True)
+            for p, q in zip(fractions(x), fractions(y), strict=True)
+        )
+        / 40
+    )
+    low, high = moved.bracket
+    assert low <= truth <= high
+    assert moved.gap <= 1e-12 * moved.cost
+
+
+@pytest.mark.parametrize("method", EVERY_PLAN)
+@pytest.mark.parametrize("far", [1e4, 1e9])
+def test_plan_with_a_far_point_of_tiny_mass(method, far):
+    """Its part of W2^2, 1e-20 far^2, is small; its costs are not."""
+    r = np.random.default_rng(4)
+    a, b = r.random((20, 1)), r.random((20, 1))
+    a[0] = far
+    masses = np.full(20, 1.0)
+    masses[0] = 1e-20
+    found = plan(a, b, masses / masses.sum(), method=method)
+    truth = on_the_line(a, b, masses / masses.sum())
+    assert found.converged
+    assert found.cost == pytest.approx(float(truth), rel=1e-8)
+    low, high = found.bracket
+    assert low <= truth <= high
+
+
+@pytest.mark.parametrize("method", EVERY_PLAN)
+@pytest.mark.parametrize("decades", [16, 100, 250])
+def test_brackets_hold_with_masses_of_many_orders(method, decades):
+    r = np.random.default_rng(decades)
+    a, b = r.random((20, 1)), r.random((25, 1))
+    mu, nu = (10.0 ** r.uniform(-decades, 0.0, k) for k in (20, 25))
+    mu, nu = mu / mu.sum(), nu / nu.sum()
+    found = plan(a, b, mu, nu, method=method)
+    truth = on_the_line(a, b, mu, nu)
+    low, high = found.bracket
+    assert low <= truth <= high
+    assert found.converged
+    assert found.cost == pytest.approx(float(truth), rel=1e-8)
+
+
+def test_masses_that_the_presolve_takes_for_infeasible():
+    """HiGHS reports these masses, which sum to 1 on both sides, as a problem without solution."""
+    a = np.array([[0.0055], [-0.0639], [-0.0662], [0.00546], [-0.065]])
+    b = np.array([[0.00547], [-0.0658], [-0.06391], [0.00545], [-0.0668]])
+    mu = np.array([0.0169606626, 0.9830386773, 4.357984e-07, 2.006609e-07, 2.362771e-08])
+    nu = np.array([1.9413708e-11, 0.4691563132, 0.5308436865, 1.3067797e-11, 3.0759344e-10])
+    mu, nu = mu / mu.sum(), nu / nu.sum()
+    found = plan(a, b, mu, nu, method="linear-program")
+    assert found.cost == pytest.approx(float(on_the_line(a, b, mu, nu)), rel=1e-8)
+
+
+@pytest.mark.parametrize("method", EVERY_PLAN)
+def test_what_is_not_known_is_said(method):
+    """The masses of two far groups balance but for their rounding: moving that costs 1e16 each."""
+    r = np.random.default_rng(0)
+    a, b = far_clusters(30, 1, 1e8, 0), far_clusters(30, 1, 1e8, 1)
+    mu, nu = (np.empty(30) for _ in range(2))
+    for masses in (mu, nu):
+        for k in range(2):
+            masses[k::2] = 0.5 * r.dirichlet(np.ones(15))
+    mu, nu = mu / mu.sum(), nu / nu.sum()
+    with pytest.warns(ConvergenceWarning, match=r"W2\^2 is known to lie in \[.*\] only") as told:
+        found = plan(a, b, mu, nu, method=method)
+    assert told[0].filename == __file__
+    assert found.status == "precision"
+    assert not found.converged
+    truth = on_the_line(a, b, mu, nu)
+    low, high = found.bracket
+    assert low <= truth <= high
+    assert found.gap > 1e-8 * found.cost
+    with pytest.raises(ConvergenceError, match="may not be optimal") as error:
+        plan(a, b, mu, nu, method=method, strict=True)
+    assert error.value.solution == found
+    with pytest.raises(TypeError, match="strict must be True or False"):
+        plan(a, b, strict=1)
+
+
+@pytest.mark.parametrize("method", EVERY_ASSIGNMENT)
+def test_clouds_that_coincide_are_no_reason_to_warn(method):
+    r = np.random.default_rng(5)
+    a = np.concatenate([r.random((30, 2)), 1e8 + r.random((10, 2))])
+    order = r.permutation(40)
+    for b in (a[order], a[order] * (1.0 + 2.0**-52)):
+        found = assignment(a, b, method=method, strict=True)
+        np.testing.assert_array_equal(order[found.permutation], np.arange(40))
+
+
+def test_points_that_coincide_do_not_hide_a_wrong_plan():
+    """Whole numbers, most of them equal: the nearest other point of most is in another group."""
+    r = np.random.default_rng(6)
+    for seed in range(20):
+        a, b = (np.rint(far_clusters(8, 2, 1e8, seed + k)) for k in (0, 50))
+        a[:2] += r.integers(3, size=(2, 2))
+        truth, _ = best_permutation(a[:7], b[:7])
+        for method in ("paths", "linear-program"):
+            found = assignment(a[:7], b[:7], method=method, strict=True)
+            assert found.cost == pytest.approx(float(truth), rel=1e-12)
+
+
+def test_exact_flow_on_a_tree():
+    """A path of four edges, of which rounding of 0.1 + 0.2 - 0.3 is left to the last."""
+    rows, columns = np.array([0, 1, 1, 2]), np.array([0, 0, 1, 1])
+    mu, nu = np.array([0.1, 0.2, 0.3]), np.array([0.15, 0.45])
+    moved, p, q = exact_flow(rows, columns, mu, nu)
+    more = sum(fractions(mu)) - sum(fractions(nu))
+    assert (sum(fractions(p)), sum(fractions(q))) == (max(more, 0), max(-more, 0))
+    wanted = [w - r for w, r in zip(fractions(mu), fractions(p), strict=True)]
+    first = wanted[0]
+    second = fractions(nu)[0] - fractions(q)[0] - first
+    expected = [first, second, wanted[1] - second, wanted[2]]
+    assert moved.tolist() == [float(value) for value in expected]
+    # a cycle, and a tree on which something would move backwards
+    square = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    assert exact_flow(*square, np.ones(2), np.ones(2)) is None
+    assert exact_flow(rows, columns, np.array([0.5, 0.2, 0.3]), np.array([0.4, 0.6])) is None
 
 
 # ---- what a plan can do ----

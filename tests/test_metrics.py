@@ -83,6 +83,19 @@ def test_wasserstein_of_larger_clouds_is_that_of_discrete(monkeypatch):
     assert wasserstein2(a, b[:30]) == discrete.plan(a, b[:30]).cost
 
 
+@pytest.mark.parametrize("far", [1e4, 1e8, 1e12])
+@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize(("n", "m"), [(40, 40), (30, 40)])
+def test_w2_of_clusters_that_are_far_apart(far, d, n, m):
+    """As many points of both clouds in each: W2^2 is that of the clusters alone, on the average."""
+    r = np.random.default_rng(int(far) % 97)
+    a, b = (
+        far * (np.arange(k) % 2)[:, None] + r.integers(8192, size=(k, d)) / 8192 for k in (n, m)
+    )
+    alone = np.mean([wasserstein2(a[k::2] - far * k, b[k::2] - far * k) for k in range(2)])
+    assert wasserstein2(a, b) == pytest.approx(alone, rel=1e-12)
+
+
 def test_wasserstein_of_gaussians():
     """The closed form between two laws, from large clouds on the line."""
     rng = np.random.default_rng(0)
