@@ -27,6 +27,8 @@ class ConvergenceWarning(UserWarning):
 
     The solution that comes with it says how far it got (`mass_error`) and why it stopped
     (`status`).
+
+    A plan between clouds warns where its `bracket` does not show that it is optimal.
     """
 
 

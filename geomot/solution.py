@@ -267,7 +267,8 @@ class Solution(Frozen):
         Parameters
         ----------
         path : str or path-like
-            The file, exactly as named. An existing one is replaced when the new one is complete.
+            The file, exactly as named. An existing one is replaced when the new one is complete and
+            on the disk; several processes may save to one path.
         """
         from geomot.storage import save
 
