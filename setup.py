@@ -25,14 +25,18 @@ MODULES = (
 # C sources beside a module's own.
 KERNELS = {"geomot._core.montecarlo": ["geomot/_core/src/argmax.c"]}
 
-HEADERS = ["geomot/_core/src/argmax.h", "geomot/_core/src/argmax_kernel.h"]
+HEADERS = [
+    "geomot/_core/src/" + name
+    for name in (
+        "argmax.h",
+        "argmax_kernel.h",
+        "argmax_undef.h",
+    )
+]
 
 # Exact predicates rest on IEEE arithmetic as written: no contraction to fused operations, no
 # value-changing optimisation, no machine-specific code (the wheel runs on any CPU).
 COMPILE_ARGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno"]
-
-# Scores of samples are float32 estimates: they may fuse; instruction sets are chosen at run time.
-FUSED_ARGS = [arg.replace("contract=off", "contract=fast") for arg in COMPILE_ARGS]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -51,7 +55,7 @@ extensions = [
         depends=HEADERS if name in KERNELS else [],
         include_dirs=[np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), *DEBUG_MACROS],
-        extra_compile_args=FUSED_ARGS if name in KERNELS else COMPILE_ARGS,
+        extra_compile_args=COMPILE_ARGS,
     )
     for name in MODULES
 ]

@@ -38,6 +38,7 @@ cdef extern from "src/argmax.h" nogil:
 cdef enum:
     POINTS_CHUNK = 512      # samples a thread takes at once; never depends on the thread count
     GROUPS_CHUNK = 4
+    CACHE_LINE = 64
 
 GROUP_SIDE = SIDE
 
@@ -75,10 +76,18 @@ cdef class Winners:
             self.second = order[self.second]
 
 
+def _aligned(shape, dtype):
+    """Return an empty array that starts at a cache line, so that no vector lies in two of them."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + CACHE_LINE, dtype=np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start:start + size].view(dtype).reshape(shape)
+
+
 cdef _tiles(const float[:, ::1] sites, Py_ssize_t begin, Py_ssize_t end):
     cdef Py_ssize_t n = sites.shape[0], d = sites.shape[1]
-    cdef float[::1] tiles = np.empty((n + BLOCK - 1) // BLOCK * BLOCK * max(end - begin, 1),
-                                     dtype=np.float32)
+    cdef float[::1] tiles = _aligned(
+        (n + BLOCK - 1) // BLOCK * BLOCK * max(end - begin, 1), np.float32)
     with nogil:
         argmax_pack(&sites[0, 0], n, d, begin, end, &tiles[0])
     return np.asarray(tiles)
@@ -87,8 +96,9 @@ cdef _tiles(const float[:, ::1] sites, Py_ssize_t begin, Py_ssize_t end):
 cdef _padded(heights, Py_ssize_t n):
     if np.shape(heights) != (n,):
         raise ValueError(f"heights must have shape ({n},), got {np.shape(heights)}")
-    padded = np.full((n + BLOCK - 1) // BLOCK * BLOCK, -np.inf, dtype=np.float32)
+    padded = _aligned((n + BLOCK - 1) // BLOCK * BLOCK, np.float32)
     padded[:n] = heights
+    padded[n:] = -np.inf
     return padded
 
 

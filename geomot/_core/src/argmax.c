@@ -9,6 +9,9 @@
 #include <immintrin.h>
 #define X86 1
 #endif
+#ifdef __ARM_FEATURE_FMA
+#include <arm_neon.h>
+#endif
 
 /* A panel of sites takes half of a second-level cache of 1 MB. */
 static ptrdiff_t panel_tiles(ptrdiff_t d)
@@ -59,19 +62,15 @@ static void interleave(const float* points, ptrdiff_t m, ptrdiff_t d, int rows, 
 #define ROWS 8
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma")))
 #define NAME(x) x##_avx512
+#define WIDE(s) ((VEC)_mm512_set1_ps(s))
+#define PLUS(s, a, b) ((VEC)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(s)))
+#define MINUS(s, a, b) ((VEC)_mm512_fnmadd_ps((__m512)(a), (__m512)(b), (__m512)(s)))
 #define LARGER(a, b) ((VEC)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define EQUAL(a, s) ((unsigned)_mm512_cmp_ps_mask((__m512)(a), _mm512_set1_ps(s), _CMP_EQ_OQ))
 #define ATLEAST(a, s) ((unsigned)_mm512_cmp_ps_mask((__m512)(a), _mm512_set1_ps(s), _CMP_GE_OQ))
 #define PEAK(a) _mm512_reduce_max_ps((__m512)(a))
 #include "argmax_kernel.h"
-#undef LANES
-#undef ROWS
-#undef TARGET
-#undef NAME
-#undef LARGER
-#undef EQUAL
-#undef ATLEAST
-#undef PEAK
+#include "argmax_undef.h"
 
 __attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
 {
@@ -84,6 +83,9 @@ __attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
 #define ROWS 4
 #define TARGET __attribute__((target("avx2,fma")))
 #define NAME(x) x##_avx2
+#define WIDE(s) ((VEC)_mm256_set1_ps(s))
+#define PLUS(s, a, b) ((VEC)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(s)))
+#define MINUS(s, a, b) ((VEC)_mm256_fnmadd_ps((__m256)(a), (__m256)(b), (__m256)(s)))
 #define LARGER(a, b) ((VEC)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define EQUAL(a, s) \
     ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(a), _mm256_set1_ps(s), _CMP_EQ_OQ)))
@@ -91,14 +93,7 @@ __attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
     ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(a), _mm256_set1_ps(s), _CMP_GE_OQ)))
 #define PEAK(a) largest_lane_avx2((__m256)(a))
 #include "argmax_kernel.h"
-#undef LANES
-#undef ROWS
-#undef TARGET
-#undef NAME
-#undef LARGER
-#undef EQUAL
-#undef ATLEAST
-#undef PEAK
+#include "argmax_undef.h"
 
 #endif
 
@@ -132,11 +127,20 @@ static inline float largest_lane_quad(quad a)
 #define ROWS 4
 #define TARGET
 #define NAME(x) x##_plain
+#define WIDE(s) ((VEC){(s), (s), (s), (s)})
+#ifdef __ARM_FEATURE_FMA
+#define PLUS(s, a, b) ((VEC)vfmaq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
+#define MINUS(s, a, b) ((VEC)vfmsq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
+#else
+#define PLUS(s, a, b) ((s) + (a) * (b))
+#define MINUS(s, a, b) ((s) - (a) * (b))
+#endif
 #define LARGER(a, b) ((VEC)larger_quad((quad)(a), (quad)(b)))
 #define EQUAL(a, s) equal_quad((quad)(a), s)
 #define ATLEAST(a, s) at_least_quad((quad)(a), s)
 #define PEAK(a) largest_lane_quad((quad)(a))
 #include "argmax_kernel.h"
+#include "argmax_undef.h"
 
 typedef struct {
     const char* name;

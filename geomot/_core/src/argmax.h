@@ -17,7 +17,8 @@
 enum {
     TILE = 64,  /* sites per tile */
     BLOCK = 256,  /* heights and tiles are padded to multiples of this many sites */
-    SIDE = 16  /* points per side of a product group: SIDE * SIDE pairs */
+    SIDE = 16,  /* points per side of a product group: SIDE * SIDE pairs */
+    STRETCH = 64  /* coordinates that are summed before the sum joins those of others */
 };
 
 /* Coordinates [begin, end) of n sites (n, d) as tiles; columns beyond n are zero. */

@@ -3,6 +3,8 @@
  * ROWS         points in a register block, which spans two vectors of sites
  * TARGET       attribute of the functions
  * NAME(x)      x with a suffix
+ * WIDE(s)      a vector of a scalar in every lane
+ * PLUS(s,a,b)  s + a b, and MINUS(s,a,b) s - a b, fused where the machine can
  * LARGER(a,b)  lane-wise maximum of two vectors
  * EQUAL(a,s)   bit mask of the lanes of a that equal the scalar s
  * ATLEAST(a,s) bit mask of the lanes of a that are not below the scalar s
@@ -13,22 +15,38 @@ typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_a
 #define VEC NAME(vec)
 #define LOAD(p) (*(const VEC*)(p))
 #define STORE(p, v) (*(VEC*)(p) = (v))
-#define SPREAD(s) ((VEC){0} + (s))
 
-/* Scores of ROWS points, interleaved [coordinate][ROWS], with two vectors of sites of a tile. */
-#define SCORES(score, x, d, tile, h)                                 \
-    VEC score[ROWS][2];                                              \
-    for (int p = 0; p < ROWS; p++) {                                 \
-        score[p][0] = LOAD(h);                                       \
-        score[p][1] = LOAD((h) + LANES);                             \
-    }                                                                \
-    for (ptrdiff_t k = 0; k < (d); k++) {                            \
-        const VEC y0 = LOAD((tile) + k * TILE);                      \
-        const VEC y1 = LOAD((tile) + k * TILE + LANES);              \
-        for (int p = 0; p < ROWS; p++) {                             \
-            score[p][0] += (x)[k * ROWS + p] * y0;                   \
-            score[p][1] += (x)[k * ROWS + p] * y1;                   \
-        }                                                            \
+/* Scores of ROWS points, interleaved [coordinate][ROWS], with two vectors of sites of a tile. Sums
+ * run over STRETCH coordinates and then over stretches: rounding does not grow with all of d. */
+#define SCORES(score, x, d, tile, h)                                                        \
+    VEC score[ROWS][2];                                                                     \
+    for (int p = 0; p < ROWS; p++) {                                                        \
+        score[p][0] = LOAD(h);                                                              \
+        score[p][1] = LOAD((h) + LANES);                                                    \
+    }                                                                                       \
+    for (ptrdiff_t k = 0; k < ((d) < STRETCH ? (d) : STRETCH); k++)                         \
+        ADD_PRODUCTS(score, x, tile)                                                        \
+    for (ptrdiff_t k0 = STRETCH; k0 < (d); k0 += STRETCH) {                                 \
+        VEC more[ROWS][2];                                                                  \
+        for (int p = 0; p < ROWS; p++)                                                      \
+            more[p][0] = more[p][1] = WIDE(0.0f);                                           \
+        for (ptrdiff_t k = k0; k < ((d) - k0 < STRETCH ? (d) : k0 + STRETCH); k++)          \
+            ADD_PRODUCTS(more, x, tile)                                                     \
+        for (int p = 0; p < ROWS; p++) {                                                    \
+            score[p][0] += more[p][0];                                                      \
+            score[p][1] += more[p][1];                                                      \
+        }                                                                                   \
+    }
+
+#define ADD_PRODUCTS(score, x, tile)                             \
+    {                                                            \
+        const VEC y0 = LOAD((tile) + k * TILE);                  \
+        const VEC y1 = LOAD((tile) + k * TILE + LANES);          \
+        for (int p = 0; p < ROWS; p++) {                         \
+            const VEC own = WIDE((x)[k * ROWS + p]);             \
+            score[p][0] = PLUS(score[p][0], own, y0);            \
+            score[p][1] = PLUS(score[p][1], own, y1);            \
+        }                                                        \
     }
 
 /* Lane-wise maxima of a tile's scores, one vector per point, `stride` floats apart. */
@@ -59,6 +77,16 @@ TARGET static void NAME(tile_scores)(const float* x, ptrdiff_t d, const float* t
     }
 }
 
+TARGET static inline void NAME(add_products)(const float* x, ptrdiff_t d, const float* tile,
+                                             VEC* score)
+{
+    for (ptrdiff_t k = 0; k < d; k++) {
+        const VEC own = WIDE(x[k * ROWS]);
+        for (int v = 0; v < TILE / LANES; v++)
+            score[v] = PLUS(score[v], own, LOAD(tile + k * TILE + v * LANES));
+    }
+}
+
 /* Scores of one point, as in SCORES, with a whole tile. */
 TARGET static void NAME(point_scores)(const float* x, ptrdiff_t d, const float* tile,
                                       const float* h, float* out)
@@ -66,9 +94,15 @@ TARGET static void NAME(point_scores)(const float* x, ptrdiff_t d, const float* 
     VEC score[TILE / LANES];
     for (int v = 0; v < TILE / LANES; v++)
         score[v] = LOAD(h + v * LANES);
-    for (ptrdiff_t k = 0; k < d; k++)
+    NAME(add_products)(x, d < STRETCH ? d : STRETCH, tile, score);
+    for (ptrdiff_t k = STRETCH; k < d; k += STRETCH) {
+        VEC more[TILE / LANES];
         for (int v = 0; v < TILE / LANES; v++)
-            score[v] += x[k * ROWS] * LOAD(tile + k * TILE + v * LANES);
+            more[v] = WIDE(0.0f);
+        NAME(add_products)(x + k * ROWS, d - k < STRETCH ? d - k : STRETCH, tile + k * TILE, more);
+        for (int v = 0; v < TILE / LANES; v++)
+            score[v] += more[v];
+    }
     for (int v = 0; v < TILE / LANES; v++)
         STORE(out + v * LANES, score[v]);
 }
@@ -267,7 +301,7 @@ TARGET static inline VEC NAME(bounds)(const float* x, ptrdiff_t d, const float* 
         const VEC below = LOAD(boxes + k * stride) - x[k * ROWS];
         const VEC above = x[k * ROWS] - LOAD(boxes + (d + k) * stride);
         const VEC gap = LARGER(LARGER(below, above), zero);
-        bound -= gap * gap;
+        bound = MINUS(bound, gap, gap);
     }
     return bound;
 }
@@ -432,8 +466,3 @@ done:
 }
 
 #undef MERGE
-#undef SCORES
-#undef SPREAD
-#undef STORE
-#undef LOAD
-#undef VEC

@@ -1,0 +1,16 @@
+/* End of what argmax_kernel.h makes for one instruction set. */
+#undef LANES
+#undef ROWS
+#undef TARGET
+#undef NAME
+#undef WIDE
+#undef PLUS
+#undef MINUS
+#undef LARGER
+#undef EQUAL
+#undef ATLEAST
+#undef PEAK
+#undef SCORES
+#undef STORE
+#undef LOAD
+#undef VEC
