@@ -31,6 +31,9 @@ HEADERS = [
         "argmax.h",
         "argmax_kernel.h",
         "argmax_undef.h",
+        "assign.h",
+        "assign_contest.h",
+        "assign_kernel.h",
     )
 ]
 

@@ -19,6 +19,7 @@ import numpy as np
 import protocol
 
 DIMENSIONS = (2, 3, 10, 32, 64, 128, 512)
+KINDS = ("normal", "codes", "clusters", "uniform")
 
 
 def in_process(case, **parameters):
@@ -89,6 +90,48 @@ def case_kernel(n, d, threads, samples=4096):
     size = np.abs(points[:1024]).astype(float) @ np.abs(sites.T) + np.abs(heights)
     row["different"] = int((found != exact.argmax(axis=1)).sum())
     row["unexplained"] = int((lost > 2.0**-23 * (d + 2) * size.max(axis=1)).sum())
+    return row
+
+
+def case_assign(n, d, kind, samples, repeats=9):
+    """Rates of `assign` and of the bare product of matrices, in turn, in 1e9 products a second."""
+    from threadpoolctl import threadpool_info
+
+    from geomot.assign import Assigner
+
+    rng = np.random.default_rng([n, d])
+    points = rng.standard_normal((samples, d))
+    if kind == "uniform":
+        points, sites = rng.random((samples, d)), rng.random((n, d))
+    elif kind == "clusters":
+        centres = 3.0 * rng.standard_normal((10, d))
+        sites = centres[rng.integers(10, size=n)] + 0.1 * rng.standard_normal((n, d))
+    elif kind == "codes":  # rectified, of decaying variance
+        sites = np.maximum(rng.standard_normal((n, d)) + 0.5, 0.0)
+        sites *= 5.0 * np.arange(1, d + 1) ** -0.5
+    else:
+        sites = rng.standard_normal((n, d))
+    # the map between Gaussians of these variances, so that many sites have a cell
+    centred, mean = sites - sites.mean(axis=0), points.mean(axis=0)
+    heights = -0.5 * points.std() / sites.std() * (centred**2).sum(axis=1) - centred @ mean
+    assigner = Assigner(sites, 2.0 * heights + (sites**2).sum(axis=1))
+    x, y = points.astype(np.float32), sites.astype(np.float32)
+    scores = np.empty((samples, n), dtype=np.float32)
+    labels = assigner(points)
+    spent = {"assign": [], "sgemm": []}
+    for _ in range(repeats):
+        start = time.perf_counter()
+        np.matmul(x, y.T, out=scores)
+        between = time.perf_counter()
+        assigner(points)
+        spent["sgemm"].append(between - start)
+        spent["assign"].append(time.perf_counter() - between)
+    row = {name: samples * n * d / statistics.median(s) / 1e9 for name, s in spent.items()}
+    row["share"] = statistics.median(
+        a / b for a, b in zip(spent["sgemm"], spent["assign"], strict=True)
+    )
+    row["cells"] = len(np.unique(labels))
+    row["blas"] = [f"{i['architecture']} x {i['num_threads']}" for i in threadpool_info()]
     return row
 
 
@@ -201,6 +244,21 @@ def table_kernel(arguments):
     print(", ".join(f"d={d}: {a} ({b})" for d, a, b in dict.fromkeys(wrong)))
 
 
+def table_assign(arguments):
+    print("| d | N | " + " | ".join(f"{kind}: share of sgemm (1e9 / s)" for kind in KINDS) + " |")
+    print("|---|---|" + len(KINDS) * "---|")
+    blas = set()
+    for d in (2, 10, 32, 128, 512):
+        for n in (1000, 10_000, 60_000):
+            # a whole product of 60 000 sites would not fit into memory
+            samples = 4096 if n * d <= 2e6 else 1024
+            rows = [in_process("assign", n=n, d=d, kind=kind, samples=samples) for kind in KINDS]
+            cells = (f"{row['share']:.2f} ({row['assign']:.0f})" for row in rows)
+            print(f"| {d} | {n} | " + " | ".join(cells) + " |", flush=True)
+            blas |= {name for row in rows for name in row["blas"]}
+    print("\nkernel and threads of the product:", ", ".join(sorted(blas)))
+
+
 def table_fit(arguments):
     print("| N | source | tol | CPU s | samples fitted, tested / N | tv | numpy test | MB |")
     print("|---|---|---|---|---|---|---|---|")
@@ -256,6 +314,7 @@ def table_masses(arguments):
 
 TABLES = {
     "kernel": table_kernel,
+    "assign": table_assign,
     "fit": table_fit,
     "agreement": table_agreement,
     "masses": table_masses,

@@ -6,6 +6,7 @@ import numpy as np
 
 import geomot
 from geomot import datasets
+from geomot.assign import Assigner
 
 
 class Diagram:
@@ -56,6 +57,21 @@ class Locate:
 
     def time_locate(self, n, threads):
         return self.diagram.locate(self.points)
+
+
+class Assign:
+    """Points to sites by float64 scores, normal sites and points."""
+
+    params = ([10**3, 10**4], [2, 10, 32, 128, 512], [1, 2])
+    param_names = ("n", "d", "threads")
+
+    def setup(self, n, d, threads):
+        rng = np.random.default_rng(0)
+        self.assigner = Assigner(rng.standard_normal((n, d)), np.zeros(n))
+        self.points = rng.standard_normal((4096, d))
+
+    def time_assign(self, n, d, threads):
+        return self.assigner(self.points, threads)
 
 
 class MonteCarlo:

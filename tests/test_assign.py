@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 import warnings
 from fractions import Fraction
 
@@ -227,6 +229,37 @@ def test_many_points():
     np.testing.assert_array_equal(labels, Assigner(sites, weights)(points))
     pick = r.integers(10**5, size=5000)
     np.testing.assert_array_equal(labels[pick], nearest(sites, weights, points[pick]))
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_interrupt_ends_it(threads, tied):
+    """A chunk of points alone takes longer than one may wait, more so if all sites contend."""
+    r = np.random.default_rng(15)
+    sites, points = r.random((150_000, 64)), r.random((4096, 64))
+    if tied:
+        sites = np.where(r.random((150_000, 64)) < 0.5, 1.0, -1.0)
+        points = 1e-9 * points
+    assigner = Assigner(sites, (sites**2).sum(axis=1))
+    fired = []
+
+    def interrupt(*_):
+        fired.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        asked = time.monotonic() + 0.2
+        with pytest.raises(KeyboardInterrupt):
+            assigner(points, threads)
+        ended = time.monotonic()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert fired and ended - asked <= 0.25
+    assert len(assigner(points[:2])) == 2
 
 
 # ---- through a solution ----

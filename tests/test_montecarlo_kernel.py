@@ -158,6 +158,130 @@ def test_ties_go_to_the_lowest_index(instructions, n):
     assert (pairs.second == runners[0]).all()
 
 
+# ---- decisions in float64 ----
+
+
+def double_scores(points, sites, heights):
+    """Scores as they are defined: from the height on, coordinate by coordinate, no fused sums."""
+    scores = np.repeat(heights[None], len(points), axis=0)
+    for k in range(sites.shape[1]):
+        scores += points[:, k, None] * sites[:, k]
+    return scores
+
+
+def frame_problem(n, d, seed=0):
+    """Sites in [-1, 1]^d, heights of which 0 is the largest."""
+    rng = np.random.default_rng([n, d, seed])
+    sites = rng.standard_normal((n, d))
+    sites /= np.abs(sites).max()
+    heights = -0.5 * (sites**2).sum(axis=1) + 0.02 * rng.standard_normal(n) / n
+    return rng, sites, heights - heights.max()
+
+
+def near_ties(rng, sites, heights, count):
+    """Points on the bisectors of their two best sites, as nearly as float64 allows."""
+    points = rng.standard_normal((count, sites.shape[1])) * sites.std()
+    for _ in range(3):
+        scores = double_scores(points, sites, heights)
+        j, i = np.argsort(scores, axis=1)[:, -2:].T
+        apart = sites[i] - sites[j]
+        rows = np.arange(count)
+        excess = (scores[rows, i] - scores[rows, j]) / (apart**2).sum(axis=1)
+        points = points - excess[:, None] * apart
+    return points
+
+
+def decided(sites, heights, points, near=False, threads=1):
+    scores = core.ExactSites(sites, near).under(heights)
+    return scores.largest(points, np.zeros(sites.shape[1]), 1.0, threads)
+
+
+EXACT_SHAPES = [(1, 3), (2, 1), (7, 2), (63, 3), (65, 10), (300, 33), (1200, 64), (600, 65),
+                (700, 130), (70, 515)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "d"), EXACT_SHAPES)
+def test_float64_decides(instructions, n, d):
+    rng, sites, heights = frame_problem(n, d)
+    points = rng.standard_normal((600, d)) * sites.std()
+    if n > 1:
+        points = np.concatenate([points, near_ties(rng, sites, heights, 400)])
+    expected = double_scores(points, sites, heights).argmax(axis=1)
+    np.testing.assert_array_equal(decided(sites, heights, points), expected)
+    np.testing.assert_array_equal(decided(sites, heights, points, threads=3), expected)
+
+
+@pytest.mark.parametrize(("n", "d"), [(2, 2), (70, 3), (5000, 2), (9000, 3), (3000, 8)])
+def test_float64_decides_where_sites_are_skipped(instructions, n, d):
+    rng, sites, heights = frame_problem(n, d, 1)
+    points = np.concatenate(
+        [rng.standard_normal((300, d)) * sites.std(), near_ties(rng, sites, heights, 300)]
+    )
+    expected = double_scores(points, sites, heights).argmax(axis=1)
+    np.testing.assert_array_equal(decided(sites, heights, points, near=True), expected)
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_all_sites_contend(instructions, near):
+    """On a sphere about the point, or so close to it that float32 sees them there."""
+    rng = np.random.default_rng(3)
+    sites = rng.standard_normal((1500, 4))
+    sites /= 1.01 * np.sqrt((sites**2).sum(axis=1))[:, None]
+    for width in (0.0, 1e-14, 1e-10, 1e-8):
+        heights = -width * rng.random(1500)
+        heights -= heights.max()
+        points = width * rng.standard_normal((70, 4))
+        expected = double_scores(points, sites, heights).argmax(axis=1)
+        np.testing.assert_array_equal(decided(sites, heights, points, near), expected)
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_equal_float64_scores_go_to_the_lowest_index(instructions, near):
+    rng = np.random.default_rng(4)
+    sites = rng.integers(-4, 5, (3000, 3)) / 4.0
+    heights = -rng.integers(0, 2, 3000) / 8.0
+    points = rng.integers(-8, 9, (500, 3)) / 4.0
+    scores = double_scores(points, sites, heights)
+    assert ((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).mean() > 0.9
+    np.testing.assert_array_equal(decided(sites, heights, points, near), scores.argmax(axis=1))
+
+
+@pytest.mark.parametrize("exponent", [-1000, -400, -140, -60, 59, 61, 200, 1000])
+def test_points_of_all_sizes(instructions, exponent):
+    rng, sites, heights = frame_problem(300, 5)
+    heights[::2] = 0.0
+    points = rng.standard_normal((40, 5)) * 2.0**exponent
+    # a power of two in all terms changes no order
+    scale = 2.0 ** -max(exponent, 0)
+    expected = double_scores(points * scale, sites, heights * scale).argmax(axis=1)
+    np.testing.assert_array_equal(decided(sites, heights, points), expected)
+    np.testing.assert_array_equal(decided(sites, heights, points, near=True), expected)
+
+
+def test_heights_beyond_float32(instructions):
+    rng, sites, heights = frame_problem(300, 5)
+    heights[1::2] = -(10.0 ** rng.uniform(30, 300, 150))
+    points = rng.standard_normal((200, 5))
+    expected = double_scores(points, sites, heights).argmax(axis=1)
+    np.testing.assert_array_equal(decided(sites, heights, points), expected)
+    np.testing.assert_array_equal(decided(sites, heights, points, near=True), expected)
+
+
+def test_points_are_moved_and_scaled():
+    rng, sites, heights = frame_problem(300, 5)
+    points = rng.integers(-64, 65, (500, 5)) / 32.0
+    centre = rng.integers(-64, 65, 5) / 4.0
+    scores = core.ExactSites(sites).under(heights)
+    np.testing.assert_array_equal(
+        scores.largest(8.0 * points + centre, centre, 0.125),
+        double_scores(points, sites, heights).argmax(axis=1),
+    )
+    with pytest.raises(ValueError, match="points must have shape"):
+        scores.largest(points[:, :4].copy(), centre, 1.0)
+    with pytest.raises(ValueError, match="heights must have shape"):
+        core.ExactSites(sites).under(heights[1:])
+
+
 def test_add_points():
     rng = np.random.default_rng(1)
     points = rng.random((100, 3)).astype(np.float32)

@@ -48,6 +48,25 @@ class PairScores:
         threads: int = 1,
     ) -> Winners: ...
 
+class ExactSites:
+    n: int
+    dim: int
+    n_tiles: int
+    longest: float
+    def __init__(self, sites: NDArray[np.float64], near: bool = False) -> None: ...
+    def under(self, heights: NDArray[np.float64]) -> ExactScores: ...
+
+class ExactScores:
+    sites: ExactSites
+    def __init__(self, sites: ExactSites, heights: NDArray[np.float64]) -> None: ...
+    def largest(
+        self,
+        points: NDArray[np.float64],
+        centre: NDArray[np.float64],
+        factor: float,
+        threads: int = 1,
+    ) -> NDArray[np.int64]: ...
+
 def add_points(
     points: NDArray[np.float32], labels: NDArray[np.int32], sums: NDArray[np.float64]
 ) -> None: ...

@@ -56,6 +56,8 @@ static void interleave(const float* points, ptrdiff_t m, ptrdiff_t d, int rows, 
         }
 }
 
+#include "assign_contest.h"
+
 #ifdef X86
 
 #define LANES 16
@@ -70,6 +72,7 @@ static void interleave(const float* points, ptrdiff_t m, ptrdiff_t d, int rows, 
 #define ATLEAST(a, s) ((unsigned)_mm512_cmp_ps_mask((__m512)(a), _mm512_set1_ps(s), _CMP_GE_OQ))
 #define PEAK(a) _mm512_reduce_max_ps((__m512)(a))
 #include "argmax_kernel.h"
+#include "assign_kernel.h"
 #include "argmax_undef.h"
 
 __attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
@@ -93,6 +96,7 @@ __attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
     ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(a), _mm256_set1_ps(s), _CMP_GE_OQ)))
 #define PEAK(a) largest_lane_avx2((__m256)(a))
 #include "argmax_kernel.h"
+#include "assign_kernel.h"
 #include "argmax_undef.h"
 
 #endif
@@ -140,6 +144,7 @@ static inline float largest_lane_quad(quad a)
 #define ATLEAST(a, s) at_least_quad((quad)(a), s)
 #define PEAK(a) largest_lane_quad((quad)(a))
 #include "argmax_kernel.h"
+#include "assign_kernel.h"
 #include "argmax_undef.h"
 
 typedef struct {
@@ -150,14 +155,22 @@ typedef struct {
                 const float*, const float*, ptrdiff_t, float, int32_t*, float*, int32_t*, float*);
     int (*pairs)(const float*, const float*, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float*,
                  const float*, const float*, ptrdiff_t, int32_t*, float*, int32_t*, float*);
+    int (*assign_tiles)(const AssignSites*, const double*, ptrdiff_t, ptrdiff_t, ptrdiff_t,
+                        Contest*);
+    int (*assign_near)(const AssignSites*, const double*, ptrdiff_t, Contest*);
+    int (*assign_finish)(const AssignSites*, const double*, ptrdiff_t, Contest*, int64_t*);
 } Kernels;
+
+#define KERNELS(set)                                                               \
+    {#set, points_##set, near_##set, pairs_##set, assign_tiles_##set, assign_near_##set, \
+     assign_finish_##set}
 
 static const Kernels available[] = {
 #ifdef X86
-    {"avx512", points_avx512, near_avx512, pairs_avx512},
-    {"avx2", points_avx2, near_avx2, pairs_avx2},
+    KERNELS(avx512),
+    KERNELS(avx2),
 #endif
-    {"plain", points_plain, near_plain, pairs_plain},
+    KERNELS(plain),
 };
 
 static int supported(const Kernels* kernels)
@@ -199,6 +212,23 @@ int argmax_use(const char* instructions)
             return 1;
         }
     return 0;
+}
+
+int assign_tiles(const AssignSites* sites, const double* points, ptrdiff_t m, ptrdiff_t begin,
+                 ptrdiff_t end, Contest* contests)
+{
+    return kernels()->assign_tiles(sites, points, m, begin, end, contests);
+}
+
+int assign_near(const AssignSites* sites, const double* points, ptrdiff_t m, Contest* contests)
+{
+    return kernels()->assign_near(sites, points, m, contests);
+}
+
+int assign_finish(const AssignSites* sites, const double* points, ptrdiff_t m, Contest* contests,
+                  int64_t* labels)
+{
+    return kernels()->assign_finish(sites, points, m, contests, labels);
 }
 
 void argmax_pack(const float* sites, ptrdiff_t n, ptrdiff_t d, ptrdiff_t begin, ptrdiff_t end,

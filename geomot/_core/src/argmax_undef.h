@@ -1,4 +1,4 @@
-/* End of what argmax_kernel.h makes for one instruction set. */
+/* End of what argmax_kernel.h and assign_kernel.h make for one instruction set. */
 #undef LANES
 #undef ROWS
 #undef TARGET
