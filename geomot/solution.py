@@ -90,9 +90,10 @@ class Solution(Frozen):
     status : str
         "converged": `mass_error` <= `tol`, and in Monte Carlo the total variation, as a test on
         fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision":
-        arithmetic allows no further progress, and in Monte Carlo float32 does not tell the sites
-        apart; "stalled": no step was acceptable, for another reason; "stopped": by the
-        callback; "atoms": points of a source on the line hold too much mass to be divided.
+        arithmetic allows no further progress; in Monte Carlo float32, in which weights are fitted,
+        does not tell the sites apart; "stalled": no step was acceptable, for another reason;
+        "stopped": by the callback; "atoms": points of a source on the line hold too much mass to be
+        divided.
     n_iter : int
         Number of steps taken.
     cost : float
@@ -215,7 +216,7 @@ class Solution(Frozen):
 
     @cached_property
     def _assigner(self) -> Assigner:
-        return Assigner(self.sites, self.weights)
+        return Assigner(self.sites, self.weights, self.target_masses)
 
     def _attach(self, diagram: PowerDiagram) -> Solution:
         """Keep the solve's last diagram, and return the solution.
@@ -245,10 +246,10 @@ class Solution(Frozen):
         Returns
         -------
         ndarray of shape (q,), int64
-            Decided exactly where the source has exact diagrams, elsewhere to the rounding of
-            float64.
+            Decided exactly where the method is exact. In Monte Carlo to the rounding of float64,
+            and among the sites with mass: the masses of `estimate` were measured by this very rule.
         """
-        if self.source.exact:
+        if self.method != "montecarlo":
             return self._diagram.locate(points)
         queries = as_points(points, "points", self.source.dim, allow_empty=True)
         return self._assigner(queries, as_threads(threads))

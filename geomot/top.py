@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geomot._core.select import largest
 from geomot._threads import run_chunks
-from geomot.assign import scoring_frame
+from geomot.assign import Frame
 
 __all__ = ["TopScores"]
 
@@ -37,9 +37,9 @@ class TopScores:
     """
 
     def __init__(self, sites: FloatArray, weights: FloatArray) -> None:
-        self.centre, self.scale, moved, heights = scoring_frame(sites, weights)
+        self.frame = Frame(sites)
         # one product of matrices adds the heights
-        self.table = np.vstack([moved.T, heights]).astype(np.float32)
+        self.table = np.vstack([self.frame.sites.T, self.frame.heights(weights)]).astype(np.float32)
 
     def __call__(
         self, points: FloatArray, k: int, threads: int = 1
@@ -74,10 +74,10 @@ class TopScores:
             scores[part] = found[1]
 
         run_chunks(work, -(-len(points) // step), threads)
-        return indices, scores * self.scale**2
+        return indices, np.ldexp(scores, 2 * self.frame.exponent)
 
     def _lifted(self, points: FloatArray) -> NDArray[np.float32]:
-        x = (points - self.centre) / self.scale
+        x = (points - self.frame.centre) * self.frame.factor
         reach = np.abs(x).max(axis=1, initial=0.0, keepdims=True)
         x *= np.minimum(1.0, _FAR / np.maximum(reach, 1.0))
         return np.column_stack([x, np.ones(len(x))]).astype(np.float32)

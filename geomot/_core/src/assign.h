@@ -20,7 +20,7 @@
  * where `tiny` covers underflow. All sites whose score plus its bound is not below the largest of
  * all scores less their bounds contend; the others are out.
  *
- * A vector lane of the float32 pass holds the largest of some sites of a tile. In units of that, a
+ * A vector lane of the float32 pass holds the largest of some sites of a tile. In terms of that a
  * tile has GROUPS groups: group g are its sites g, g + GROUPS, g + 2 GROUPS, ... Groups that contend
  * are scored in float64, eight sites to a vector. Few do, unless float32 cannot tell the sites
  * apart; if all do, the time is that of some seven float32 passes, in few dimensions of more.
