@@ -228,6 +228,27 @@ class Design(ABC):
         first[rows] = exact
         return Decision(first, best, rows[moved], instead)
 
+    def blur(self, batch: Batch, heights: FloatArray) -> float:
+        """Share of a batch that float32 sends to a wrong site, were all heights right.
+
+        The border between two cells, as float32 sees it, is off by about what the scores of its
+        samples are rounded by, over the distance of the two sites. Samples vary in the direction
+        across it by `spread`, and half as many as would if they were uniform change sides.
+        """
+        heights = np.maximum(heights - heights.max(), _LOWEST_HEIGHT)
+        found = self.winners(batch, heights, runner=True)
+        if len(self) == 1:
+            return 0.0
+        first, second = self.frame_sites[found.first], self.frame_sites[found.second]
+        lengths = self._lengths(batch).astype(np.float64)
+        spread = float(np.sqrt(np.mean(lengths**2) / self.source.dim))
+        own = np.sqrt(np.einsum("mk,mk->m", first, first))
+        apart = np.sqrt(np.einsum("mk,mk->m", first - second, first - second))
+        rounding = _ROUNDING * (lengths * own + np.abs(found.best))
+        with np.errstate(all="ignore"):
+            share = np.nan_to_num(0.5 * rounding / (apart * spread), nan=1.0)
+        return float(np.minimum(share, 1.0).mean())
+
     def _rule(self, heights: FloatArray) -> Assigner:
         """The assigner of these heights, kept until others come."""
         if self._ruled is None or not np.array_equal(self._ruled[0], heights):

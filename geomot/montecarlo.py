@@ -85,7 +85,7 @@ def solve_montecarlo(
     problem = Merged(sites, masses)
     # not every generator can spawn others, but all draw integers
     root = np.random.SeedSequence([int(seed) for seed in rng.integers(2**63, size=4)])
-    design_rng, fit_rng, test_rng = map(np.random.default_rng, root.spawn(3))
+    design_rng, fit_rng, test_rng, blur_rng = map(np.random.default_rng, root.spawn(4))
     design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
     examiner = Examiner(design, problem.masses, tol, test_rng)
     _refuse_too_many(examiner)
@@ -114,7 +114,7 @@ def solve_montecarlo(
         if look.converged:
             return recorder.solution(look, "converged")
         if stopped or look.unresolved or fit.n_iter >= limit:
-            if examiner.blurred(look.tally):
+            if not examiner.resolves(look, blur_rng):
                 return recorder.solution(look, "precision")
             return recorder.solution(look, "stopped" if stopped else "max_iter")
         following, look = examiner.next_look(fit.samples), None

@@ -34,6 +34,7 @@ from geomot._constants import (
     RARE_AVERAGING,
     RARE_HITS,
     RESOLUTION,
+    RESOLUTION_SAMPLES,
     SAMPLES_PER_BATCH,
     SITES_PER_SAMPLE,
     STEP_DECAY,
@@ -294,6 +295,18 @@ class Examiner:
     def _lost(self, tally: Tally, distance: Distance) -> bool:
         """Whether heights are surely wrong, and float32, which they are fitted in, may be why."""
         return self.blurred(tally) and distance.bound(-LOOK_QUANTILE) > self.most
+
+    def resolves(self, look: Look, rng: np.random.Generator) -> bool:
+        """Whether float32 tells the sites apart well enough for the tolerance.
+
+        Under heights that are still wrong one site may be so far ahead of those next to it that
+        float32 sends every sample where float64 does: that they lie too close together then shows
+        in the distance of winner and runner-up, of samples drawn for this purpose.
+        """
+        if self.blurred(look.tally):
+            return False
+        batch = self.design.plain_stream(rng)(-(-RESOLUTION_SAMPLES // self.design.group))
+        return self.design.blur(batch, look.heights) <= RESOLUTION * self.tol
 
     def assess(self, heights: FloatArray) -> Look:
         """Test heights of unknown quality: for a verdict, or until they are surely wrong."""

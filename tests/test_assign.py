@@ -503,6 +503,25 @@ def test_the_masses_of_assign_are_those_reported(far):
     assert low - 0.005 <= found <= high + 0.005
 
 
+@pytest.mark.parametrize("d", [2, 3, 6])
+@pytest.mark.parametrize("width", [1e-7, 1e-9])
+def test_of_a_precision_that_does_not_suffice_the_masses_are_right(d, width):
+    r = np.random.default_rng(27)
+    centres = np.linspace(-0.8, 0.8, 3)[:, None] + 0.1 * r.standard_normal((3, d))
+    sites = centres.repeat(12, axis=0) + width * r.random((36, d))
+    source = geomot.UniformBall(np.zeros(d), 2.0) if d == 3 else geomot.Gaussian(np.zeros(d), 1.0)
+    s = solved(sites, source, tol=0.05, max_iter=30)
+    assert s.status == "precision"
+    count = 200_000
+    share = np.bincount(s.assign(source.sample(count, 5), threads=1), minlength=36) / count
+    e = s.estimate
+    low, high = e.tv_interval
+    found = 0.5 * np.abs(share - s.target_masses).sum()
+    assert low - 0.01 <= found <= high + 0.01
+    noise = np.sqrt(share * (1.0 - share) / count + e.design_effect * share / e.n_samples)
+    assert (np.abs(share - s.masses) <= 5.0 * noise + 1e-3).all()
+
+
 @pytest.mark.parametrize("name", ["few dimensions", "tight clusters", "idle sites"])
 def test_a_device_counts_as_assign_does(name, monkeypatch):
     pytest.importorskip("torch")

@@ -758,6 +758,21 @@ def test_no_sample_is_used_twice():
     assert len(np.unique(drawn, axis=0)) == len(drawn)
 
 
+@pytest.mark.parametrize("max_iter", [0, 1, 5, 20])
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_too_close_for_float32_whatever_the_heights(device, max_iter):
+    """Also where one site of a cluster takes all, in float32 as in float64."""
+    if device is not None:
+        pytest.importorskip("torch")
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        sites = np.vstack([0.25 + 1e-8 * rng.random((20, 2)), 0.75 + 1e-8 * rng.random((20, 2))])
+        keywords = {"tol": 0.3, "max_iter": max_iter, "random_state": seed, "device": device}
+        assert solve(sites, **keywords).status == "precision"
+        keywords["max_iter"] = min(max_iter, 1)
+        assert solve(sites + rng.random((40, 2)), **keywords).status != "precision"
+
+
 @pytest.mark.parametrize("tol", [1e-9, 1e-6])
 def test_a_tolerance_out_of_reach_is_refused_at_once(tol):
     sites = np.random.default_rng(2).random((60, 3))
