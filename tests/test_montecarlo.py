@@ -22,6 +22,7 @@ from scipy import stats
 import geomot
 from geomot import Gaussian, GridDensity, PowerDiagram, Samples, UniformBall, UniformBox
 from geomot._constants import CONFIDENCE
+from geomot._core import montecarlo as core
 from geomot._core.montecarlo import PointScores
 from geomot.backend import CoreBackend
 from geomot.design import PairDesign, PointDesign
@@ -759,11 +760,25 @@ def test_no_sample_is_used_twice():
 
 
 @pytest.mark.parametrize("max_iter", [0, 1, 5, 20])
-@pytest.mark.parametrize("device", [None, "cpu"])
-def test_too_close_for_float32_whatever_the_heights(device, max_iter):
+@pytest.mark.parametrize("arithmetic", ["avx512", "avx2", "plain", "torch"])
+def test_too_close_for_float32_whatever_the_heights(arithmetic, max_iter):
     """Also where one site of a cluster takes all, in float32 as in float64."""
-    if device is not None:
+    if arithmetic == "torch":
         pytest.importorskip("torch")
+        _check_too_close("cpu", max_iter)
+        return
+    before = core.instructions()
+    try:
+        core.use_instructions(arithmetic)
+    except ValueError:
+        pytest.skip(f"this machine has no {arithmetic}")
+    try:
+        _check_too_close(None, max_iter)
+    finally:
+        core.use_instructions(before)
+
+
+def _check_too_close(device, max_iter):
     for seed in range(4):
         rng = np.random.default_rng(seed)
         sites = np.vstack([0.25 + 1e-8 * rng.random((20, 2)), 0.75 + 1e-8 * rng.random((20, 2))])
