@@ -250,11 +250,10 @@ FIT_NOISE = 1.0
 FIT_NOISE_SPREAD = 0.2
 TEST_QUANTILE = 3.0
 
-# Share of the tolerated total variation that may be lost to float32: of so many samples, those that
-# find another site than in float64. Beyond, masses are measured in float64, by so many scores.
+# Share of the tolerated total variation that fitting may lose to float32: samples that it sends to
+# other sites than float64 does, or would send there under other heights, as so many samples tell.
 RESOLUTION = 0.25
 RESOLUTION_SAMPLES = 4096
-DOUBLE_SCORES = 2**29
 
 # Total variation from which on given weights are no start: cells that they bury come back slowly.
 BURIED = 0.9

@@ -33,6 +33,8 @@ from geomot._constants import (
     LOOK_QUANTILE,
     RARE_AVERAGING,
     RARE_HITS,
+    RESOLUTION,
+    RESOLUTION_SAMPLES,
     SAMPLES_PER_BATCH,
     SITES_PER_SAMPLE,
     STEP_DECAY,
@@ -42,7 +44,7 @@ from geomot._constants import (
     TEST_STREAMS,
 )
 from geomot.curvature import Curvature
-from geomot.design import Design
+from geomot.design import Design, power_of_two
 from geomot.estimate import (
     Distance,
     Tally,
@@ -57,6 +59,9 @@ IntArray = NDArray[np.int64]
 
 # Far more than a cell needs to take all, and no overflow in float32.
 _LARGEST_HEIGHT = 1e30
+
+# Sites that the common part of all heights is taken from.
+_LEVEL_SITES = 1024
 
 
 class Fit:
@@ -187,21 +192,23 @@ def gaussian_start(design: Design, sites: FloatArray, masses: FloatArray) -> Flo
     """
     if len(sites) == 1:
         return np.zeros(1)
-    mean = masses @ sites
-    centred = sites - mean
+    # both in units of their own: products of four lengths may leave the range of float64
+    length = power_of_two(float(np.ptp(sites, axis=0).max()))
+    spread = power_of_two(float(np.sqrt(design.source.covariance.trace())))
+    centred = (sites - masses @ sites) / length
     target = (centred * masses[:, None]).T @ centred
     values, vectors = np.linalg.eigh(target)
     # directions in which the sites do not spread: any positive number does
     values = np.maximum(values, 1e-12 * values.max())
     root = np.sqrt(values)
     half = (vectors * root) @ vectors.T
-    inner, turn = np.linalg.eigh(half @ design.source.covariance @ half)
+    inner, turn = np.linalg.eigh(half @ (design.source.covariance / spread / spread) @ half)
     middle = (turn * np.sqrt(np.maximum(inner, 0.0))) @ turn.T
     undo = (vectors / root) @ vectors.T
     inverse = undo @ middle @ undo
     heights = -0.5 * np.einsum("nk,kl,nl->n", centred, inverse, centred)
-    # the frame's heights are those for scores <x - m, y - mean of sites>: only squares differ
-    return heights / design.unit
+    # the frame's heights are those for scores <x - m, y - c>: only squares differ
+    return heights * (length * spread / design.unit)
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,7 @@ class Look:
     distance: Distance
     verdict: int  # the number of verdicts so far
     converged: bool
+    unresolved: bool = False  # only to float32, which heights are fitted in, do they seem right
 
 
 class Examiner:
@@ -257,26 +265,52 @@ class Examiner:
 
     def look(self, heights: FloatArray, fitted: int) -> Look:
         """Test heights: briefly, and then for a verdict if one can be expected."""
-        heights = _rounded(heights)
+        heights = _centred(heights)
         tally = Tally(self.design, self.masses, self.rng)
         scales = sampling_scales(self.masses, self.excess)
         self._extend(tally, heights, min(int(TEST_SHARE * fitted), self.needed))
         distance = tally.distance(scales)
-        self._learn(distance, fitted)
-        converged = False
-        promising = distance.bound(-LOOK_QUANTILE) <= self.most
+        fit = tally.single(distance, scales)
+        self._learn(fit, fitted)
+        converged = unresolved = False
+        promising = fit.bound(-LOOK_QUANTILE) <= self.most
         if promising and self._expected(fitted) <= self.aim:
-            self._extend(tally, heights, self.needed)
-            distance = tally.distance(scales)
-            self._learn(distance, fitted)
-            converged = self._significant(tally, distance)
-            self._plan(distance.standard_error)
+            unresolved = self._lost(tally, distance)
+            if not unresolved:
+                self._extend(tally, heights, self.needed)
+                distance = tally.distance(scales)
+                fit = tally.single(distance, scales)
+                self._learn(fit, fitted)
+                converged = self._significant(tally, distance)
+                promising = fit.bound(-LOOK_QUANTILE) <= self.most
+                unresolved = promising and not converged and self._lost(tally, distance)
+                self._plan(distance.standard_error)
         self.excess = tally.excess()
-        return Look(tally, heights, scales, distance, self.verdicts, converged)
+        return Look(tally, heights, scales, distance, self.verdicts, converged, unresolved)
+
+    def blurred(self, tally: Tally) -> bool:
+        """Whether float32 sends so many samples elsewhere that it cannot reach the tolerance."""
+        return tally.moved > RESOLUTION * self.tol * tally.samples
+
+    def _lost(self, tally: Tally, distance: Distance) -> bool:
+        """Whether heights are surely wrong, and float32, which they are fitted in, may be why."""
+        return self.blurred(tally) and distance.bound(-LOOK_QUANTILE) > self.most
+
+    def resolves(self, look: Look, rng: np.random.Generator) -> bool:
+        """Whether float32 tells the sites apart well enough for the tolerance.
+
+        Under heights that are still wrong one site may be so far ahead of those next to it that
+        float32 sends every sample where float64 does: that they lie too close together then shows
+        in the distance of winner and runner-up, of samples drawn for this purpose.
+        """
+        if self.blurred(look.tally):
+            return False
+        batch = self.design.plain_stream(rng)(-(-RESOLUTION_SAMPLES // self.design.group))
+        return self.design.blur(batch, look.heights) <= RESOLUTION * self.tol
 
     def assess(self, heights: FloatArray) -> Look:
         """Test heights of unknown quality: for a verdict, or until they are surely wrong."""
-        heights = _rounded(heights)
+        heights = _centred(heights)
         tally = Tally(self.design, self.masses, self.rng)
         scales = sampling_scales(self.masses)
         goal = LARGEST_BATCH
@@ -344,7 +378,11 @@ class Examiner:
         return int(FIRST_LOOK * len(self.masses))
 
 
-def _rounded(heights: FloatArray) -> FloatArray:
-    """The very numbers that scores are computed with, so that weights made of them are exact."""
-    centred = np.clip(heights - heights.mean(), -_LARGEST_HEIGHT, _LARGEST_HEIGHT)
-    return centred.astype(np.float32).astype(np.float64)
+def _level(heights: FloatArray) -> float:
+    """The common part of most heights, however low those of far sites are."""
+    step = -(-len(heights) // _LEVEL_SITES)
+    return float(np.median(heights[::step]))
+
+
+def _centred(heights: FloatArray) -> FloatArray:
+    return np.clip(heights - _level(heights), -_LARGEST_HEIGHT, _LARGEST_HEIGHT)
