@@ -70,7 +70,7 @@ class Guess:
     def pairs(self, sites, split):
         return self.points(sites)
 
-    def winners(self, *arrays, runner=False, threads=1):
+    def winners(self, *arrays, runner=False, lead=None, threads=1):
         m = len(arrays[0]) * (256 if len(arrays) == 3 else 1)
         return type("Winners", (), {
             "first": self.rng.integers(self.n, size=m, dtype=np.int32),

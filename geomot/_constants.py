@@ -232,7 +232,8 @@ LEVEL_ITERATIONS = 100
 
 # Sites that have no cell get heights from the order of so many samples at most, if half a sample of
 # them is due at least; so many times in a solve. Sites of small masses to which fewer hits of the
-# fit were due may have none. What placing takes besides the fit: so many pairs of samples and sites, about a second.
+# fit were due may have none. What placing takes besides the fit: so many pairs of samples and
+# sites, about a second.
 RARE_SAMPLES = 2**20
 RARE_HITS = 10.0
 RARE_PAIRS = 2**34
@@ -273,11 +274,10 @@ FIT_NOISE = 1.0
 FIT_NOISE_SPREAD = 0.2
 TEST_QUANTILE = 3.0
 
-# Share of the tolerated total variation that may be lost to float32: of so many samples, those that
-# find another site than in float64. Beyond, masses are measured in float64, by so many scores.
+# Share of the tolerated total variation that fitting may lose to float32: samples that it sends to
+# other sites than float64 does, or would send there under other heights, as so many samples tell.
 RESOLUTION = 0.25
 RESOLUTION_SAMPLES = 4096
-DOUBLE_SCORES = 2**29
 
 # Total variation from which on given weights are no start: cells that they bury come back slowly.
 BURIED = 0.9

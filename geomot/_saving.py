@@ -221,13 +221,15 @@ def _regular(target: Path, name: str = "path") -> os.stat_result | None:
 
 def _check_writable(target: Path) -> None:
     """Refuse what an ordinary write would: to take a name, a writable folder is enough."""
-
-    def refused() -> bool:
-        return not os.access(target, os.W_OK)
-
-    # Of a folder that another save moves away just now, nothing is refused the second time.
-    if refused() and target.exists() and refused():
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    while not os.access(target, os.W_OK):
+        # Another save may move a folder away just now, or put one there: only of one that was there
+        # before and after is it known what was refused.
+        with contextlib.suppress(FileNotFoundError):
+            before = target.stat()
+            if not os.access(target, os.W_OK) and os.path.samestat(before, target.stat()):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+            continue
+        return
 
 
 def _keep_access(before: os.stat_result, path: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from geomot._constants import CLUSTER_SITES, FEWEST_CLUSTERS, LLOYD_STEPS, MOST_CLUSTERS
 from geomot.backend import CoreBackend
 
-__all__ = ["centroids", "cluster", "hierarchy"]
+__all__ = ["centroids", "cluster", "hierarchy", "totals"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -55,6 +55,12 @@ def centroids(
     sites: FloatArray, masses: FloatArray, owners: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return centroid and mass of each cluster."""
-    together = np.bincount(owners, masses)
-    sums = [np.bincount(owners, masses * column) for column in sites.T]
+    together = totals(owners, masses)
+    sums = [totals(owners, masses * column) for column in sites.T]
     return np.stack(sums, axis=1) / together[:, None], together
+
+
+def totals(owners: IntArray, values: FloatArray, count: int = 0) -> FloatArray:
+    """Return the sum of values in each cluster, of so many at least."""
+    sums: FloatArray = np.bincount(owners, values, count).astype(np.float64, copy=False)
+    return sums

@@ -32,10 +32,11 @@ from geomot._constants import (
     REFACTOR_GROWTH,
 )
 from geomot.backend import WinnersLike
+from geomot.clusters import totals
 from geomot.design import Design
 from geomot.ground import Ground, stiffness
 
-__all__ = ["Curvature", "Gaps", "conjugate_gradients", "flow_between"]
+__all__ = ["Curvature", "Gaps", "Linear", "conjugate_gradients", "flow_between"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -273,9 +274,7 @@ class _Close:
     move: of the matrix's rows for such sites, entries that matter are taken as they are.
     """
 
-    def __init__(
-        self, flow: csr_array, diagonal: FloatArray, close: NDArray[np.bool_]
-    ) -> None:
+    def __init__(self, flow: csr_array, diagonal: FloatArray, close: NDArray[np.bool_]) -> None:
         self.diagonal = diagonal
         self.members = np.zeros(0, dtype=np.int64)
         if not close.any():
@@ -315,7 +314,7 @@ class _Clusters:
             self.level = k + 1
             if self.labels.max() < COARSE_CLUSTERS:
                 break
-        self.inverse = np.zeros((0, 0))
+        self.inverse: FloatArray = np.zeros((0, 0))
 
     def prepare(self, flow: csr_array, ground: Ground) -> None:
         """Invert, together with the nodes of the tree above."""
@@ -325,20 +324,20 @@ class _Clusters:
         nodes, k = len(grounded), int(self.labels.max()) + 1
         found = flow.tocoo()
         rows, columns = self.labels[found.row], self.labels[found.col]
-        between = np.bincount(rows * nodes + columns, found.data, nodes * nodes)
+        between = totals(rows * nodes + columns, found.data, nodes * nodes)
         matrix = between.reshape(nodes, nodes)
         np.fill_diagonal(matrix, 0.0)
         matrix[ends, others] += springs
         matrix[others, ends] += springs
-        matrix = np.diag(matrix.sum(axis=1) + grounded) - matrix
+        laplacian = np.diag(matrix.sum(axis=1) + grounded) - matrix
         # a block of an inverse is the inverse of what is left when the others are eliminated
-        self.inverse = np.linalg.inv(matrix)[:k, :k]
+        self.inverse = np.linalg.inv(laplacian)[:k, :k]
 
     def step(self, excess: FloatArray) -> FloatArray | float:
         """Move all sites of a cluster alike."""
         if self.level == 0:
             return 0.0
-        together = np.bincount(self.labels, excess)
+        together = totals(self.labels, excess)
         stepped: FloatArray = (self.inverse @ together)[self.labels]
         return stepped
 

@@ -3,15 +3,20 @@
 A design works in a frame of its own, in which samples and sites are centred and of unit size, so
 that float32 scores lose nothing to units or a far origin. Heights in the frame are
 
-    g_i = (w_i - |y_i - m|^2) / (2 s),     m the source's mean, s the unit of squared length,
+    g_i = (w_i - |y_i - m|^2 + |c - m|^2) / (2 s),
 
-and the winner of a sample is the site of largest <z, s_i> + g_i, z and s_i being sample and site in
-the frame. Two designs exist:
+m being the source's mean, c a point amid the sites and s the unit of squared length. The winner of
+a sample is the site of largest <z, s_i> + g_i, z and s_i being sample and site in the frame. Two
+designs exist:
 
 - `PairDesign`, for sources that are affine images of product measures: 16 left halves and 16 right
   halves of a sample's coordinates are combined to 256 samples, each exactly distributed. A
   sample-site pair then costs an addition and a maximum, whatever the dimension.
 - `PointDesign`, for all others, sample by sample.
+
+What float32 finds is good enough to fit heights by. To tell the masses of given weights, samples
+are assigned as `Solution.assign` does it (`Design.decided`): where the lead of the float32 winner
+is within what rounding may have added to it, `Assigner` decides.
 
 Both draw from streams. One for fitting is a Sobol sequence under random digital shifts wherever the
 source has a map from the unit cube: each sample is exactly distributed, and the masses of many vary
@@ -24,6 +29,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,18 +37,48 @@ from scipy.special import ndtri
 
 from geomot._constants import NEAR_DIMENSIONS, NEAR_SITES, PAIR_DIMENSIONS, PAIR_SITES, SOBOL_ROWS
 from geomot._core.montecarlo import GROUP_SIDE
+from geomot.assign import Assigner, central_point
 from geomot.backend import Backend, WinnersLike
 from geomot.sources import Product, Source
 
-__all__ = ["Batch", "Design", "PairDesign", "PointDesign", "joined", "make_design"]
+__all__ = [
+    "Batch",
+    "Decision",
+    "Design",
+    "PairDesign",
+    "PointDesign",
+    "joined",
+    "make_design",
+    "power_of_two",
+]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Float32Array = NDArray[np.float32]
 
 GROUP = GROUP_SIDE * GROUP_SIDE
 
 # Largest coordinate of a sample in the frame.
 _FAR = 2.0**40
+
+# Roundings of float32 that a term of a score takes part in, beside one for each coordinate, and
+# their size; what a score may lose to underflow.
+_ROUNDINGS = 5
+_ROUNDING = 2.0**-24
+_UNDERFLOW = 2.0**-123
+
+# Where float64 rounds on the way from the frame to the sites' own, times the number of coordinates.
+_DOUBLE_ROUNDING = 2.0**-48
+
+# Coordinates in the frame beyond which float32 scores could overflow, and a height that float32
+# holds, below all that win.
+_LARGEST_SITE = 2.0**60
+_LOWEST_HEIGHT = -3e38
+
+# Extent of a source, and product of those of source and sites, below which covariances and weights
+# lose digits.
+_LEAST_LENGTH = 2.0**-500
+_LEAST_AREA = 2.0**-960
 
 # Bits of a Sobol coordinate, and rows that are transformed at once.
 _BITS = 30
@@ -70,6 +106,16 @@ def joined(batches: Sequence[Batch]) -> Batch:
     return Batch(tuple(map(np.concatenate, zip(*(b.points for b in batches), strict=True))))
 
 
+@dataclass(frozen=True)
+class Decision:
+    """Sites of samples, as float64 has it."""
+
+    first: NDArray[np.int32]  # the sites
+    best: FloatArray  # their scores in the design's frame
+    moved: IntArray  # samples that float32 would have sent elsewhere
+    instead: NDArray[np.int32]  # where to
+
+
 class Design(ABC):
     """Samples of a source, and the sites they go to.
 
@@ -90,13 +136,19 @@ class Design(ABC):
     group: int  # samples in a group
 
     def __init__(self, sites: FloatArray, source: Source, threads: int) -> None:
+        self.sites = sites
         self.source = source
         self.sites = sites
         self.threads = threads
+        self._ruled: tuple[FloatArray, Assigner] | None = None
         self.mean = source.mean
-        # squared distances of the sites from the source's mean: they turn heights into weights
-        self.offset = sites.mean(axis=0) - self.mean
-        self.squares = np.einsum("nk,nk->n", sites - self.mean, sites - self.mean)
+        self.centre = central_point(sites)
+        self.offset = self.centre - self.mean
+        # Squared distances of the sites from the source's mean, less that of the centre, which
+        # would leave weights few digits where it is large: they turn heights into weights.
+        moved = sites - self.centre
+        self.squares = np.einsum("nk,nk->n", moved, moved + 2.0 * self.offset)
+        self.extent = float(np.sqrt(np.einsum("nk,nk->n", moved, moved).max()))
 
     def __len__(self) -> int:
         return len(self.squares)
@@ -127,8 +179,113 @@ class Design(ABC):
         """Start a stream of independent groups."""
 
     @abstractmethod
-    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
-        """Winners of all samples of a batch, group after group."""
+    def winners(
+        self,
+        batch: Batch,
+        heights: FloatArray,
+        *,
+        runner: bool = False,
+        lead: Float32Array | None = None,
+    ) -> WinnersLike:
+        """Winners of all samples of a batch, group after group; see `geomot.backend`."""
+
+    @cached_property
+    def _assigner(self) -> Assigner:
+        return Assigner(self.sites, self.squares)
+
+    @cached_property
+    def _reach(self) -> float:
+        """Largest distance of a site from the centre, in the frame."""
+        return float(np.sqrt(np.einsum("nk,nk->n", self.frame_sites, self.frame_sites).max()))
+
+    def decided(self, batch: Batch, points: Float32Array, heights: FloatArray) -> Decision:
+        """Sites of samples under heights, by the rule of `Assigner` for the heights' weights.
+
+        Parameters
+        ----------
+        batch : Batch
+            The samples.
+        points : ndarray of shape (m, d)
+            The same, `points(batch)`.
+        heights : ndarray of shape (n,)
+            Heights in the frame.
+
+        Returns
+        -------
+        Decision
+        """
+        level = float(heights.max())
+        lead = self._lead(batch, heights)
+        found = self.winners(batch, np.maximum(heights - level, _LOWEST_HEIGHT), lead=lead)
+        first, best = found.first.copy(), found.best.astype(np.float64) + level
+        rows = np.flatnonzero(~(found.best - found.runner > lead))
+        if rows.size == 0:
+            return Decision(first, best, rows, first[rows])
+        z = points[rows].astype(np.float64)
+        exact = self._rule(heights)(self.to_source(z), self.threads)
+        best[rows] = np.einsum("mk,mk->m", z, self.frame_sites[exact]) + heights[exact]
+        moved = exact != first[rows]
+        instead = first[rows[moved]]
+        first[rows] = exact
+        return Decision(first, best, rows[moved], instead)
+
+    def blur(self, batch: Batch, heights: FloatArray) -> float:
+        """Share of a batch that float32 sends to a wrong site, were all heights right.
+
+        The border between two cells, as float32 sees it, is off by about what the scores of its
+        samples are rounded by, over the distance of the two sites. Samples vary in the direction
+        across it by `spread`, and half as many as would if they were uniform change sides.
+        """
+        heights = np.maximum(heights - heights.max(), _LOWEST_HEIGHT)
+        found = self.winners(batch, heights, runner=True)
+        if len(self) == 1:
+            return 0.0
+        first, second = self.frame_sites[found.first], self.frame_sites[found.second]
+        lengths = self._lengths(batch).astype(np.float64)
+        spread = float(np.sqrt(np.mean(lengths**2) / self.source.dim))
+        own = np.sqrt(np.einsum("mk,mk->m", first, first))
+        apart = np.sqrt(np.einsum("mk,mk->m", first - second, first - second))
+        rounding = _ROUNDING * (lengths * own + np.abs(found.best))
+        with np.errstate(all="ignore"):
+            share = np.nan_to_num(0.5 * rounding / (apart * spread), nan=1.0)
+        return float(np.minimum(share, 1.0).mean())
+
+    def _rule(self, heights: FloatArray) -> Assigner:
+        """The assigner of these heights, kept until others come."""
+        if self._ruled is None or not np.array_equal(self._ruled[0], heights):
+            self._ruled = heights.copy(), self._assigner.under(self.weights(heights))
+        return self._ruled[1]
+
+    def _lead(self, batch: Batch, heights: FloatArray) -> Float32Array:
+        """Lead beyond which the float32 winner of a sample is that of float64.
+
+        The bound of src/assign.h on each score, for sums in any order, and what float64 rounds
+        where scores are computed anew. The largest of the heights counts as 0, so that no best
+        score exceeds the products in magnitude.
+        """
+        d, reach = self.source.dim, self._reach
+        lengths = self._lengths(batch)
+        share = (d + _ROUNDINGS) * _ROUNDING
+        if share > 0.125 or not reach < _LARGEST_SITE:
+            return np.full_like(lengths, np.inf)
+        far = float(np.sqrt(self.mean @ self.mean) + np.sqrt(self.offset @ self.offset))
+        double = _DOUBLE_ROUNDING * (d + 8) / self.unit
+        fixed = self.extent * (4.0 * far + 2.0 * self.extent)
+        fixed = double * (fixed + 4.0 * self.unit * float(np.abs(heights).max()))
+        fixed += _UNDERFLOW * (d + 1) * (1.0 + reach)
+        slope = share / (1.0 - 4.0 * share) * 6.0 * reach
+        slope += double * self.extent * self._stretch() + _UNDERFLOW * (d + 1)
+        slope *= 1.0 + d * 2.0**-22  # lengths are rounded too
+        with np.errstate(over="ignore"):  # an infinite lead leaves all to float64
+            return lengths * np.float32(slope) + np.float32(fixed)
+
+    @abstractmethod
+    def _lengths(self, batch: Batch) -> Float32Array:
+        """Lengths of all samples in the frame, group after group."""
+
+    @abstractmethod
+    def _stretch(self) -> float:
+        """How much longer differences of points may be in the source than in the frame."""
 
     @abstractmethod
     def points(self, batch: Batch) -> Float32Array:
@@ -139,7 +296,7 @@ class Design(ABC):
         """Points of the frame in the source's coordinates."""
 
     def drift(self, batch: Batch) -> float:
-        """Sum of <x - m, mean site - m> over a batch, where m is not the mean but an estimate."""
+        """Sum of <x - m, c - m> over a batch, where m is not the mean but an estimate."""
         if not self.source.mean_is_estimated:
             return 0.0
         moved = self.to_source(self.points(batch).mean(axis=0, dtype=np.float64)[None])[0]
@@ -164,9 +321,9 @@ class PointDesign(Design):
         backend: Backend,
     ) -> None:
         super().__init__(sites, source, threads)
-        self.scale = _unit(np.sqrt(np.trace(source.covariance) / source.dim))
-        centred = sites - sites.mean(axis=0)
-        size = _unit(_root_mean_square(centred))
+        self.scale = power_of_two(np.sqrt(np.trace(source.covariance) / source.dim))
+        centred = sites - self.centre
+        size = power_of_two(_root_mean_square(centred))
         self.unit = self.scale * size
         self.frame_sites = centred / size
         # scores differ by <z, s - s'>: distances count as the source is spread along them
@@ -200,9 +357,18 @@ class PointDesign(Design):
         """Start a stream of independent samples."""
         return lambda count: Batch((self._frame(self.source.sample(count, rng)),))
 
-    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
+    def winners(
+        self,
+        batch: Batch,
+        heights: FloatArray,
+        *,
+        runner: bool = False,
+        lead: Float32Array | None = None,
+    ) -> WinnersLike:
         """Return the winners of all samples."""
-        return self.scores.winners(batch.points[0], heights, runner=runner, threads=self.threads)
+        return self.scores.winners(
+            batch.points[0], heights, runner=runner, lead=lead, threads=self.threads
+        )
 
     def points(self, batch: Batch) -> Float32Array:
         """Return the samples themselves."""
@@ -216,6 +382,13 @@ class PointDesign(Design):
         """Return |x - m|^2 of each sample, in the source's units."""
         z = batch.points[0].astype(np.float64)
         return self.scale**2 * np.einsum("mk,mk->m", z, z)
+
+    def _lengths(self, batch: Batch) -> Float32Array:
+        z = batch.points[0]
+        return np.sqrt(np.einsum("mk,mk->m", z, z))
+
+    def _stretch(self) -> float:
+        return self.scale
 
 
 class PairDesign(Design):
@@ -238,12 +411,12 @@ class PairDesign(Design):
         self.kind = product.kind
         self.linear = product.linear
         # <x - m, y> = <z, L'y> with x = m + L z: the sites move, the samples stay standard
-        pulled = (sites - sites.mean(axis=0)) @ self._matrix()
-        size = _unit(_root_mean_square(pulled))
+        pulled = (sites - self.centre) @ self._matrix()
+        size = power_of_two(_root_mean_square(pulled))
         self.unit = size
         # Coordinates are dealt to the halves in turn, by the spread of the sites along them: the
         # more evenly a sample's variation is shared, the less do samples of a group have in common.
-        order = np.argsort(-pulled.var(axis=0), kind="stable")
+        order = np.argsort(-(pulled / size).var(axis=0), kind="stable")
         self.order = np.concatenate([order[::2], order[1::2]])
         self.split = (source.dim + 1) // 2
         self.frame_sites = self.metric_sites = pulled[:, self.order] / size
@@ -289,10 +462,19 @@ class PairDesign(Design):
 
         return draw
 
-    def winners(self, batch: Batch, heights: FloatArray, *, runner: bool = False) -> WinnersLike:
+    def winners(
+        self,
+        batch: Batch,
+        heights: FloatArray,
+        *,
+        runner: bool = False,
+        lead: Float32Array | None = None,
+    ) -> WinnersLike:
         """Return the winners of all pairs, left halves in the outer loop."""
         left, right = batch.points
-        return self.scores.winners(left, right, heights, runner=runner, threads=self.threads)
+        return self.scores.winners(
+            left, right, heights, runner=runner, lead=lead, threads=self.threads
+        )
 
     def points(self, batch: Batch) -> Float32Array:
         """Return all pairs as points, left halves in the outer loop."""
@@ -308,6 +490,13 @@ class PairDesign(Design):
         z = np.empty_like(points)
         z[:, self.order] = points
         return self.mean + z @ self._matrix().T
+
+    def _lengths(self, batch: Batch) -> Float32Array:
+        left, right = (np.einsum("gsk,gsk->gs", half, half) for half in batch.points)
+        return np.sqrt(left[:, :, None] + right[:, None]).ravel()
+
+    def _stretch(self) -> float:
+        return float(np.sqrt(np.sum(self.linear**2)))
 
     def square_lengths(self, batch: Batch) -> FloatArray:
         """Return the mean of |x - m|^2 over each group: |a + b|^2 for all pairs of halves."""
@@ -410,11 +599,31 @@ def make_design(
     or in few dimensions, these often share the cell too, and then tell little more than one sample.
     With many sites and not many dimensions, single samples can skip most sites, which pairs cannot.
     """
+    _check_range(sites, source)
     n, d = sites.shape
     skipping = d <= NEAR_DIMENSIONS and n >= NEAR_SITES * 2**d
     shared = d < PAIR_DIMENSIONS or n < PAIR_SITES
     paired = source.product is not None and not (shared or skipping)
     return (PairDesign if paired else PointDesign)(sites, source, rng, threads, backend)
+
+
+def _check_range(sites: FloatArray, source: Source) -> None:
+    """Refuse lengths whose squares float64 does not hold to all digits."""
+    widths = np.ptp(source.bounds, axis=0)
+    if not np.isfinite(widths).all():
+        widths = np.sqrt(source.covariance.diagonal())
+    extent, width = float(np.ptp(sites, axis=0).max()), float(widths.max())
+    advice = "multiply source and sites by a power of two"
+    if 0.0 < width < _LEAST_LENGTH:
+        raise ValueError(
+            f"source must extend over at least {_LEAST_LENGTH:.0e}, got {width:.3g}: float64 has "
+            f"no digits for squares of its lengths; {advice}"
+        )
+    if width > 0.0 and 0.0 < extent < _LEAST_AREA / width:
+        raise ValueError(
+            f"sites must extend over at least {_LEAST_AREA / width:.0e} beside a source of extent "
+            f"{width:.3g}, got {extent:.3g}: float64 has no digits for weights; {advice}"
+        )
 
 
 def _root_mean_square(values: FloatArray) -> float:
@@ -423,6 +632,6 @@ def _root_mean_square(values: FloatArray) -> float:
     return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest > 0.0 else 0.0
 
 
-def _unit(size: float) -> float:
+def power_of_two(size: float) -> float:
     """Return a power of two near a size, so that scaling by it is exact; 1 for 0."""
     return float(2.0 ** np.round(np.log2(size))) if size > 0.0 else 1.0

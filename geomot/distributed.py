@@ -453,7 +453,12 @@ class _Assignment:
         self.own_sites = own
 
     def find(
-        self, samples: tuple[ArrayLike, ...], heights: ArrayLike, runner: bool, threads: int
+        self,
+        samples: tuple[ArrayLike, ...],
+        heights: ArrayLike,
+        runner: bool,
+        lead: Float32Array | None,
+        threads: int,
     ) -> GatheredWinners:
         """Winners of samples, arrays with a row per group, of which this rank assigns its share."""
         h = np.asarray(heights, dtype=np.float32)
@@ -462,20 +467,26 @@ class _Assignment:
         batch = [np.asarray(part, dtype=np.float32) for part in samples]
         rows, columns = self.backend.rows, self.backend.columns
         share, own = _share(len(batch[0]), rows, self.backend.row)
-        width, fields = share * self.group, 4 if runner else 2
+        both = runner or lead is not None
+        width, fields = share * self.group, 4 if both else 2
         packed = np.full(_HEADER + fields * width, -1, dtype=np.int32)
         packed[:_HEADER] = [_checksum(h), _checksum(*batch)]
         body = packed[_HEADER:].reshape(fields, width)
         body[1::2].view(np.float32)[:] = -np.inf
         if self.inner is not None and own.stop > own.start:
             found = self.inner.winners(
-                *(part[own] for part in batch), h[self.own_sites], runner=runner, threads=threads
+                *(part[own] for part in batch),
+                h[self.own_sites],
+                runner=runner,
+                lead=None if lead is None else lead.reshape(-1, self.group)[own].ravel(),
+                threads=threads,
             )
             count = (own.stop - own.start) * self.group
             body[0, :count] = found.first
             body[1, :count] = found.best.view(np.int32)
             if runner:
                 body[2, :count] = found.second
+            if both:
                 body[3, :count] = found.runner.view(np.int32)
         gathered = self.backend.exchange.gather(packed)
         if (gathered[:, :_HEADER] != packed[:_HEADER]).any():
@@ -486,7 +497,7 @@ class _Assignment:
         parts = gathered[:, _HEADER:].reshape(rows, columns, fields, width)
         merged = self._merged(parts).reshape(fields, -1)[:, : len(batch[0]) * self.group]
         empty = np.empty(0, dtype=np.int32)
-        first, best, second, runners = merged if runner else (*merged, empty, empty)
+        first, best, second, runners = merged if both else (*merged, empty, empty)
         return GatheredWinners(first, best.view(np.float32), second, runners.view(np.float32))
 
     def _merged(self, parts: IntArray) -> IntArray:
@@ -522,10 +533,16 @@ class _Points(_Assignment):
     """Sites of all ranks, for samples given one by one."""
 
     def winners(
-        self, points: ArrayLike, heights: ArrayLike, *, runner: bool = False, threads: int = 1
+        self,
+        points: ArrayLike,
+        heights: ArrayLike,
+        *,
+        runner: bool = False,
+        lead: Float32Array | None = None,
+        threads: int = 1,
     ) -> GatheredWinners:
         """Winners of points (m, d) under heights (n,)."""
-        return self.find((points,), heights, runner, threads)
+        return self.find((points,), heights, runner, lead, threads)
 
 
 class _Pairs(_Assignment):
@@ -538,10 +555,11 @@ class _Pairs(_Assignment):
         heights: ArrayLike,
         *,
         runner: bool = False,
+        lead: Float32Array | None = None,
         threads: int = 1,
     ) -> GatheredWinners:
         """Winners of all pairs of halves, left (groups, 16, split), right (groups, 16, rest)."""
-        return self.find((left, right), heights, runner, threads)
+        return self.find((left, right), heights, runner, lead, threads)
 
 
 def _share(count: int, parts: int, part: int) -> tuple[int, slice]:

@@ -29,7 +29,7 @@ streams suggests, judged by the other half.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -287,8 +287,11 @@ class Tally:
         self.sizes = np.zeros(TEST_STREAMS)
         self.lengths = np.zeros(TEST_STREAMS)
         self.scores = np.zeros(TEST_STREAMS)
-        # where the mean m is an estimate, also <x - m, mean site - m>
+        # where the mean m is an estimate, also <x - m, c - m>, c being the centre of the sites
         self.drifts = np.zeros(TEST_STREAMS)
+        # samples that float32 would have sent elsewhere, and what it would have added to the counts
+        self.moved = 0
+        self.shifts = np.zeros(n, dtype=np.int64)
 
     @property
     def samples(self) -> int:
@@ -307,13 +310,18 @@ class Tally:
         n, count = len(self.masses), streams.stop - streams.start
         batches = [draw(groups) for draw in self.streams[streams]]
         batch = joined(batches)
-        winners = self.design.winners(batch, heights)
-        labels = winners.first.reshape(count, -1)
+        points = self.design.points(batch)
+        decision = self.design.decided(batch, points, heights)
+        labels = decision.first.reshape(count, -1)
         places = labels + n * np.arange(count)[:, None]
         self.counts[streams] += np.bincount(places.ravel(), minlength=count * n).reshape(count, n)
-        add_points(self.design.points(batch), winners.first, self.sums)
+        add_points(points, decision.first, self.sums)
+        if decision.moved.size:
+            self.moved += decision.moved.size
+            self.shifts += np.bincount(decision.instead, minlength=n)
+            self.shifts -= np.bincount(decision.first[decision.moved], minlength=n)
         self.sizes[streams] += labels.shape[1]
-        self.scores[streams] += winners.best.reshape(count, -1).sum(axis=1, dtype=np.float64)
+        self.scores[streams] += decision.best.reshape(count, -1).sum(axis=1)
         self.drifts[streams] += [self.design.drift(own) for own in batches]
         lengths = self.design.square_lengths(batch).reshape(count, -1).sum(axis=1)
         self.lengths[streams] += lengths * self.design.group
@@ -363,6 +371,14 @@ class Tally:
         gain = 4.0 * float(together / np.sum(spread)) / samples if np.any(spread > 0.0) else 0.0
         return Distance(float(value), float(np.sqrt(variance)), gain * self.design_effect())
 
+    def single(self, distance: Distance, scales: FloatArray) -> Distance:
+        """What a distance would be with the sites that float32 finds for the same samples."""
+        error = self.measured() - self.masses
+        shift = self.shifts / self.samples
+        return replace(
+            distance, value=distance.value + float(np.sum((2.0 * error + shift) * shift / scales))
+        )
+
     def measured(self) -> FloatArray:
         """Share of the samples that each site got."""
         return self.counts.sum(axis=0, dtype=np.int64) / self.samples
@@ -388,13 +404,19 @@ class Tally:
 
         The weights must be those of the heights that the samples were assigned with.
         """
-        # phi(x) = |x - m|^2 - 2 s (best score) - 2 <x - m, mean site - m>, the last of mean 0
-        phi = self.lengths - 2.0 * (self.design.unit * self.scores + self.drifts)
+        phi = self._potentials()
         # where the dual value has the targets' weights, the cost of the map has the measured ones
         gained = self.counts @ weights
         dual, dual_error = _jackknife_mean(phi, self.sizes)
         cost, cost_error = _jackknife_mean(phi + gained, self.sizes)
         return dual + float(weights @ self.masses), dual_error, cost, cost_error
+
+    def _potentials(self) -> FloatArray:
+        """Sums of the Kantorovich potential over the samples of each stream."""
+        # phi(x) = |x - m|^2 + |c - m|^2 - 2 s (best score) - 2 <x - m, c - m>, the last of mean 0
+        apart = float(self.design.offset @ self.design.offset)
+        phi = self.lengths - 2.0 * (self.design.unit * self.scores + self.drifts)
+        return phi + apart * self.sizes
 
     def design_effect(self) -> float:
         """Variance of the shares over that of as many independent samples, all sites together."""
@@ -416,7 +438,7 @@ class Tally:
         are on average what they should be, or more.
         """
         threads = self.design.threads
-        phi = self.lengths - 2.0 * (self.design.unit * self.scores + self.drifts)
+        phi = self._potentials()
         counts = self.counts.astype(np.float64)
         repair = Repair(self.design.sites, weights, self.measured(), self.centroids(), threads)
 
@@ -507,7 +529,12 @@ class Tally:
 def _jackknife_error(without: FloatArray) -> float:
     """Standard error from the estimates that leave out one stream each."""
     streams = len(without)
-    return float(np.sqrt((streams - 1) / streams * np.sum((without - without.mean()) ** 2)))
+    deviations = without - without.mean()
+    # squares of squared lengths may leave the range of float64
+    size = float(np.abs(deviations).max())
+    if size == 0.0:
+        return 0.0
+    return size * float(np.sqrt((streams - 1) / streams * np.sum((deviations / size) ** 2)))
 
 
 def _jackknife_mean(sums: FloatArray, sizes: FloatArray) -> tuple[float, float]:

@@ -123,7 +123,8 @@ class ExtendedMap:
         self.threads = as_threads(threads)
         self.smoothing = as_tolerance(smoothing, "smoothing")
         self._rule, self.rule = self._choose_rule()
-        self._spacing = Spacing(solution.sites, self.threads)
+        held = solution.target_masses > 0.0
+        self._spacing = Spacing(solution.sites, self.threads, solution.sites[held])
         self.threshold = self.angle_threshold = np.inf
         if angle_threshold is not None:
             self.angle_threshold = _as_positive(angle_threshold, "angle_threshold")
@@ -148,7 +149,10 @@ class ExtendedMap:
                 return _simplicial(s), "simplicial"
             except QhullError:
                 pass  # on a line, or too few
-        return SmoothedRule(s.sites, s.weights, centroids, self.smoothing, self.threads), "smoothed"
+        # what is blended has mass
+        held = np.flatnonzero(s.target_masses > 0.0)
+        own = s.sites[held], s.weights[held], centroids[held]
+        return SmoothedRule(*own, self.smoothing, self.threads, held), "smoothed"
 
     def _find_threshold(self, rng: np.random.Generator) -> float:
         combination, cell = self._combine(self.solution.source.sample(_THRESHOLD_POINTS, rng))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from geomot._constants import PRIOR_HITS
+from geomot.clusters import totals
 
 __all__ = ["Ground", "stiffness"]
 
@@ -53,8 +54,8 @@ def stiffness(
     whole = float(np.median(diagonal[seen] * samples / hits[seen]))
     # the harmonic mean of a cluster, for which sites that stand out count little
     softness = (hits + PRIOR_HITS) / (diagonal * samples + PRIOR_HITS * whole)
-    around = np.bincount(groups, hits) + PRIOR_HITS
-    around /= np.bincount(groups, hits * softness) + PRIOR_HITS / whole
+    around = totals(groups, hits) + PRIOR_HITS
+    around /= totals(groups, hits * softness) + PRIOR_HITS / whole
     around = around[groups]
     own = (diagonal * samples + PRIOR_HITS * around) / (hits + PRIOR_HITS)
     most = around * _STANDS_OUT
@@ -76,7 +77,7 @@ class Ground:
         self.owners = owners
         self.masses = [masses]
         for owner in owners:
-            self.masses.append(np.bincount(owner, self.masses[-1]))
+            self.masses.append(totals(owner, self.masses[-1]))
         # of each level for each unit of mass: as known, and as usual inside of a cluster
         self.stiffness = [np.ones_like(m) for m in self.masses]
         self.inner = [np.ones_like(m) for m in self.masses]
@@ -106,13 +107,13 @@ class Ground:
         row, column, data = found.row, found.col, found.data
         for level, owner in enumerate(self.owners):
             mass = self.masses[level + 1]
-            inner = mass / np.bincount(owner, self.masses[level] / self.stiffness[level])
+            inner = mass / totals(owner, self.masses[level] / self.stiffness[level])
             row, column = owner[row], owner[column]
             apart = row != column
             row, column, data = row[apart], column[apart], data[apart]
-            hits = np.bincount(owner, hits)
+            hits = totals(owner, hits)
             # where few samples tell the border's, that of the inside, which is larger
-            own = np.bincount(row, data, len(mass)) * samples + PRIOR_HITS * inner
+            own = totals(row, data, len(mass)) * samples + PRIOR_HITS * inner
             self.stiffness[level + 1] = np.minimum(own / (hits + PRIOR_HITS), inner)
             self.inner[level + 1] = inner
 
@@ -139,8 +140,8 @@ class Ground:
         ascended = []
         mean, spring = heights, self.springs[0]
         for owner, onwards in zip(self.owners, self.springs[1:], strict=True):
-            firm = np.bincount(owner, spring)
-            pull = np.bincount(owner, spring * mean)
+            firm = totals(owner, spring)
+            pull = totals(owner, spring * mean)
             ascended.append((firm, pull))
             # seen from above, the two springs are one
             mean, spring = pull / firm, firm * onwards / (firm + onwards)
@@ -157,7 +158,7 @@ class Ground:
             return self
         firm = self.springs[0]
         for owner, onwards in zip(self.owners[:level], self.springs[1:], strict=False):
-            together = np.bincount(owner, firm)
+            together = totals(owner, firm)
             firm = together * onwards / (together + onwards)
         tree = Ground(self.owners[level:], self.masses[level])
         tree.springs = [firm, *self.springs[level + 1 :]]

@@ -161,6 +161,8 @@ class SmoothedRule:
         Width of the smoothing.
     threads : int
         Number of threads for the depths.
+    labels : ndarray of shape (n,), int64, optional
+        What the sites are called in combinations; their own indices if None.
     """
 
     def __init__(
@@ -170,8 +172,10 @@ class SmoothedRule:
         centroids: FloatArray,
         factor: float,
         threads: int,
+        labels: IntArray | None = None,
     ) -> None:
         self.scores = TopScores(sites, weights)
+        self.labels = np.arange(len(sites)) if labels is None else labels
         self.n = len(sites)
         self.widths = factor * self._depths(centroids, threads)
 
@@ -204,7 +208,7 @@ class SmoothedRule:
         for part, index, lam in found:
             width = min(size, index.shape[1])
             sites[part, :width], weights[part, :width] = index[:, :width], lam[:, :width]
-        return Combination(sites, weights)
+        return Combination(self.labels[sites], weights)
 
     def _project(self, index: IntArray, score: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Weights of candidates, and whether no site beyond them has any."""

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from geomot._constants import (
     LEVEL_GOALS,
@@ -31,7 +33,7 @@ from geomot._constants import (
 )
 from geomot.backend import CoreBackend, WinnersLike
 from geomot.clusters import centroids
-from geomot.curvature import Gaps, conjugate_gradients, flow_between
+from geomot.curvature import Gaps, Linear, conjugate_gradients, flow_between
 from geomot.design import Batch, Design
 from geomot.ground import Ground, stiffness
 from geomot.rare import Thresholds
@@ -109,23 +111,34 @@ def start_from_levels(
     Start
     """
     levels = _levels(design.frame_sites, masses, owners)
-    coarse, heights, drawn = None, None, 0
-    for depth in reversed(range(len(levels))):
-        sites, nu = levels[depth]
+    coarser: tuple[FloatArray, FloatArray] | None = None
+    drawn = 0
+    for depth, (sites, nu) in reversed(list(enumerate(levels))):
         batch = draw(-(-look_samples(len(sites)) // design.group))
         points = design.points(batch)
         drawn += len(points)
-        if coarse is None:
-            heights = gaussian_heights(sites, nu, points)
+        if coarser is None:
+            guess = gaussian_heights(sites, nu, points)
         else:
-            thresholds = Thresholds(sites, nu)
-            thresholds.add(points, CoreBackend().points(coarse).winners(points, heights).best)
-            heights = thresholds.heights()
+            guess = _refined(coarser, sites, nu, points)
         assign = _Assign(design, points, sites) if depth else _AssignBatch(design, batch)
         dual = _Dual(points, sites, nu, owners[depth:], assign)
-        found = dual.climb(heights, LEVEL_GOALS[1 if depth == 0 else 0])
-        coarse, heights = sites, found.heights
+        found = dual.climb(guess, LEVEL_GOALS[1 if depth == 0 else 0])
+        coarser = sites, found.heights
     return Start(found.heights, found.winners, len(points), drawn, found.total_variation)
+
+
+def _refined(
+    coarser: tuple[FloatArray, FloatArray],
+    sites: FloatArray,
+    masses: FloatArray,
+    points: Float32Array,
+) -> FloatArray:
+    """Heights at which sites take their masses from the potential of a coarser level."""
+    clusters, heights = coarser
+    thresholds = Thresholds(sites, masses)
+    thresholds.add(points, CoreBackend().points(clusters).winners(points, heights).best)
+    return thresholds.heights()
 
 
 def _levels(
@@ -251,17 +264,10 @@ class _Dual:
         ground.learn(flow, hits, m, stiffness(diagonal, hits, m, ground.owners)[0])
         while damping <= _DAMPING[1]:
             ground.hold(damping, damping)
-            raised = diagonal + ground.springs[0]
-
-            def multiply(x: FloatArray) -> FloatArray:
-                return diagonal * x - flow @ x + ground.apply(x)
-
+            multiply = _raised(flow, diagonal, ground)
+            own = diagonal + ground.springs[0]
             step = conjugate_gradients(
-                multiply,
-                lambda r, raised=raised: r / raised,
-                -now.excess,
-                LEVEL_RESIDUAL,
-                LEVEL_ITERATIONS,
+                multiply, partial(_divided, own), -now.excess, LEVEL_RESIDUAL, LEVEL_ITERATIONS
             )
             promised = -float(step @ now.excess) - 0.5 * float(step @ multiply(step))
             trial = self.at(now.heights + step)
@@ -271,6 +277,15 @@ class _Dual:
                 return trial, max(damping * ease, _DAMPING[0])
             damping *= _TIGHTEN
         return now, damping
+
+
+def _raised(flow: csr_array, diagonal: FloatArray, ground: Ground) -> Linear:
+    """The Hessian on its ground."""
+    return lambda x: diagonal * x - flow @ x + ground.apply(x)
+
+
+def _divided(diagonal: FloatArray, x: FloatArray) -> FloatArray:
+    return x / diagonal
 
 
 def gaussian_heights(sites: FloatArray, masses: FloatArray, points: Float32Array) -> FloatArray:

@@ -25,7 +25,7 @@ class Merged:
     Attributes
     ----------
     members : ndarray of int, shape (m,)
-        The sites that are solved for: of coincident ones the lowest index.
+        The sites that are solved for: of coincident ones with mass the lowest index.
     sites, masses : ndarray of shape (m, d) and (m,)
         Those sites, and the masses of all that coincide with them.
     idle : ndarray of int
@@ -35,10 +35,14 @@ class Merged:
     def __init__(self, sites: FloatArray, masses: FloatArray) -> None:
         self.all_sites = sites
         self.all_masses = masses
-        self.owner = representatives(sites)
+        first = representatives(sites)
+        held = np.flatnonzero(masses > 0.0)
+        owner = np.arange(len(sites))
+        owner[first[held[::-1]]] = held[::-1]  # of several the lowest, which is written last
+        self.owner = owner[first]
         together = np.zeros(len(sites))
         np.add.at(together, self.owner, masses)
-        self.members = np.flatnonzero((self.owner == np.arange(len(sites))) & (together > 0.0))
+        self.members = np.flatnonzero(together > 0.0)
         self.sites = np.ascontiguousarray(sites[self.members])
         self.masses = together[self.members]
         self.idle = np.flatnonzero(together[self.owner] == 0.0)

@@ -11,7 +11,6 @@ from scipy.special import stdtrit
 
 from geomot._constants import (
     BURIED,
-    DOUBLE_SCORES,
     FIT_CAP,
     FORECAST_SECONDS,
     FORECAST_STEPS,
@@ -21,15 +20,13 @@ from geomot._constants import (
     MOST_SAMPLES,
     PLACEMENTS,
     REPAIR_SITES,
-    RESOLUTION,
-    RESOLUTION_SAMPLES,
     TEST_STREAMS,
 )
 from geomot._stderr import warn
 from geomot.assign import Assigner
-from geomot.backend import Backend, CoreBackend, DoubleBackend
+from geomot.backend import Backend, CoreBackend
 from geomot.certificate import largest_price
-from geomot.design import Design, PointDesign, make_design
+from geomot.design import Design, make_design
 from geomot.estimate import MassEstimate, Tally
 from geomot.merged import Merged
 from geomot.rare import lost_sites
@@ -88,7 +85,7 @@ def solve_montecarlo(
     problem = Merged(sites, masses)
     # not every generator can spawn others, but all draw integers
     root = np.random.SeedSequence([int(seed) for seed in rng.integers(2**63, size=4)])
-    design_rng, fit_rng, test_rng, *other_rngs = map(np.random.default_rng, root.spawn(5))
+    design_rng, fit_rng, test_rng, blur_rng = map(np.random.default_rng, root.spawn(4))
     design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
     examiner = Examiner(design, problem.masses, tol, test_rng)
     _refuse_too_many(examiner)
@@ -97,7 +94,6 @@ def solve_montecarlo(
     limit = max(limit, LEAST_LIMIT) if max_iter is None else max_iter
 
     recorder = _Recorder(problem, fit, examiner, source, tol, monitor)
-    resolution = _Resolution(problem, design, tol, threads, *other_rngs)
     following, placed = examiner.first_look(), 0
     forecast = _Forecast(examiner, fit, limit)
     while True:
@@ -117,13 +113,12 @@ def solve_montecarlo(
                 look = examiner.look(fit.average, fit.samples)
         fit.observe(examiner.total_variation(look))
         stopped = recorder.record(look)
-        if look.converged or stopped or fit.n_iter >= limit:
-            if not resolution.suffices(look.heights):
-                look = resolution.remeasured(look)
-                recorder.record(look)
+        if look.converged:
+            return recorder.solution(look, "converged")
+        if stopped or look.unresolved or fit.n_iter >= limit:
+            if not examiner.resolves(look, blur_rng):
                 return recorder.solution(look, "precision")
-            status = "converged" if look.converged else "stopped" if stopped else "max_iter"
-            return recorder.solution(look, status)
+            return recorder.solution(look, "stopped" if stopped else "max_iter")
         following, look = examiner.next_look(fit.samples), None
 
 
@@ -225,51 +220,6 @@ def _radius(source: Source) -> float:
     return IDLE_REACH * float(np.sqrt(np.trace(source.covariance)))
 
 
-class _Resolution:
-    """Whether float32, in which samples find their sites, tells the sites apart.
-
-    Clusters that are small beside the distance between them may be too much for it. What was
-    measured then are the masses of other cells than those of the weights.
-    """
-
-    def __init__(
-        self,
-        problem: Merged,
-        design: Design,
-        tol: float,
-        threads: int,
-        look_rng: np.random.Generator,
-        tally_rng: np.random.Generator,
-    ) -> None:
-        self.problem = problem
-        self.design = design
-        self.tol = tol
-        self.threads = threads
-        self.look_rng = look_rng
-        self.tally_rng = tally_rng
-
-    def suffices(self, heights: FloatArray) -> bool:
-        """Whether few enough samples go to another site than in float64."""
-        stream = self.design.plain_stream(self.look_rng)
-        batch = stream(-(-RESOLUTION_SAMPLES // self.design.group))
-        found = self.design.winners(batch, heights).first
-        exact = Assigner(self.problem.sites, self.design.weights(heights))
-        points = self.design.to_source(self.design.points(batch).astype(np.float64))
-        return bool(np.mean(exact(points, self.threads) != found) <= RESOLUTION * self.tol)
-
-    def remeasured(self, look: Look) -> Look:
-        """The same heights, measured on other samples in float64."""
-        rng = self.tally_rng
-        source, masses = self.design.source, self.problem.masses
-        double = PointDesign(self.problem.sites, source, rng, self.threads, DoubleBackend())
-        heights = double.heights(self.design.weights(look.heights))
-        tally = Tally(double, masses, rng)
-        most = max(DOUBLE_SCORES // len(masses), 1)
-        tally.extend(heights, -(-min(look.tally.samples, most) // TEST_STREAMS))
-        distance = tally.distance(look.scales)
-        return replace(look, tally=tally, heights=heights, distance=distance)
-
-
 class _Recorder:
     """Keeps the history, and turns looks into states and solutions."""
 
@@ -292,7 +242,6 @@ class _Recorder:
 
     def record(self, look: Look) -> bool:
         """Add a look to the history and show it; whether the monitor wants to stop."""
-        # heights that were measured again are in the frame of another design
         dual = look.tally.costs(look.tally.design.weights(look.heights))[0]
         masses = look.tally.measured()
         tv, least = self.examiner.total_variation(look), float(masses.min())

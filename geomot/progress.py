@@ -95,7 +95,9 @@ class Progress:
             self.products += product
             self.variance += float(np.sum((relative * self.before) ** 2))
             self.product += _RECENT * (product - self.product)
-        self.square = square if self.square is None else self.square + _RECENT * (square - self.square)
+        self.square = (
+            square if self.square is None else self.square + _RECENT * (square - self.square)
+        )
         self.before = relative
         return True
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy.special import pdtr
 
 from geomot._constants import (

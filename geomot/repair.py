@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot._constants import REPAIR_NEIGHBOURS, REPAIR_RTOL
+from geomot.assign import central_point
 from geomot.laplacian import Network, solve_laplacian
 from geomot.top import TopScores
 
@@ -57,6 +58,10 @@ class Repair:
         centroids: FloatArray,
         threads: int,
     ) -> None:
+        # what scores of sites far from the origin have in common would leave the slacks few digits
+        self.centre = central_point(sites)
+        self.moved = sites - self.centre
+        self.heights = weights - np.sum(self.moved**2, axis=1)
         self.sites = sites
         self.weights = weights
         self.masses = masses
@@ -70,7 +75,7 @@ class Repair:
         both = self.there + self.back
         # of free ways none takes all of the flow
         price = np.maximum(both, 1e-6 * np.median(both))
-        price /= price.max()
+        price = price / price.max() if price.min() > 0.0 else np.ones_like(both)
         mass = np.minimum(masses[i], masses[j])
         mass = np.maximum(mass / masses.max(), 1e-12)
         # Cheap ways attract the flow, small cells repel it: how much is best depends.
@@ -98,10 +103,8 @@ class Repair:
 
         That of the worst move where cell i has no centroid.
         """
-        c, y = self.centroids[i], self.sites
-        other = np.sum((c - y[j]) ** 2, axis=1) - self.weights[j]
-        own = np.sum((c - y[i]) ** 2, axis=1) - self.weights[i]
-        slack = np.maximum(other - own, 0.0)
+        c, y, h = self.centroids[i] - self.centre, self.moved, self.heights
+        slack = np.maximum(2.0 * np.sum(c * (y[i] - y[j]), axis=1) + (h[i] - h[j]), 0.0)
         missing = ~self.held[i]
         if missing.any():
             slack[missing] = self._worst()
@@ -112,12 +115,11 @@ class Repair:
         worst = 0.0
         cells = np.flatnonzero(self.held)
         step = max(_SLACKS // len(self.sites), 1)
-        squares = np.sum(self.sites**2, axis=1) - self.weights
         for start in range(0, len(cells), step):
             part = cells[start : start + step]
-            scores = squares - 2.0 * self.centroids[part] @ self.sites.T
+            scores = 2.0 * (self.centroids[part] - self.centre) @ self.moved.T + self.heights
             own = scores[np.arange(len(part)), part]
-            worst = max(worst, float(np.max(scores.max(axis=1) - own)))
+            worst = max(worst, float(np.max(own - scores.min(axis=1))))
         return worst
 
     def costs(self, excess: FloatArray) -> FloatArray:

@@ -93,10 +93,10 @@ class Solution(Frozen):
     status : str
         "converged": `mass_error` <= `tol`, and in Monte Carlo the total variation, as a test on
         fresh samples found at level 0.95; "max_iter": the iterations ran out; "precision": what is
-        left of the errors is rounding, and in Monte Carlo float32 does not tell the sites apart;
-        "stalled": no step improves the masses, though rounding does not explain the errors;
-        "stopped": by the callback; "atoms": points of a source on the line hold too much mass to be
-        divided.
+        left of the errors is rounding; in Monte Carlo float32, in which weights are fitted, does
+        not tell the sites apart; "stalled": no step improves the masses, though rounding does not
+        explain the errors; "stopped": by the callback; "atoms": points of a source on the line hold
+        too much mass to be divided.
     n_iter : int
         Number of steps taken.
     cost : float
@@ -223,7 +223,7 @@ class Solution(Frozen):
 
     @cached_property
     def _assigner(self) -> Assigner:
-        return Assigner(self.sites, self.weights)
+        return Assigner(self.sites, self.weights, self.target_masses)
 
     def _attach(self, diagram: PowerDiagram) -> Solution:
         """Keep the solve's last diagram, and return the solution.
@@ -253,10 +253,10 @@ class Solution(Frozen):
         Returns
         -------
         ndarray of shape (q,), int64
-            Decided exactly where the source has exact diagrams, elsewhere to the rounding of
-            float64.
+            Decided exactly where the method is exact. In Monte Carlo to the rounding of float64,
+            and among the sites with mass: the masses of `estimate` were measured by this very rule.
         """
-        if self.source.exact:
+        if self.method != "montecarlo":
             return self._diagram.locate(points, threads=threads)
         queries = as_points(points, "points", self.source.dim, allow_empty=True)
         return self._assigner(queries, as_threads(threads))

@@ -29,18 +29,20 @@ class Spacing:
         The sites.
     threads : int
         Number of threads.
+    among : ndarray of shape (m, d), optional
+        The sites that the spacing is that of; all of them if None.
     """
 
-    def __init__(self, sites: FloatArray, threads: int) -> None:
+    def __init__(self, sites: FloatArray, threads: int, among: FloatArray | None = None) -> None:
         self.sites = sites
         n = len(sites)
         self.local = np.ones(n)
-        distinct = np.unique(sites, axis=0)
+        distinct = np.unique(sites if among is None else among, axis=0)
         if len(distinct) > 1:
             k = min(_NEIGHBOURS + 1, len(distinct))
             nearest, _ = TopScores(distinct, np.zeros(len(distinct)))(sites, k, threads)
             distance = np.linalg.norm(distinct[nearest] - sites[:, None], axis=2)
-            # the site itself is one of them
+            # the site itself is one of them, if it is not without mass
             self.local = distance.sum(axis=1) / (k - 1)
 
     def ratios(self, first: IntArray, second: IntArray) -> FloatArray:

@@ -28,6 +28,8 @@ from geomot._constants import (
     LENGTHEN,
     LOOK_GROWTH,
     LOOK_QUANTILE,
+    RESOLUTION,
+    RESOLUTION_SAMPLES,
     SAMPLES_PER_BATCH,
     SITES_PER_SAMPLE,
     START_WORTH,
@@ -52,6 +54,9 @@ IntArray = NDArray[np.int64]
 
 # Far more than a cell needs to take all, and no overflow in float32.
 _LARGEST_HEIGHT = 1e30
+
+# Sites that the common part of all heights is taken from.
+_LEVEL_SITES = 1024
 
 
 class Fit:
@@ -210,6 +215,7 @@ class Look:
     distance: Distance
     verdict: int  # the number of verdicts so far
     converged: bool
+    unresolved: bool = False  # only to float32, which heights are fitted in, do they seem right
 
 
 class Examiner:
@@ -253,26 +259,52 @@ class Examiner:
 
     def look(self, heights: FloatArray, fitted: int) -> Look:
         """Test heights: briefly, and then for a verdict if one can be expected."""
-        heights = _rounded(heights)
+        heights = _centred(heights)
         tally = Tally(self.design, self.masses, self.rng)
         scales = sampling_scales(self.masses, self.excess)
         self._extend(tally, heights, min(int(TEST_SHARE * fitted), self.needed))
         distance = tally.distance(scales)
-        self._learn(distance, fitted)
-        converged = False
-        promising = distance.bound(-LOOK_QUANTILE) <= self.most
+        fit = tally.single(distance, scales)
+        self._learn(fit, fitted)
+        converged = unresolved = False
+        promising = fit.bound(-LOOK_QUANTILE) <= self.most
         if promising and self._expected(fitted) <= self.aim:
-            self._extend(tally, heights, self.needed)
-            distance = tally.distance(scales)
-            self._learn(distance, fitted)
-            converged = self._significant(tally, distance)
-            self._plan(distance.standard_error)
+            unresolved = self._lost(tally, distance)
+            if not unresolved:
+                self._extend(tally, heights, self.needed)
+                distance = tally.distance(scales)
+                fit = tally.single(distance, scales)
+                self._learn(fit, fitted)
+                converged = self._significant(tally, distance)
+                promising = fit.bound(-LOOK_QUANTILE) <= self.most
+                unresolved = promising and not converged and self._lost(tally, distance)
+                self._plan(distance.standard_error)
         self.excess = tally.excess()
-        return Look(tally, heights, scales, distance, self.verdicts, converged)
+        return Look(tally, heights, scales, distance, self.verdicts, converged, unresolved)
+
+    def blurred(self, tally: Tally) -> bool:
+        """Whether float32 sends so many samples elsewhere that it cannot reach the tolerance."""
+        return tally.moved > RESOLUTION * self.tol * tally.samples
+
+    def _lost(self, tally: Tally, distance: Distance) -> bool:
+        """Whether heights are surely wrong, and float32, which they are fitted in, may be why."""
+        return self.blurred(tally) and distance.bound(-LOOK_QUANTILE) > self.most
+
+    def resolves(self, look: Look, rng: np.random.Generator) -> bool:
+        """Whether float32 tells the sites apart well enough for the tolerance.
+
+        Under heights that are still wrong one site may be so far ahead of those next to it that
+        float32 sends every sample where float64 does: that they lie too close together then shows
+        in the distance of winner and runner-up, of samples drawn for this purpose.
+        """
+        if self.blurred(look.tally):
+            return False
+        batch = self.design.plain_stream(rng)(-(-RESOLUTION_SAMPLES // self.design.group))
+        return self.design.blur(batch, look.heights) <= RESOLUTION * self.tol
 
     def assess(self, heights: FloatArray) -> Look:
         """Test heights of unknown quality: for a verdict, or until they are surely wrong."""
-        heights = _rounded(heights)
+        heights = _centred(heights)
         tally = Tally(self.design, self.masses, self.rng)
         scales = sampling_scales(self.masses)
         goal = LARGEST_BATCH
@@ -340,7 +372,11 @@ class Examiner:
         return int(FIRST_LOOK * len(self.masses))
 
 
-def _rounded(heights: FloatArray) -> FloatArray:
-    """The very numbers that scores are computed with, so that weights made of them are exact."""
-    centred = np.clip(heights - heights.mean(), -_LARGEST_HEIGHT, _LARGEST_HEIGHT)
-    return centred.astype(np.float32).astype(np.float64)
+def _level(heights: FloatArray) -> float:
+    """The common part of most heights, however low those of far sites are."""
+    step = -(-len(heights) // _LEVEL_SITES)
+    return float(np.median(heights[::step]))
+
+
+def _centred(heights: FloatArray) -> FloatArray:
+    return np.clip(heights - _level(heights), -_LARGEST_HEIGHT, _LARGEST_HEIGHT)

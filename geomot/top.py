@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geomot._core.select import largest
 from geomot._threads import run_chunks
-from geomot.assign import scoring_frame
+from geomot.assign import Frame
 
 __all__ = ["TopScores"]
 
@@ -21,8 +21,10 @@ FloatArray = NDArray[np.float64]
 # Float32 scores held at once by a thread.
 _SCORES = 2**22
 
-# Points farther out than this many times the sites' extent keep their direction only.
-_FAR = 2.0**30
+# Exponent of the extent of points, and of most heights, in the frame, up to which they are taken as
+# they are; and of the lowest height that float32 holds.
+_FAR = 30
+_LOWEST = 126
 
 
 class TopScores:
@@ -37,9 +39,13 @@ class TopScores:
     """
 
     def __init__(self, sites: FloatArray, weights: FloatArray) -> None:
-        self.centre, self.scale, moved, heights = scoring_frame(sites, weights)
+        self.frame = Frame(sites)
+        heights = self.frame.heights(weights)
+        # sites may be so small beside the source that float32 has no place for their heights
+        self.rise = max(int(np.frexp(np.median(-heights))[1]) - _FAR, 0)
+        heights = np.maximum(np.ldexp(heights, -self.rise), -(2.0**_LOWEST))
         # one product of matrices adds the heights
-        self.table = np.vstack([moved.T, heights]).astype(np.float32)
+        self.table = np.vstack([self.frame.sites.T, heights]).astype(np.float32)
 
     def __call__(
         self, points: FloatArray, k: int, threads: int = 1
@@ -69,15 +75,18 @@ class TopScores:
 
         def work(chunk: int) -> None:
             part = slice(chunk * step, (chunk + 1) * step)
-            found = largest(self._lifted(points[part]) @ self.table, k)
+            lifted, shrunk = self._lifted(points[part])
+            found = largest(lifted @ self.table, k)
             indices[part] = found[0]
-            scores[part] = found[1]
+            scores[part] = np.ldexp(found[1].astype(np.float64), 2 * self.frame.exponent + shrunk)
 
         run_chunks(work, -(-len(points) // step), threads)
-        return indices, scores * self.scale**2
+        return indices, scores
 
-    def _lifted(self, points: FloatArray) -> NDArray[np.float32]:
-        x = (points - self.centre) / self.scale
-        reach = np.abs(x).max(axis=1, initial=0.0, keepdims=True)
-        x *= np.minimum(1.0, _FAR / np.maximum(reach, 1.0))
-        return np.column_stack([x, np.ones(len(x))]).astype(np.float32)
+    def _lifted(self, points: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Points in the frame and factors of the heights; both over powers of two, (q, 1)."""
+        x = points - self.frame.centre
+        reach = np.frexp(np.abs(x).max(axis=1, initial=0.0, keepdims=True))[1] - self.frame.exponent
+        shrunk = np.maximum(np.maximum(reach, self.rise) - _FAR, 0)
+        x *= np.ldexp(1.0, -self.frame.exponent - shrunk)
+        return np.hstack([x, np.ldexp(1.0, self.rise - shrunk)]).astype(np.float32), shrunk

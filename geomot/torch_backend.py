@@ -207,7 +207,13 @@ class TorchPointScores:
         self.sites = backend.upload(sites)
 
     def winners(
-        self, points: ArrayLike, heights: ArrayLike, *, runner: bool = False, threads: int = 1
+        self,
+        points: ArrayLike,
+        heights: ArrayLike,
+        *,
+        runner: bool = False,
+        lead: NDArray[np.float32] | None = None,
+        threads: int = 1,
     ) -> TorchWinners:
         """Winners of points (m, d) under heights (n,), both rounded to float32."""
         import torch
@@ -224,7 +230,7 @@ class TorchPointScores:
         # no wider than leaves room for a run of sites
         step = min(self.backend.samples, self.backend.max_bytes // (4 * RUN))
         with _plain_arithmetic(self.backend.device, threads):
-            return self.backend.search(scores, self.n, len(x), step, runner)
+            return self.backend.search(scores, self.n, len(x), step, runner or lead is not None)
 
 
 class TorchPairScores:
@@ -247,6 +253,7 @@ class TorchPairScores:
         heights: ArrayLike,
         *,
         runner: bool = False,
+        lead: NDArray[np.float32] | None = None,
         threads: int = 1,
     ) -> TorchWinners:
         """Winners of all pairs in each group, (groups * 256,), the left half's index first."""
@@ -275,7 +282,8 @@ class TorchPairScores:
 
         step = min(self.backend.samples, self.backend.max_bytes // (4 * RUN)) // size * size
         with _plain_arithmetic(self.backend.device, threads):
-            return self.backend.search(scores, self.n, groups * size, step, runner)
+            both = runner or lead is not None
+            return self.backend.search(scores, self.n, groups * size, step, both)
 
 
 def _device(name: str) -> torch.device:

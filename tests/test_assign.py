@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 import geomot
-from geomot.assign import Assigner
+from geomot.assign import Assigner, Frame
+from geomot.design import Design
+from geomot.generator import LatentGenerator
+from geomot.merged import Merged
 
 
 def scores(sites, weights, points):
@@ -322,3 +325,269 @@ def test_sites_without_mass_get_no_point():
         )
         labels = solution.assign(source.sample(20000, 1))
         assert (labels % 3 != 0).all()
+
+
+# ---- what is reported is what is assigned ----
+
+
+class Cube:
+    """A source that can do nothing but draw points."""
+
+    dim = 3
+
+    def sample(self, n, rng):
+        return rng.random((n, 3))
+
+
+def problem(name):
+    """Sites, masses and source of a problem that is hard on float32, on frames or on labels."""
+    r = np.random.default_rng(20)
+    sites, masses = r.standard_normal((70, 6)), np.ones(70)
+    source = geomot.Gaussian(np.zeros(6), 1.0)
+    if name == "few dimensions":
+        sites, source = sites[:, :3], geomot.UniformBall(np.zeros(3), 2.0)
+    elif name == "a sampler":
+        sites, source = sites[:, :3], Cube()
+    elif name == "tight clusters":
+        sites = sites[r.integers(4, size=70)] + 1e-6 * sites
+    elif name == "far from the source":
+        sites = sites + 1e6
+    elif name == "idle sites":
+        masses[::7] = 0.0
+        sites[0], sites[7] = 1e10, -1e40
+    elif name == "a far site with mass":
+        sites[5], masses[5] = 1e8, 1e-3
+    elif name == "twins":
+        # also some of which the first has no mass
+        sites[40:50], masses[:5] = sites[:10], 0.0
+    elif name == "plane":
+        sites, source = sites[:, :2], geomot.UniformBox([-1.0, -1.0], [1.0, 1.0])
+    elif name == "line":
+        sites, source = sites[:, :1], geomot.Gaussian([0.0], 1.0)
+    return sites, masses, source
+
+
+PROBLEMS = ["normal", "few dimensions", "a sampler", "tight clusters", "far from the source",
+            "idle sites", "a far site with mass", "twins", "plane", "line"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_samples_of_the_estimate_are_assigned_as_they_were_counted(
+    name, monkeypatch, device=None
+):
+    seen = []
+    plain = Design.decided
+
+    def decided(self, batch, points, heights):
+        decision = plain(self, batch, points, heights)
+        seen.append((heights, self.to_source(points.astype(float)), decision.first))
+        return decision
+
+    monkeypatch.setattr(Design, "decided", decided)
+    sites, masses, source = problem(name)
+    settings = {"target_masses": masses, "normalize": True, "tol": 0.1, "device": device}
+    s = solved(sites, source, **settings, max_iter=300)
+    # the last test is that of the solution
+    last = seen[-1][0]
+    samples = [(x, first) for heights, x, first in seen if np.array_equal(heights, last)]
+    x = np.concatenate([x for x, _ in samples])
+    assert len(x) == s.estimate.n_samples
+    labels = s.assign(x, threads=2)
+    members = np.unique(labels)
+    held = Merged(sites, s.target_masses).members
+    np.testing.assert_array_equal(labels, held[np.concatenate([first for _, first in samples])])
+    assert (s.target_masses[members] > 0.0).all()
+    # twins share what their place receives
+    place = np.unique(sites, axis=0, return_inverse=True)[1].ravel()
+    share = np.bincount(place[labels], minlength=place.max() + 1) / len(x)
+    np.testing.assert_allclose(np.bincount(place, s.masses), share, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e10, 1e30, 1e58])
+@pytest.mark.parametrize("d", [3, 6])
+def test_an_idle_site_changes_nothing(d, far, tmp_path):
+    r = np.random.default_rng(21)
+    sites, source = r.standard_normal((70, d)), geomot.Gaussian(np.zeros(d), 1.0)
+    without = solved(sites, source, tol=0.1)
+    with_it = solved(
+        np.concatenate([sites[:9], np.full((1, d), far), sites[9:]]),
+        source,
+        target_masses=np.insert(np.full(70, 1 / 70), 9, 0.0),
+        tol=0.1,
+    )
+    kept = np.delete(np.arange(71), 9)
+    np.testing.assert_array_equal(with_it.weights[kept], without.weights)
+    np.testing.assert_array_equal(with_it.masses[kept], without.masses)
+    assert with_it.masses[9] == 0.0 and np.isfinite(with_it.weights[9])
+    points = np.concatenate([source.sample(4000, 1), 1e3 * source.sample(500, 2)])
+    expected = without.assign(points, threads=1)
+    np.testing.assert_array_equal(with_it.assign(points, threads=1), kept[expected])
+    # its own place is nobody's but the others'
+    assert with_it.assign(with_it.sites[9:10])[0] != 9
+    with_it.save(tmp_path / "solution.npz")
+    again = geomot.load(tmp_path / "solution.npz")
+    np.testing.assert_array_equal(again.assign(points, threads=1), kept[expected])
+
+
+def test_an_idle_site_gets_no_sample_of_a_map():
+    r = np.random.default_rng(22)
+    points = np.concatenate([r.standard_normal((60, 3)), [[1e10, 0.0, 0.0]]])
+    source = geomot.Gaussian(np.zeros(3), 1.0)
+    fitted = geomot.BrenierMap(source, tv_tol=0.1, random_state=0, threads=1).fit(
+        points, sample_weight=np.append(np.ones(60), 0.0)
+    )
+    x = source.sample(20_000, 3)
+    share = np.bincount(fitted.predict(x), minlength=61) / 20_000
+    assert share[60] == 0.0
+    assert 0.5 * np.abs(share - fitted.solution_.target_masses).sum() <= 0.1 + 0.4 * 0.055
+    assert (np.abs(fitted.transform(x)) < 10.0).all()
+    assert (np.abs(fitted.sample(1000, random_state=1)) < 10.0).all()
+    assert (np.abs(fitted.extended().transform(x[:1000])) < 10.0).all()
+
+
+def test_of_twins_the_first_with_mass_is_meant():
+    r = np.random.default_rng(23)
+    sites = r.standard_normal((40, 4))
+    sites[30] = sites[3]
+    masses = np.ones(40)
+    masses[3] = 0.0
+    source = geomot.Gaussian(np.zeros(4), 1.0)
+    s = solved(sites, source, target_masses=masses, normalize=True, tol=0.1)
+    labels = s.assign(source.sample(5000, 1), threads=1)
+    assert (labels == 30).any() and not (labels == 3).any()
+    assert s.masses[3] == 0.0 and s.masses[30] > 0.0
+    assert s.weights[3] == s.weights[30]
+
+
+def test_far_sites_hardly_move_the_frame():
+    r = np.random.default_rng(24)
+    sites = r.standard_normal((2000, 3))
+    plain = Frame(sites)
+    assert np.abs(plain.centre).max() < 0.2
+    sites[::5] *= 1e12
+    np.testing.assert_allclose(Frame(sites).centre, plain.centre, rtol=0, atol=0.3)
+
+
+@pytest.mark.parametrize("exponent", [-1070, -1030, -700, 0, 180])
+def test_frames_of_all_sizes(exponent):
+    r = np.random.default_rng(25)
+    sites = r.integers(-8, 9, (50, 3)) * 2.0**exponent
+    frame = Frame(sites)
+    assert np.abs(frame.sites).max() < 1.0
+    assert exponent < -990 or np.abs(frame.sites).max() >= 0.25
+    assert np.isfinite(frame.factor)
+    np.testing.assert_array_equal(frame.centre + np.ldexp(frame.sites, frame.exponent), sites)
+    # a weight far above the others' takes all, whatever it is in the frame
+    heights = frame.heights(np.where(np.arange(50) == 17, 2.0**390, 0.0))
+    assert heights.argmax() == 17 and heights[17] == 0.0 and not np.isnan(heights).any()
+
+
+@pytest.mark.parametrize("far", [1e10, 1e40])
+def test_the_masses_of_assign_are_those_reported(far):
+    """An idle site does not decide in which digits the others are compared."""
+    r = np.random.default_rng(26)
+    sites = np.concatenate([r.standard_normal((60, 3)), [[far, 0.0, 0.0]]])
+    source = geomot.Gaussian(np.zeros(3), 1.0)
+    masses = np.append(np.full(60, 1 / 60), 0.0)
+    s = solved(sites, source, target_masses=masses, tol=0.05)
+    assert s.converged
+    count = 400_000
+    share = np.bincount(s.assign(source.sample(count, 4), threads=1), minlength=61) / count
+    assert share[60] == 0.0
+    intervals = s.estimate.mass_intervals(s.masses)
+    noise = 4.0 * np.sqrt(masses / count)
+    inside = (share >= intervals[:, 0] - noise) & (share <= intervals[:, 1] + noise)
+    assert inside.mean() > 0.9
+    low, high = s.estimate.tv_interval
+    found = 0.5 * np.abs(share - masses).sum()
+    assert low - 0.005 <= found <= high + 0.005
+
+
+@pytest.mark.parametrize("d", [2, 3, 6])
+@pytest.mark.parametrize("width", [1e-7, 1e-9])
+def test_of_a_precision_that_does_not_suffice_the_masses_are_right(d, width):
+    r = np.random.default_rng(27)
+    centres = np.linspace(-0.8, 0.8, 3)[:, None] + 0.1 * r.standard_normal((3, d))
+    sites = centres.repeat(12, axis=0) + width * r.random((36, d))
+    source = geomot.UniformBall(np.zeros(d), 2.0) if d == 3 else geomot.Gaussian(np.zeros(d), 1.0)
+    s = solved(sites, source, tol=0.05, max_iter=30)
+    assert s.status == "precision"
+    count = 200_000
+    share = np.bincount(s.assign(source.sample(count, 5), threads=1), minlength=36) / count
+    e = s.estimate
+    low, high = e.tv_interval
+    found = 0.5 * np.abs(share - s.target_masses).sum()
+    assert low - 0.01 <= found <= high + 0.01
+    noise = np.sqrt(share * (1.0 - share) / count + e.design_effect * share / e.n_samples)
+    assert (np.abs(share - s.masses) <= 5.0 * noise + 1e-3).all()
+
+
+@pytest.mark.parametrize("name", ["few dimensions", "tight clusters", "idle sites"])
+def test_a_device_counts_as_assign_does(name, monkeypatch):
+    pytest.importorskip("torch")
+    test_the_samples_of_the_estimate_are_assigned_as_they_were_counted(
+        name, monkeypatch, device="cpu"
+    )
+
+
+@pytest.mark.parametrize("d", [3, 6])
+def test_an_extended_map_does_not_see_an_idle_site(d):
+    r = np.random.default_rng(28)
+    sites, source = r.standard_normal((50, d)), geomot.Gaussian(np.zeros(d), 1.0)
+    without = solved(sites, source, tol=0.1)
+    with_it = solved(
+        np.concatenate([np.full((1, d), 1e10), sites]),
+        source,
+        target_masses=np.insert(np.full(50, 1 / 50), 0, 0.0),
+        tol=0.1,
+    )
+    x = source.sample(2000, 6)
+    plain, other = (geomot.ExtendedMap(s, threads=1) for s in (without, with_it))
+    assert other.threshold == plain.threshold
+    np.testing.assert_array_equal(other.transform(x), plain.transform(x))
+    np.testing.assert_array_equal(other.is_singular(x), plain.is_singular(x))
+
+
+@pytest.mark.parametrize("exponent", [-475, -259, 195])
+def test_an_extended_map_in_any_unit(exponent):
+    r = np.random.default_rng(29)
+    unit = 2.0**exponent
+    sites, x = r.random((60, 3)), r.random((2000, 3))
+    plain, other = (
+        geomot.ExtendedMap(
+            solved(u * sites, geomot.UniformBox(np.zeros(3), np.full(3, u)), tol=0.1), threads=1
+        )
+        for u in (1.0, unit)
+    )
+    assert other.threshold == plain.threshold
+    np.testing.assert_array_equal(other.transform(unit * x), unit * plain.transform(x))
+
+
+class Identity:
+    """An autoencoder whose codes are the data."""
+
+    def encode(self, x):
+        return x
+
+    decode = encode
+
+
+def test_a_generator_with_an_idle_code():
+    r = np.random.default_rng(30)
+    data = np.concatenate([r.standard_normal((60, 3)), [[1e10, 0.0, 0.0]]])
+    generator = LatentGenerator(Identity(), tv_tol=0.1, random_state=0, threads=1)
+    generator.fit(data, sample_weight=np.append(np.ones(60), 0.0))
+    assert (np.abs(generator.sample(2000, random_state=1)) < 10.0).all()
+    known = {tuple(row) for row in data[:60]}
+    drawn = generator.sample(2000, random_state=1, mode="discrete")
+    assert {tuple(row) for row in drawn} <= known
+
+
+def test_coordinates_beyond_the_limit_are_refused():
+    sites = 1e100 * np.random.default_rng(31).random((20, 3))
+    source = geomot.UniformBox(np.zeros(3), np.ones(3))
+    with pytest.raises(ValueError, match=r"sites must not exceed 1\.61e\+60 in magnitude"):
+        geomot.solve(sites, source=source, method="montecarlo")
+    solution = solved(sites / 1e100, source, tol=0.1)
+    with pytest.raises(ValueError, match="points must not exceed"):
+        solution.assign(sites)

@@ -8,6 +8,7 @@ from scipy import stats
 
 from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
 from geomot._constants import SOBOL_ROWS
+from geomot.assign import Assigner
 from geomot.backend import CoreBackend
 from geomot.design import GROUP, PairDesign, PointDesign, make_design
 from geomot.sources import WrappedSource
@@ -67,12 +68,14 @@ def sources_of(cls, d):
 def float64_scores(design, x, sites, weights):
     """<x - m, y_i - mean of y> + (w_i - |y_i - m|^2) / 2: largest where |x - y_i|^2 - w_i is least.
 
-    Differences come first and units are taken out, so that float64 has digits to spare.
+    Differences come first, and units and what |y_i - m|^2 have in common are taken out, so that
+    float64 has digits to spare.
     """
     unit = float(np.abs(sites - sites.mean(axis=0)).max())
     z, own = (x - design.mean) / unit, (sites - sites.mean(axis=0)) / unit
-    off = (sites - design.mean) / unit
-    return z @ own.T + 0.5 * (weights / unit / unit - (off**2).sum(axis=1))
+    off = own**2 + 2.0 * own * ((sites.mean(axis=0) - design.mean) / unit)
+    heights = 0.5 * (weights / unit / unit - off.sum(axis=1))
+    return z @ own.T + heights - heights.max()
 
 
 def same_size(r, d):
@@ -155,6 +158,61 @@ def test_winners_are_those_of_float64(case, cls, d):
     assert len(np.unique(winners.first)) > 10
 
 
+def clusters(r, d):
+    sites = r.random((20, d)).repeat(15, axis=0) + 1e-7 * r.random((300, d))
+    return sites, unit_box(d)
+
+
+def rounded_off(r, d):
+    """So far from the origin that samples are rounded on the way there."""
+    return 1e12 + r.random((300, d)), unit_box(d, 1e12)
+
+
+def one_far_site(r, d):
+    sites = r.random((300, d))
+    sites[7] = 1e9
+    return sites, unit_box(d)
+
+
+def very_far_sites(r, d):
+    sites = r.random((300, d))
+    sites[7], sites[8] = 1e30, -1e50
+    return sites, unit_box(d)
+
+
+@pytest.mark.parametrize("d", [2, 3, 10])
+@pytest.mark.parametrize("cls", DESIGNS)
+@pytest.mark.parametrize("case", [*CASES, clusters, rounded_off, one_far_site, very_far_sites])
+def test_decisions_are_those_of_assign(case, cls, d):
+    """For every sample, whatever float32 has to say."""
+    r = np.random.default_rng(d)
+    sites, source = case(r, d)
+    design = build(cls, sites, source)
+    inner = np.partition(design.squares, 290)[290]
+    for spread in (0.0, 1e-3, 1.0, None):
+        # cells of all sizes, or those of Voronoi
+        weights = (
+            np.zeros(300) if spread is None else design.squares * (1.0 - spread * r.random(300))
+        )
+        weights[design.squares > inner] = -1e3 * inner
+        heights = design.heights(weights)
+        batch = design.plain_stream(r)(2048 // design.group)
+        points = design.points(batch)
+        decision = design.decided(batch, points, heights)
+        x = design.to_source(points.astype(float))
+        expected = Assigner(sites, design.weights(heights), np.ones(300))(x)
+        np.testing.assert_array_equal(decision.first, expected)
+        plain = design.winners(batch, np.maximum(heights - heights.max(), -3e38))
+        np.testing.assert_array_equal(np.flatnonzero(plain.first != expected), decision.moved)
+        np.testing.assert_array_equal(plain.first[decision.moved], decision.instead)
+        size = np.abs(design.frame_sites).sum(axis=1).max() * np.abs(points).max()
+        size += np.abs(heights).max()
+        best = (points.astype(float) * design.frame_sites[expected]).sum(axis=1) + heights[expected]
+        np.testing.assert_allclose(decision.best, best, rtol=0, atol=(d + 5) * 2.0**-22 * size)
+    if case is clusters:
+        assert decision.moved.size > 20
+
+
 @pytest.mark.parametrize("cls", DESIGNS)
 @pytest.mark.parametrize("case", CASES)
 def test_heights_and_weights_are_inverse(case, cls):
@@ -163,15 +221,17 @@ def test_heights_and_weights_are_inverse(case, cls):
     design = build(cls, sites, source)
     heights = r.standard_normal(300)
     back = design.heights(design.weights(heights))
-    lost = np.finfo(float).eps * design.squares.max() / design.unit
+    lost = np.finfo(float).eps * np.abs(design.squares).max() / design.unit
     assert np.abs(back - heights).max() <= 4 * lost + 1e-14
-    weights = design.squares.max() * r.standard_normal(300)
+    weights = np.abs(design.squares).max() * r.standard_normal(300)
     back = design.weights(design.heights(weights))
     np.testing.assert_allclose(back, weights, rtol=0, atol=1e-14 * np.abs(weights).max())
     # height 0 everywhere: the cells of <x - m, y_i> alone
-    np.testing.assert_array_equal(design.weights(np.zeros(300)), design.squares)
+    flat = design.weights(np.zeros(300))
+    np.testing.assert_array_equal(flat, design.squares)
+    expected = ((sites - source.mean) ** 2).sum(axis=1)
     np.testing.assert_allclose(
-        design.squares, ((sites - source.mean) ** 2).sum(axis=1), rtol=1e-12, atol=0
+        flat - flat[0], expected - expected[0], rtol=0, atol=1e-13 * np.abs(expected).max()
     )
 
 

@@ -158,7 +158,7 @@ def test_costs_are_means_over_streams():
     own = np.take_along_axis(squares, label[..., None], axis=2)[..., 0]
     phi = own - weights[label]
     # the mean of the source is known: what is linear in x - m is left out
-    linear = 2.0 * (x - SQUARE.mean) @ (sites.mean(axis=0) - SQUARE.mean)
+    linear = 2.0 * (x - SQUARE.mean) @ (design.centre - SQUARE.mean)
     expected = (phi + linear).mean() + weights @ masses
     dual, dual_error, cost, cost_error = tally.costs(weights)
     assert dual == pytest.approx(expected, rel=1e-6)

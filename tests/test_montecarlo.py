@@ -22,10 +22,12 @@ from scipy import stats
 import geomot
 from geomot import Gaussian, GridDensity, PowerDiagram, Samples, UniformBall, UniformBox
 from geomot._constants import CONFIDENCE
+from geomot._core import montecarlo as core
 from geomot._core.montecarlo import PointScores
 from geomot.backend import CoreBackend
 from geomot.design import PairDesign, PointDesign
 from geomot.estimate import sampling_scales, variation_factor
+from geomot.levels import look_samples
 from geomot.stochastic import Examiner
 
 BUFFERS = ("sites", "weights_exact", "target_masses", "masses")
@@ -73,7 +75,7 @@ def check(s):
     low, high = e.tv_interval
     assert 0.0 <= low <= e.tv <= high
     assert s.bracket[0] <= s.cost <= s.bracket[1]
-    assert s.cost == s.dual_value
+    assert s.cost == max(s.dual_value, 0.0)
     assert e.cost_standard_error >= 0 and e.map_cost_standard_error >= 0
     assert (e.mass_standard_errors >= 0).all() and e.design_effect >= 0
     assert e.centroids.shape == s.sites.shape
@@ -98,9 +100,12 @@ def normal(d):
 
 def z_scores(solution, masses, least=50):
     """Errors of the measured masses in standard errors, where enough samples fell."""
-    many = masses * solution.estimate.n_samples >= least
+    e = solution.estimate
+    many = masses * e.n_samples >= least
     error = solution.masses[many] - masses[many]
-    return error / np.maximum(solution.estimate.mass_standard_errors[many], 1e-12)
+    # the spread of 32 streams is itself uncertain: not less than what all sites together say
+    known = np.sqrt(e.design_effect * masses[many] * (1.0 - masses[many]) / e.n_samples)
+    return error / np.maximum(np.maximum(e.mass_standard_errors[many], known), 1e-12)
 
 
 class Flat:
@@ -151,7 +156,7 @@ def test_masses_are_those_of_the_exact_cells(n, d, equal):
     true = diagram.masses
     assert np.abs(z_scores(s, true)).max(initial=0) <= 5
     low, high = s.estimate.mass_intervals(s.masses).T
-    if n > 2:  # the intervals of two cells err together
+    if n > 20:  # the intervals of few cells err together
         assert np.mean((low <= true) & (true <= high)) >= 0.85
     hit = s.masses * s.estimate.n_samples >= 200
     away = np.sum((diagram.centroids - flat.plane) ** 2, axis=1)
@@ -224,7 +229,7 @@ def test_orthants_of_a_normal_source(d):
 
 @pytest.mark.parametrize("n", [30, 100])
 def test_translated_sites(n):
-    """w_i + 2 <t, y_i> + |t|^2 are the weights of sites moved by t, and of a source moved by -t."""
+    """w_i + 2 <t, y_i> are weights of sites moved by t, and of a source moved by -t."""
     r = np.random.default_rng(2)
     sites = r.integers(-64, 65, (n, 6)) / 32.0
     sites[-1] -= sites.sum(axis=0)  # their mean is 0, also after rounding
@@ -232,9 +237,8 @@ def test_translated_sites(n):
     plain = solve(sites, source=normal(6), tol=0.1)
     moved = solve(sites + shift, source=normal(6), tol=0.1)
     np.testing.assert_array_equal(moved.masses, plain.masses)
-    np.testing.assert_allclose(
-        moved.weights, plain.weights + 2 * sites @ shift + shift @ shift, atol=1e-10
-    )
+    gained = moved.weights - plain.weights - 2 * sites @ shift
+    np.testing.assert_allclose(gained, gained[0], atol=1e-10)
     assert moved.cost == pytest.approx(plain.cost + shift @ shift, rel=1e-9)
     both = solve(sites + shift, source=Gaussian(shift, 1.0), tol=0.1)
     np.testing.assert_array_equal(both.masses, plain.masses)
@@ -242,7 +246,7 @@ def test_translated_sites(n):
     assert both.cost == pytest.approx(plain.cost, rel=1e-9)
 
 
-@pytest.mark.parametrize("k", [-100, -3, 100])
+@pytest.mark.parametrize("k", [-475, -270, -100, -3, 100, 195])
 @pytest.mark.parametrize("n", [20, 80])
 def test_units_change_no_bit(n, k):
     r = np.random.default_rng(3)
@@ -252,6 +256,37 @@ def test_units_change_no_bit(n, k):
     np.testing.assert_array_equal(other.masses, plain.masses)
     np.testing.assert_array_equal(other.weights, u * u * plain.weights)
     assert other.cost == u * u * plain.cost
+    assert other.bracket == tuple(u * u * bound for bound in plain.bracket)
+    for name in ("cost_standard_error", "map_cost", "map_cost_standard_error"):
+        assert getattr(other.estimate, name) == u * u * getattr(plain.estimate, name) != 0.0
+    for name in ("chi2", "chi2_standard_error", "tv_interval", "design_effect"):
+        assert getattr(other.estimate, name) == getattr(plain.estimate, name)
+    x = UniformBox.unit(6).sample(2000, 1)
+    np.testing.assert_array_equal(other.assign(u * x, threads=1), plain.assign(x, threads=1))
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "message"),
+    [
+        (1e-150, 1e-150, "sites must extend over at least 1e-139"),
+        (1e-300, 1.0, "sites must extend over at least 1e-289"),
+        (1e-160, 1e-160, "source must extend over at least 3e-151"),
+        (1.0, 1e-200, "source must extend over at least 3e-151"),
+        (1e-200, 5e-324, "source must extend over at least 3e-151"),
+    ],
+)
+@pytest.mark.parametrize("n", [20, 80])
+def test_lengths_without_squares_are_refused(n, size, width, message):
+    sites = size * np.random.default_rng(3).random((n, 6))
+    with pytest.raises(ValueError, match=message):
+        solve(sites, source=UniformBox(np.zeros(6), np.full(6, width)), tol=0.1)
+
+
+def test_small_sites_beside_a_large_source():
+    sites = np.random.default_rng(3).random((30, 6))
+    s = solve(1e-200 * sites, source=UniformBox.unit(6), tol=0.1)
+    assert s.converged
+    assert np.abs(np.ptp(s.weights)) < 1e-199
 
 
 # ---- levels that are claimed ----
@@ -393,9 +428,20 @@ def test_masses_over_six_decades():
     assert np.mean((low <= true) & (true <= high)) >= 0.93
     # and the larger cells' are the wanted ones, up to the noise of fit and test
     many = nu * e.n_fit_samples >= 1e4
-    assert many.sum() >= 25
+    assert many.sum() >= 10
     both = np.sqrt(e.mass_standard_errors**2 + 9 * nu / e.n_fit_samples)
     assert np.mean((np.abs(s.masses - nu) <= 3 * both)[many]) >= 0.9
+
+
+def test_intervals_of_few_cells_cover_their_masses():
+    flat = Flat(np.random.default_rng(20).random((20, 2)), 6, None)
+    covered = []
+    for seed in range(10):
+        s = flat.solve(tol=0.05, random_state=seed)
+        low, high = s.estimate.mass_intervals(s.masses).T
+        true = flat.diagram(s).masses
+        covered.append(np.mean((low <= true) & (true <= high)))
+    assert 0.88 <= np.mean(covered) <= 0.99
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -508,15 +554,7 @@ def test_sites_on_a_line_or_plane_in_five_dimensions(n, rank):
     assert np.abs(share - 1 / n).max() <= 5 * np.sqrt(1 / n / 20000) + 0.5 / n
 
 
-def test_sites_too_far_outside():
-    """Weights of size |y - m|^2 have no digits left for cells, and that is said."""
-    plane = np.random.default_rng(8).integers(0, 2**12, (40, 2)) / 2.0**12 + 1e8
-    s = solve(plane, tol=0.1)
-    assert s.status == "precision"
-    assert s.estimate.tv > 0.5
-
-
-@pytest.mark.parametrize("shift", [1e2, 1e5])
+@pytest.mark.parametrize("shift", [1e2, 1e5, 1e8])
 def test_sites_far_outside(shift):
     plane = np.random.default_rng(8).integers(0, 2**12, (40, 2)) / 2.0**12 + shift
     s = solve(plane, tol=0.02)
@@ -607,8 +645,8 @@ def test_two_small_clusters_far_apart(size):
     assert np.abs(z_scores(s, true)).max(initial=0) <= 6
 
 
-def test_what_is_measured_again_is_in_its_own_frame():
-    """Product groups have another unit of height than the single samples of float64."""
+def test_a_dual_value_of_samples_that_float32_does_not_decide():
+    """Scores in float64 are in the same frame as those in float32, also of product groups."""
     base = np.random.default_rng(9).random((50, 6))
     sites = np.concatenate([0.2 + 1e-6 * base, 0.8 + 1e-6 * base[::-1]])
     # a box of sides 4, so that the units differ
@@ -733,6 +771,35 @@ def test_no_sample_is_used_twice():
     assert len(np.unique(drawn, axis=0)) == len(drawn)
 
 
+@pytest.mark.parametrize("max_iter", [0, 1, 5, 20])
+@pytest.mark.parametrize("arithmetic", ["avx512", "avx2", "plain", "torch"])
+def test_too_close_for_float32_whatever_the_heights(arithmetic, max_iter):
+    """Also where one site of a cluster takes all, in float32 as in float64."""
+    if arithmetic == "torch":
+        pytest.importorskip("torch")
+        _check_too_close("cpu", max_iter)
+        return
+    before = core.instructions()
+    try:
+        core.use_instructions(arithmetic)
+    except ValueError:
+        pytest.skip(f"this machine has no {arithmetic}")
+    try:
+        _check_too_close(None, max_iter)
+    finally:
+        core.use_instructions(before)
+
+
+def _check_too_close(device, max_iter):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        sites = np.vstack([0.25 + 1e-8 * rng.random((20, 2)), 0.75 + 1e-8 * rng.random((20, 2))])
+        keywords = {"tol": 0.3, "max_iter": max_iter, "random_state": seed, "device": device}
+        assert solve(sites, **keywords).status == "precision"
+        keywords["max_iter"] = min(max_iter, 1)
+        assert solve(sites + rng.random((40, 2)), **keywords).status != "precision"
+
+
 @pytest.mark.parametrize("tol", [1e-9, 1e-6])
 def test_a_tolerance_out_of_reach_is_refused_at_once(tol):
     sites = np.random.default_rng(2).random((60, 3))
@@ -772,11 +839,11 @@ def test_no_step_and_one():
     start = solve(sites, tol=0.05, max_iter=0)
     assert start.n_iter == 0
     assert start.status in ("max_iter", "converged")
-    assert start.estimate.n_fit_samples == 0
-    assert start.history.samples.tolist() == [0.0]
+    # the start is found from samples too
+    assert start.estimate.n_fit_samples == start.history.samples[-1] == look_samples(100)
     one = solve(sites, tol=0.05, max_iter=1)
     assert one.n_iter == 1
-    assert one.estimate.n_fit_samples == one.history.samples[-1] > 0
+    assert one.estimate.n_fit_samples == one.history.samples[-1] > look_samples(100)
     assert not np.array_equal(one.weights, start.weights)
 
 

@@ -113,6 +113,35 @@ def test_skipping_sites_with_clusters_and_far_points(far):
     assert some.runner.tobytes() == every.runner.tobytes()
 
 
+@pytest.mark.parametrize(("n", "d"), [(1, 2), (2, 3), (70, 3), (700, 10), (5000, 2), (9000, 6)])
+def test_leads(instructions, n, d):
+    """Who is ahead by more than is asked for, beside the runners-up."""
+    rng, sites, heights = problem(n, d)
+    points = rng.standard_normal((512, d)).astype(np.float32)
+    kernels = [(core.PointScores(sites), (points,))]
+    if d <= 8:
+        kernels.append((core.NearScores(sites), (points,)))
+    half = d // 2
+    pair = points[:32, :half].reshape(2, 16, half), points[:32, half:].reshape(2, 16, d - half)
+    kernels.append((core.PairScores(sites, half), pair))
+    for scores, samples in kernels:
+        true = scores.winners(*samples, heights, runner=True)
+        gap = true.best - true.runner
+        usual = 1.0 if n == 1 else np.median(gap)
+        for factor in (0.0, 0.3, 1.0, 3.0, 1e30):
+            lead = (factor * usual * rng.random(512)).astype(np.float32)
+            found = scores.winners(*samples, heights, lead=lead)
+            assert found.second is None
+            assert (found.first == true.first).all()
+            assert found.best.tobytes() == true.best.tobytes()
+            ahead = found.best - found.runner > lead
+            clear = np.abs(gap - lead) > 1e-6 * np.abs(true.best).max()
+            assert clear.mean() > 0.9
+            assert (ahead == (gap > lead))[clear].all()
+    with pytest.raises(ValueError, match="lead must have shape"):
+        kernels[0][0].winners(points, heights, lead=np.zeros(3))
+
+
 def test_points_do_not_depend_on_their_neighbours(instructions):
     rng, sites, heights = problem(1000, 6)
     points = rng.standard_normal((1200, 6)).astype(np.float32)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from scipy.special import ndtr
 
 import geomot
 from geomot import Gaussian, PowerDiagram, UniformBox
-from geomot._constants import RARE_SAMPLES
 from geomot.backend import CoreBackend
 from geomot.design import PairDesign, PointDesign
 from geomot.rare import Thresholds, lost_sites, place_sites

@@ -22,7 +22,13 @@ class PointScores:
     dim: int
     def __init__(self, sites: ArrayLike) -> None: ...
     def winners(
-        self, points: ArrayLike, heights: ArrayLike, *, runner: bool = False, threads: int = 1
+        self,
+        points: ArrayLike,
+        heights: ArrayLike,
+        *,
+        runner: bool = False,
+        lead: NDArray[np.float32] | None = None,
+        threads: int = 1,
     ) -> Winners: ...
 
 class NearScores:
@@ -30,7 +36,13 @@ class NearScores:
     dim: int
     def __init__(self, sites: ArrayLike) -> None: ...
     def winners(
-        self, points: ArrayLike, heights: ArrayLike, *, runner: bool = False, threads: int = 1
+        self,
+        points: ArrayLike,
+        heights: ArrayLike,
+        *,
+        runner: bool = False,
+        lead: NDArray[np.float32] | None = None,
+        threads: int = 1,
     ) -> Winners: ...
 
 class PairScores:
@@ -45,6 +57,7 @@ class PairScores:
         heights: ArrayLike,
         *,
         runner: bool = False,
+        lead: NDArray[np.float32] | None = None,
         threads: int = 1,
     ) -> Winners: ...
 

@@ -24,16 +24,16 @@ cdef extern from "src/argmax.h" nogil:
     void argmax_pack(const float* sites, Py_ssize_t n, Py_ssize_t d, Py_ssize_t begin,
                      Py_ssize_t end, float* tiles)
     int argmax_points(const float* points, Py_ssize_t m, Py_ssize_t d, const float* tiles,
-                      const float* heights, Py_ssize_t n, int32_t* first, float* best,
-                      int32_t* second, float* runner)
+                      const float* heights, Py_ssize_t n, const float* lead, int32_t* first,
+                      float* best, int32_t* second, float* runner)
     int argmax_near(const float* points, Py_ssize_t m, Py_ssize_t d, const float* tiles,
                     const float* heights, Py_ssize_t n, const float* boxes, const float* rows,
-                    Py_ssize_t n_rows, float slack, int32_t* first, float* best, int32_t* second,
-                    float* runner)
+                    Py_ssize_t n_rows, float slack, const float* lead, int32_t* first, float* best,
+                    int32_t* second, float* runner)
     int argmax_pairs(const float* left, const float* right, Py_ssize_t groups, Py_ssize_t dl,
                      Py_ssize_t dr, const float* left_tiles, const float* right_tiles,
-                     const float* heights, Py_ssize_t n, int32_t* first, float* best,
-                     int32_t* second, float* runner)
+                     const float* heights, Py_ssize_t n, const float* lead, int32_t* first,
+                     float* best, int32_t* second, float* runner)
     const char* argmax_instructions()
     bint argmax_use(const char* instructions)
 
@@ -90,15 +90,21 @@ cdef class Winners:
     """Best and second-best site of each sample, and their scores.
 
     first, second : (m,) int32; best, runner : (m,) float32. `second` and `runner` are None where
-    they were not asked for; second is -1 and runner -inf if there is one site only.
+    they were not asked for; second is -1 and runner -inf if there is one site only. If a lead was
+    asked for, `second` is None, and best - runner is at most the lead where that of the winner is.
     """
     cdef readonly object first, best, second, runner
+    cdef const float[::1] lead
 
-    def __init__(self, Py_ssize_t m, bint runner):
+    def __init__(self, Py_ssize_t m, bint runner, lead):
         self.first = np.empty(m, dtype=np.int32)
         self.best = np.empty(m, dtype=np.float32)
         self.second = np.empty(m, dtype=np.int32) if runner else None
-        self.runner = np.empty(m, dtype=np.float32) if runner else None
+        self.runner = np.empty(m, dtype=np.float32) if runner or lead is not None else None
+        if lead is not None:
+            self.lead = np.ascontiguousarray(lead, dtype=np.float32)
+            if self.lead.shape[0] != m:
+                raise ValueError(f"lead must have shape ({m},), got {np.shape(lead)}")
 
     def renumber(self, order):
         """Replace the places of sites in an order by the sites."""
@@ -144,14 +150,16 @@ cdef class PointScores:
         self.n, self.dim = sites.shape
         self.tiles = _tiles(sites, 0, self.dim)
 
-    def winners(self, points, heights, *, bint runner=False, threads=1):
-        """Winners of points (m, d) under heights (n,), both rounded to float32."""
+    def winners(self, points, heights, *, bint runner=False, lead=None, threads=1):
+        """Winners of points (m, d) under heights (n,), both rounded to float32.
+
+        With `runner` also the runners-up; with `lead` (m,) only whether they are that close."""
         cdef const float[:, ::1] x = np.ascontiguousarray(points, dtype=np.float32)
         cdef const float[::1] h = _padded(heights, self.n)
         cdef Py_ssize_t m = x.shape[0]
         if x.shape[1] != self.dim:
             raise ValueError(f"points must have shape (m, {self.dim}), got {np.shape(points)}")
-        result = Winners(m, runner)
+        result = Winners(m, runner, lead)
         run_chunks(lambda chunk: self._chunk(x, h, result, chunk * POINTS_CHUNK),
                    (m + POINTS_CHUNK - 1) // POINTS_CHUNK, threads)
         return result
@@ -159,13 +167,17 @@ cdef class PointScores:
     def _chunk(self, const float[:, ::1] x, const float[::1] h, Winners out, Py_ssize_t start):
         cdef int32_t[::1] first = out.first, second = out.second
         cdef float[::1] best = out.best, runner = out.runner
-        cdef bint both = second is not None
+        cdef bint both = second is not None, some = runner is not None
+        cdef const float* lead = NULL
         cdef Py_ssize_t count = min(POINTS_CHUNK, x.shape[0] - start)
         cdef int status
+        if some and not both:
+            lead = &out.lead[start]
         with nogil:
             status = argmax_points(
-                &x[start, 0], count, self.dim, &self.tiles[0], &h[0], self.n, &first[start],
-                &best[start], &second[start] if both else NULL, &runner[start] if both else NULL)
+                &x[start, 0], count, self.dim, &self.tiles[0], &h[0], self.n, lead,
+                &first[start], &best[start], &second[start] if both else NULL,
+                &runner[start] if some else NULL)
         if status != 0:
             raise MemoryError("no memory for the maxima of a panel of sites")
 
@@ -186,8 +198,10 @@ cdef class NearScores:
         self.boxes = Boxes(sites)
         self.tiles = _tiles(sites[self.boxes.order], 0, self.dim)
 
-    def winners(self, points, heights, *, bint runner=False, threads=1):
-        """Winners of points (m, d) under heights (n,), both rounded to float32."""
+    def winners(self, points, heights, *, bint runner=False, lead=None, threads=1):
+        """Winners of points (m, d) under heights (n,), both rounded to float32.
+
+        With `runner` also the runners-up; with `lead` (m,) only whether they are that close."""
         cdef const float[:, ::1] x = np.ascontiguousarray(points, dtype=np.float32)
         cdef Py_ssize_t m = x.shape[0]
         if x.shape[1] != self.dim:
@@ -200,7 +214,7 @@ cdef class NearScores:
         longest = float(np.sqrt(np.einsum("mk,mk->m", points, points).max())) if m else 0.0
         size = 2.0 * (longest + self.boxes.reach) ** 2 + abs(most)
         cdef float slack = (self.dim + 4) * 2.0**-21 * size
-        result = Winners(m, runner)
+        result = Winners(m, runner, lead)
         run_chunks(lambda chunk: self._chunk(x, h, inner, around, slack, result,
                                              chunk * POINTS_CHUNK),
                    (m + POINTS_CHUNK - 1) // POINTS_CHUNK, threads)
@@ -211,14 +225,17 @@ cdef class NearScores:
                const float[::1] rows, float slack, Winners out, Py_ssize_t start):
         cdef int32_t[::1] first = out.first, second = out.second
         cdef float[::1] best = out.best, runner = out.runner
-        cdef bint both = second is not None
+        cdef bint both = second is not None, some = runner is not None
+        cdef const float* lead = NULL
         cdef Py_ssize_t count = min(POINTS_CHUNK, x.shape[0] - start)
         cdef int status
+        if some and not both:
+            lead = &out.lead[start]
         with nogil:
             status = argmax_near(
                 &x[start, 0], count, self.dim, &self.tiles[0], &h[0], self.n, &boxes[0], &rows[0],
-                self.boxes.n_rows, slack, &first[start], &best[start],
-                &second[start] if both else NULL, &runner[start] if both else NULL)
+                self.boxes.n_rows, slack, lead, &first[start], &best[start],
+                &second[start] if both else NULL, &runner[start] if some else NULL)
         if status != 0:
             raise MemoryError("no memory for the bounds of all rows of tiles")
 
@@ -304,9 +321,10 @@ cdef class PairScores:
         self.left_tiles = _tiles(sites, 0, split)
         self.right_tiles = _tiles(sites, split, self.dim)
 
-    def winners(self, left, right, heights, *, bint runner=False, threads=1):
+    def winners(self, left, right, heights, *, bint runner=False, lead=None, threads=1):
         """Winners of all pairs in each group, (groups * 256,), the left half's index first.
 
+        With `runner` also the runners-up; with `lead` (m,) only whether they are that close.
         left (groups, 16, split) and right (groups, 16, d - split) are the halves of the points."""
         left = np.ascontiguousarray(left, dtype=np.float32)
         right = np.ascontiguousarray(right, dtype=np.float32)
@@ -317,7 +335,7 @@ cdef class PairScores:
         cdef const float[:, :, ::1] a = left, b = right
         cdef const float[::1] h = _padded(heights, self.n)
         cdef Py_ssize_t groups = a.shape[0]
-        result = Winners(groups * SIDE * SIDE, runner)
+        result = Winners(groups * SIDE * SIDE, runner, lead)
         run_chunks(lambda chunk: self._chunk(a, b, h, result, chunk * GROUPS_CHUNK),
                    (groups + GROUPS_CHUNK - 1) // GROUPS_CHUNK, threads)
         return result
@@ -326,14 +344,17 @@ cdef class PairScores:
                Winners out, Py_ssize_t start):
         cdef int32_t[::1] first = out.first, second = out.second
         cdef float[::1] best = out.best, runner = out.runner
-        cdef bint both = second is not None
+        cdef bint both = second is not None, some = runner is not None
+        cdef const float* lead = NULL
         cdef Py_ssize_t count = min(GROUPS_CHUNK, a.shape[0] - start), at = start * SIDE * SIDE
         cdef int status
+        if some and not both:
+            lead = &out.lead[start * SIDE * SIDE]
         with nogil:
             status = argmax_pairs(
                 &a[start, 0, 0], &b[start, 0, 0], count, self.split, self.dim - self.split,
-                &self.left_tiles[0], &self.right_tiles[0], &h[0], self.n, &first[at], &best[at],
-                &second[at] if both else NULL, &runner[at] if both else NULL)
+                &self.left_tiles[0], &self.right_tiles[0], &h[0], self.n, lead, &first[at],
+                &best[at], &second[at] if both else NULL, &runner[at] if some else NULL)
         if status != 0:
             raise MemoryError("no memory for the scores of a panel of sites")
 
@@ -351,6 +372,7 @@ cdef class ExactSites:
 
     def __init__(self, sites, bint near=False):
         cdef Py_ssize_t t, step
+        sites = np.ascontiguousarray(sites, dtype=np.float64)
         self.n, self.dim = sites.shape
         self.n_tiles = (self.n + TILE - 1) // TILE
         self.boxes = Boxes(sites.astype(np.float32)) if near else None

@@ -13,6 +13,9 @@
 #include <arm_neon.h>
 #endif
 
+/* For what is called once per tile: in few dimensions a call would take a tenth of the time. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* A panel of sites takes half of a second-level cache of 1 MB. */
 static ptrdiff_t panel_tiles(ptrdiff_t d)
 {
@@ -38,10 +41,10 @@ static void clear(ptrdiff_t m, int32_t* first, float* best, int32_t* second, flo
     for (ptrdiff_t q = 0; q < m; q++) {
         first[q] = -1;
         best[q] = -INFINITY;
-        if (runner != NULL) {
+        if (second != NULL)
             second[q] = -1;
+        if (runner != NULL)
             runner[q] = -INFINITY;
-        }
     }
 }
 
@@ -150,11 +153,13 @@ static inline float largest_lane_quad(quad a)
 typedef struct {
     const char* name;
     int (*points)(const float*, ptrdiff_t, ptrdiff_t, const float*, const float*, ptrdiff_t,
-                  int32_t*, float*, int32_t*, float*);
+                  const float*, int32_t*, float*, int32_t*, float*);
     int (*near)(const float*, ptrdiff_t, ptrdiff_t, const float*, const float*, ptrdiff_t,
-                const float*, const float*, ptrdiff_t, float, int32_t*, float*, int32_t*, float*);
+                const float*, const float*, ptrdiff_t, float, const float*, int32_t*, float*,
+                int32_t*, float*);
     int (*pairs)(const float*, const float*, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float*,
-                 const float*, const float*, ptrdiff_t, int32_t*, float*, int32_t*, float*);
+                 const float*, const float*, ptrdiff_t, const float*, int32_t*, float*, int32_t*,
+                 float*);
     int (*assign_tiles)(const AssignSites*, const double*, ptrdiff_t, ptrdiff_t, ptrdiff_t,
                         Contest*);
     int (*assign_near)(const AssignSites*, const double*, ptrdiff_t, Contest*);
@@ -242,26 +247,26 @@ void argmax_pack(const float* sites, ptrdiff_t n, ptrdiff_t d, ptrdiff_t begin, 
 }
 
 int argmax_points(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
-                  const float* heights, ptrdiff_t n, int32_t* first, float* best, int32_t* second,
-                  float* runner)
+                  const float* heights, ptrdiff_t n, const float* lead, int32_t* first, float* best,
+                  int32_t* second, float* runner)
 {
-    return kernels()->points(points, m, d, tiles, heights, n, first, best, second, runner);
+    return kernels()->points(points, m, d, tiles, heights, n, lead, first, best, second, runner);
 }
 
 int argmax_near(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
                 const float* heights, ptrdiff_t n, const float* boxes, const float* rows,
-                ptrdiff_t n_rows, float slack, int32_t* first, float* best, int32_t* second,
-                float* runner)
+                ptrdiff_t n_rows, float slack, const float* lead, int32_t* first, float* best,
+                int32_t* second, float* runner)
 {
-    return kernels()->near(points, m, d, tiles, heights, n, boxes, rows, n_rows, slack, first, best,
-                           second, runner);
+    return kernels()->near(points, m, d, tiles, heights, n, boxes, rows, n_rows, slack, lead, first,
+                           best, second, runner);
 }
 
 int argmax_pairs(const float* left, const float* right, ptrdiff_t groups, ptrdiff_t dl,
                  ptrdiff_t dr, const float* left_tiles, const float* right_tiles,
-                 const float* heights, ptrdiff_t n, int32_t* first, float* best, int32_t* second,
-                 float* runner)
+                 const float* heights, ptrdiff_t n, const float* lead, int32_t* first, float* best,
+                 int32_t* second, float* runner)
 {
-    return kernels()->pairs(left, right, groups, dl, dr, left_tiles, right_tiles, heights, n, first,
-                            best, second, runner);
+    return kernels()->pairs(left, right, groups, dl, dr, left_tiles, right_tiles, heights, n, lead,
+                            first, best, second, runner);
 }

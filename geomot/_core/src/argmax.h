@@ -29,11 +29,13 @@ void argmax_pack(const float* sites, ptrdiff_t n, ptrdiff_t d, ptrdiff_t begin, 
  *
  * points (m, d) IN, tiles IN, heights (n padded to BLOCK, -inf beyond n) IN,
  * first (m) OUT, best (m) OUT; second, runner (m) OUT or both NULL: -1 and -inf if n is 1.
+ * If only second is NULL, what matters is whether winners are ahead of all others by more than
+ * lead (m) IN: where they are not, best - runner is at most that, and elsewhere it is more.
  * Returns 0, or -1 if memory is short.
  */
 int argmax_points(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
-                  const float* heights, ptrdiff_t n, int32_t* first, float* best, int32_t* second,
-                  float* runner);
+                  const float* heights, ptrdiff_t n, const float* lead, int32_t* first, float* best,
+                  int32_t* second, float* runner);
 
 /* Single points in few dimensions (d <= NEAR_DIMENSIONS), skipping tiles that cannot hold a winner.
  *
@@ -46,8 +48,8 @@ int argmax_points(const float* points, ptrdiff_t m, ptrdiff_t d, const float* ti
 enum { NEAR = 16, NEAR_DIMENSIONS = 8 };
 int argmax_near(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
                 const float* heights, ptrdiff_t n, const float* boxes, const float* rows,
-                ptrdiff_t n_rows, float slack, int32_t* first, float* best, int32_t* second,
-                float* runner);
+                ptrdiff_t n_rows, float slack, const float* lead, int32_t* first, float* best,
+                int32_t* second, float* runner);
 
 /* Product groups: all pairs of SIDE left halves with SIDE right halves of points.
  *
@@ -56,8 +58,8 @@ int argmax_near(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tile
  */
 int argmax_pairs(const float* left, const float* right, ptrdiff_t groups, ptrdiff_t dl,
                  ptrdiff_t dr, const float* left_tiles, const float* right_tiles,
-                 const float* heights, ptrdiff_t n, int32_t* first, float* best, int32_t* second,
-                 float* runner);
+                 const float* heights, ptrdiff_t n, const float* lead, int32_t* first, float* best,
+                 int32_t* second, float* runner);
 
 /* Name of the instruction set in use. */
 const char* argmax_instructions(void);

@@ -50,7 +50,7 @@ typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_a
     }
 
 /* Lane-wise maxima of a tile's scores, one vector per point, `stride` floats apart. */
-TARGET static void NAME(tile_maxima)(const float* x, ptrdiff_t d, const float* tile,
+TARGET INLINE void NAME(tile_maxima)(const float* x, ptrdiff_t d, const float* tile,
                                      const float* h, float* maxima, ptrdiff_t stride)
 {
     for (int part = 0; part < TILE; part += 2 * LANES) {
@@ -168,6 +168,29 @@ TARGET static inline ptrdiff_t NAME(find)(const float* scores, ptrdiff_t count, 
     return at;
 }
 
+/* Which of at most 64 vectors holds a value below which no other lane is; -1 if there are several.
+ * The largest lane is one of them. */
+TARGET static inline ptrdiff_t NAME(lone_vector)(const float* values, ptrdiff_t count, float least)
+{
+    uint64_t found = 0;
+    int lanes = 0;
+    for (ptrdiff_t c = 0; c < count; c++) {
+        const unsigned mask = ATLEAST(LOAD(values + c * LANES), least);
+        lanes += __builtin_popcount(mask);
+        found |= (uint64_t)(mask != 0) << c;
+    }
+    return lanes == 1 ? __builtin_ctzll(found) : -1;
+}
+
+/* The only one of TILE scores that is not below a value; -1 if there are several. */
+TARGET static inline ptrdiff_t NAME(lone)(const float* scores, float least)
+{
+    uint64_t found = 0;
+    for (int v = 0; v < TILE; v += LANES)
+        found |= (uint64_t)ATLEAST(LOAD(scores + v), least) << v;
+    return found & (found - 1) ? -1 : __builtin_ctzll(found);
+}
+
 /* First of a row of values, whole vectors of them, that equals a value. */
 TARGET static inline ptrdiff_t NAME(find_first)(const float* row, ptrdiff_t count, float value)
 {
@@ -199,6 +222,22 @@ TARGET static inline ptrdiff_t NAME(find_sum)(const float* a, const float* b, fl
         at = found ? w + __builtin_ctzll(found) : at;
     }
     return at;
+}
+
+/* As `lone`, for the BLOCK sums of two rows. */
+TARGET static inline ptrdiff_t NAME(lone_sum)(const float* a, const float* b, float least)
+{
+    uint64_t all = 0, more = 0;
+    ptrdiff_t at = 0;
+    for (ptrdiff_t w = 0; w < BLOCK; w += 64) {
+        uint64_t found = 0;
+        for (ptrdiff_t v = w; v < w + 64; v += LANES)
+            found |= (uint64_t)ATLEAST(LOAD(a + v) + LOAD(b + v), least) << (v - w);
+        more |= (found & (found - 1)) | (all != 0 ? found : 0);
+        at = found ? w + __builtin_ctzll(found) : at;
+        all |= found;
+    }
+    return more ? -1 : at;
 }
 
 /* Sum of two rows. */
@@ -243,10 +282,32 @@ TARGET static inline void NAME(add_rows)(const float* a, const float* b, ptrdiff
         }                                                                               \
     } while (0)
 
+/* The same for winners whose lead alone matters: LONE(where, least) is the only site of a span not
+ * below `least`, FIND(where) the first that has the largest score. */
+#define MERGE_LEAD(largest, maxima, count, span, base, lead, LONE, FIND)                    \
+    do {                                                                                \
+        const float offer = (largest);                                                   \
+        if (offer > *best) {                                                            \
+            const float least = offer - (lead);                                          \
+            const ptrdiff_t lone = NAME(lone_vector)((maxima), (count), least);          \
+            const ptrdiff_t where =                                                      \
+                lone < 0 ? NAME(holder)((maxima), (count), offer) : lone;                \
+            ptrdiff_t at = LONE(where, least);                                           \
+            *runner = lone < 0 || at < 0 ? offer : *best > *runner ? *best : *runner;    \
+            if (at < 0)                                                                  \
+                at = FIND(where);                                                        \
+            *best = offer;                                                              \
+            *first = (int32_t)((base) + where * (span) + at);                            \
+        } else if (offer > *runner) {                                                   \
+            *runner = offer;                                                            \
+        }                                                                               \
+    } while (0)
+
 /* Panels of sites stay in the second-level cache while a batch of points passes over them. */
 TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
-                               const float* heights, ptrdiff_t n, int32_t* out_first,
-                               float* out_best, int32_t* out_second, float* out_runner)
+                               const float* heights, ptrdiff_t n, const float* lead,
+                               int32_t* out_first, float* out_best, int32_t* out_second,
+                               float* out_runner)
 {
     const ptrdiff_t n_tiles = (n + TILE - 1) / TILE;
     const ptrdiff_t panel = panel_tiles(d);
@@ -281,7 +342,15 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
 #define SCORE(where, out)                                                        \
     NAME(point_scores)(own, d, tiles + (t0 + (where)) * d * TILE,                \
                        heights + (t0 + (where)) * TILE, out)
-                MERGE(peaks[q], maxima + q * count * LANES, count, TILE, t0 * TILE, SCORE);
+#define LONE(where, least) (SCORE(where, scores), NAME(lone)(scores, least))
+#define FIND(where) NAME(find)(scores, TILE, offer)
+                if (runner != NULL && second == NULL)
+                    MERGE_LEAD(peaks[q], maxima + q * count * LANES, count, TILE, t0 * TILE,
+                               lead[q0 + q], LONE, FIND);
+                else
+                    MERGE(peaks[q], maxima + q * count * LANES, count, TILE, t0 * TILE, SCORE);
+#undef LONE
+#undef FIND
 #undef SCORE
             }
         }
@@ -308,8 +377,9 @@ TARGET static inline VEC NAME(bounds)(const float* x, ptrdiff_t d, const float* 
 
 TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, const float* tiles,
                              const float* heights, ptrdiff_t n, const float* boxes,
-                             const float* rows, ptrdiff_t n_rows, float slack, int32_t* out_first,
-                             float* out_best, int32_t* out_second, float* out_runner)
+                             const float* rows, ptrdiff_t n_rows, float slack, const float* lead,
+                             int32_t* out_first, float* out_best, int32_t* out_second,
+                             float* out_runner)
 {
     float* row_bounds = scratch(n_rows);
     float x[NEAR_DIMENSIONS * ROWS], scores[TILE], top[LANES], here[NEAR];
@@ -369,9 +439,19 @@ TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, cons
                     NAME(fold)(scores, TILE, top);
 #define SCORE(where, out)                                                                   \
     NAME(point_scores)(x, d, tiles + tile * d * TILE, heights + tile * TILE, out)
-                    MERGE(PEAK(LOAD(top)), top, 1, TILE, tile * TILE, SCORE);
+#define LONE(where, least) NAME(lone)(scores, least)
+#define FIND(where) NAME(find)(scores, TILE, offer)
+                    if (runner != NULL && second == NULL) {
+                        MERGE_LEAD(PEAK(LOAD(top)), top, 1, TILE, tile * TILE, lead[q], LONE,
+                                   FIND);
+                        least = 2.0f * (*best - lead[q]) - square - slack;
+                    } else {
+                        MERGE(PEAK(LOAD(top)), top, 1, TILE, tile * TILE, SCORE);
+                        least = 2.0f * (runner == NULL ? *best : *runner) - square - slack;
+                    }
+#undef LONE
+#undef FIND
 #undef SCORE
-                    least = 2.0f * (runner == NULL ? *best : *runner) - square - slack;
                 }
             }
         }
@@ -393,8 +473,8 @@ TARGET static void NAME(half_scores)(const float* x, ptrdiff_t d, const float* t
 TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t groups,
                               ptrdiff_t dl, ptrdiff_t dr, const float* left_tiles,
                               const float* right_tiles, const float* heights, ptrdiff_t n,
-                              int32_t* out_first, float* out_best, int32_t* out_second,
-                              float* out_runner)
+                              const float* lead, int32_t* out_first, float* out_best,
+                              int32_t* out_second, float* out_runner)
 {
     const ptrdiff_t n_blocks = (n + BLOCK - 1) / BLOCK;
     const ptrdiff_t panel = n_blocks < PAIR_PANEL ? n_blocks : PAIR_PANEL;
@@ -445,8 +525,21 @@ TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t g
                     }
                     continue;
                 }
-                int32_t* second = out_second + pair;
                 float* runner = out_runner + pair;
+                if (out_second == NULL) {
+#define LONE(where, least)                                                  \
+    NAME(lone_sum)(a + ((where) * SIDE + q / SIDE) * BLOCK,                 \
+                   b + ((where) * SIDE + q % SIDE) * BLOCK, least)
+#define FIND(where)                                                         \
+    NAME(find_sum)(a + ((where) * SIDE + q / SIDE) * BLOCK,                 \
+                   b + ((where) * SIDE + q % SIDE) * BLOCK, offer)
+                    MERGE_LEAD(peaks[q], maxima + q * count * LANES, count, BLOCK, c0 * BLOCK,
+                               lead[pair], LONE, FIND);
+#undef LONE
+#undef FIND
+                    continue;
+                }
+                int32_t* second = out_second + pair;
 #define SCORE(where, out)                                                   \
     NAME(add_rows)(a + ((where) * SIDE + q / SIDE) * BLOCK,                 \
                    b + ((where) * SIDE + q % SIDE) * BLOCK, BLOCK, out)
@@ -466,3 +559,4 @@ done:
 }
 
 #undef MERGE
+#undef MERGE_LEAD
