@@ -331,7 +331,8 @@ class _Clusters:
         matrix[others, ends] += springs
         laplacian = np.diag(matrix.sum(axis=1) + grounded) - matrix
         # a block of an inverse is the inverse of what is left when the others are eliminated
-        self.inverse = np.linalg.inv(laplacian)[:k, :k]
+        inverse: Any = np.linalg.inv(laplacian)
+        self.inverse = inverse[:k, :k]
 
     def step(self, excess: FloatArray) -> FloatArray | float:
         """Move all sites of a cluster alike."""
