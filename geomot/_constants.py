@@ -86,7 +86,9 @@ WEIGHT_NOISE = 2.0**-104
 OPENING = 2.0**-60
 OPENING_GROWTH = 16.0
 OPENING_ROUNDS = 5
-MAX_OPENING = 4000
+MAX_OPENING = 1000
+# Empty cells of which the smallest possible size is looked for, when nothing else helps.
+MOST_EXAMINED = 16
 
 # Hellinger distances below this are rounding: they need not fall any more.
 HELLINGER_ROUNDING = 1e-13

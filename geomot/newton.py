@@ -47,6 +47,7 @@ from geomot._constants import (
     MASS_ROUNDING,
     MAX_OPENING,
     MIN_STEP,
+    MOST_EXAMINED,
     OPENING,
     OPENING_GROWTH,
     OPENING_ROUNDS,
@@ -163,23 +164,20 @@ class Iterate:
         return Network(len(sites), edges, conductances)
 
     @cached_property
-    def rates(self) -> FloatArray:
-        """Derivative of each mass in its own weight."""
-        edges, conductances = self.hessian.edges, self.hessian.conductances
-        n = len(self.problem)
-        into = np.bincount(edges[:, 0], conductances, n)
-        rates: FloatArray = into + np.bincount(edges[:, 1], conductances, n)
-        return rates
-
-    @cached_property
     def noise(self) -> FloatArray:
         """Which part of each mass is rounding of the weights, near the best constant added."""
         edges, conductances = self.hessian.edges, self.hessian.conductances
         n = len(self.problem)
         size = np.abs(_pairs.less(self.weights, self.stiffest)[0])
         flow = conductances * (size[edges[:, 0]] + size[edges[:, 1]])
-        noise = np.bincount(edges[:, 0], flow, n) + np.bincount(edges[:, 1], flow, n)
-        return WEIGHT_NOISE * noise
+        noise: FloatArray = np.bincount(edges[:, 0], flow, n).astype(np.float64, copy=False)
+        noise = WEIGHT_NOISE * (noise + np.bincount(edges[:, 1], flow, n))
+        for i in np.flatnonzero(self.diagram.empty)[:MOST_EXAMINED]:
+            # the smallest cell that the digits allow, if it is too large
+            target = float(self.problem.masses[i])
+            smallest = float(_open(self, int(i), target, (False,))[0].diagram.masses[i])
+            noise[i] = smallest if smallest > 2.0 * target else 0.0
+        return noise
 
     def excess_error(self, noise: FloatArray) -> float:
         """The largest error of a mass that is not noise."""
@@ -196,7 +194,7 @@ class Iterate:
         zero the largest s_i |w_i + c| is at most twice what the best constant makes of it.
         """
         units = np.maximum(self.problem.masses, self.problem.least)
-        return int(np.argmax(self.rates / units))
+        return int(np.argmax(self.hessian.rates / units))
 
     def at_rounding(self, tol: float) -> bool:
         """Whether rounding explains every error above `tol`: of areas, and of the weights."""
@@ -208,10 +206,6 @@ class Iterate:
             moved = WEIGHT_ROUNDING * np.abs(hi) * rng.choice([-1.0, 1.0], len(hi))
             other = self.problem.evaluate(_pairs.add(self.weights, moved))
             explained = np.maximum(explained, np.abs(other.diagram.masses - self.diagram.masses))
-        for i in np.flatnonzero(self.diagram.empty & (self.mass_errors > tol)):
-            # the smallest cell that the digits allow, if it is too large
-            smallest = _open(self, int(i), nu[i], (False,))[0].diagram.masses[i]
-            explained[i] = max(explained[i], smallest if smallest > 2.0 * nu[i] else 0.0)
         units = np.maximum(nu, self.problem.least)
         return bool((self.mass_errors <= np.maximum(tol, explained / units)).all())
 
@@ -301,7 +295,12 @@ def _direction(iterate: Iterate, rhs: FloatArray) -> Potentials:
     by decades, its own size counts, lest it make light of the others.
     """
     units = np.maximum(iterate.diagram.masses, iterate.problem.masses)
-    return solve_laplacian(iterate.hessian, rhs, units, LINEAR_RTOL)
+    direction = solve_laplacian(iterate.hessian, rhs, units, LINEAR_RTOL)
+    if direction.residual > ACCEPTED_RESIDUAL and units.min() < iterate.problem.least:
+        # a cell lighter than counts may be beyond the digits
+        units = np.maximum(units, iterate.problem.least)
+        direction = solve_laplacian(iterate.hessian, rhs, units, LINEAR_RTOL)
+    return direction
 
 
 def _line_search(
