@@ -246,7 +246,10 @@ class _Frame:
 
     @classmethod
     def near(cls, sites: FloatArray, polygon: FloatArray) -> _Frame | None:
-        """The frame in which sites fill the bounding box of the domain; None if they lie in it."""
+        """The frame in which sites fill the bounding box of the domain.
+
+        None if they lie in it, or if rounding would make some coincide.
+        """
         low, high = polygon.min(axis=0), polygon.max(axis=0)
         bottom, top = sites.min(axis=0), sites.max(axis=0)
         if (bottom >= low).all() and (top <= high).all():
@@ -260,6 +263,8 @@ class _Frame:
         if len(np.unique(frame.sites(sites), axis=0)) < len(sites):
             # about zero more of them are told apart, and the domain need not be there
             frame = replace(frame, origin=np.zeros(2))
+            if len(np.unique(frame.sites(sites), axis=0)) < len(sites):
+                return None
         return frame
 
     def sites(self, sites: FloatArray) -> FloatArray:
