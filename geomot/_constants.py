@@ -77,6 +77,19 @@ MASS_ROUNDING = 2.0**-44
 WEIGHT_ROUNDING = 2.0**-100
 ROUNDING_TRIALS = 4
 
+# Rounding of a pair hi + lo relative to its size, with that of the sum that made it: masses moved
+# by no more than this are noise to the line search.
+WEIGHT_NOISE = 2.0**-104
+
+# Cells that insertion leaves empty are opened by trial: first steps relative to the weights, their
+# growth, rounds in case one buries another, and most diagrams that this may take.
+OPENING = 2.0**-60
+OPENING_GROWTH = 16.0
+OPENING_ROUNDS = 5
+MAX_OPENING = 1000
+# Empty cells of which the smallest possible size is looked for, when nothing else helps.
+MOST_EXAMINED = 16
+
 # Hellinger distances below this are rounding: they need not fall any more.
 HELLINGER_ROUNDING = 1e-13
 

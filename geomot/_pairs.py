@@ -10,6 +10,7 @@ __all__ = [
     "add",
     "double",
     "halve",
+    "less",
     "mix",
     "negate",
     "plus",
@@ -64,6 +65,11 @@ def plus(a: Pair, b: Pair) -> Pair:
     t, f = two_sum(a[1], b[1])
     s, e = two_sum(s, e + t)
     return two_sum(s, e + f)
+
+
+def less(a: Pair, k: int) -> Pair:
+    """Return all numbers of a pair less the k-th one, which becomes zero."""
+    return plus(a, (np.full_like(a[0], -a[0][k]), np.full_like(a[1], -a[1][k])))
 
 
 def negate(a: Pair) -> Pair:

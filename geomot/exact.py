@@ -175,19 +175,18 @@ class _Reduced:
             drop = np.full(idle.size, ZERO_MASS_DROP * extent**2)
             distinct = np.flatnonzero(self.representative == np.arange(n))
             plane = PlaneSites(self.sites[distinct], self.polygon)
-            while True:
-                below = _pairs.add(below, -drop)
+            due = np.ones(idle.size, dtype=bool)
+            while due.any():
+                below = _pairs.add(below, np.where(due, -drop, 0.0))
                 hi[idle], lo[idle] = below
                 empty = np.ones(n, dtype=bool)
                 empty[distinct] = plane.diagram(
                     hi[distinct], lo[distinct], threads=self.threads
                 ).empty
-                if empty[idle].all():
-                    break
-                # where rounding has put the weight at which a cell appears too high
-                drop = np.where(
-                    empty[idle], 0.0, 4.0 * np.maximum(drop, ZERO_MASS_DROP * extent**2)
-                )
+                # where rounding has put the weight at which a cell appears too high; steps grow
+                # also for those that come to light again when others have gone
+                due = ~empty[idle]
+                drop[due] *= 4.0
         return hi[self.representative], lo[self.representative]
 
     def solution(
@@ -247,7 +246,10 @@ class _Frame:
 
     @classmethod
     def near(cls, sites: FloatArray, polygon: FloatArray) -> _Frame | None:
-        """The frame in which sites fill the bounding box of the domain; None if they lie in it."""
+        """The frame in which sites fill the bounding box of the domain.
+
+        None if they lie in it, or if rounding would make some coincide.
+        """
         low, high = polygon.min(axis=0), polygon.max(axis=0)
         bottom, top = sites.min(axis=0), sites.max(axis=0)
         if (bottom >= low).all() and (top <= high).all():
@@ -261,6 +263,8 @@ class _Frame:
         if len(np.unique(frame.sites(sites), axis=0)) < len(sites):
             # about zero more of them are told apart, and the domain need not be there
             frame = replace(frame, origin=np.zeros(2))
+            if len(np.unique(frame.sites(sites), axis=0)) < len(sites):
+                return None
         return frame
 
     def sites(self, sites: FloatArray) -> FloatArray:

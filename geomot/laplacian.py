@@ -42,6 +42,11 @@ FloatArray = NDArray[np.float64]
 Csr = tuple[FloatArray, NDArray[np.int32], NDArray[np.int32]]
 
 
+def _sums(groups: NDArray[np.int64], values: FloatArray, n: int) -> FloatArray:
+    sums: FloatArray = np.bincount(groups, values, n).astype(np.float64, copy=False)
+    return sums
+
+
 @dataclass(frozen=True)
 class Network:
     """A connected graph with a conductance on each edge.
@@ -66,11 +71,19 @@ class Network:
         matrix: Csr = laplacian(self.n, self.edges, self.conductances)
         return matrix
 
-    @cached_property
-    def factors(self) -> Elimination:
-        """The factors of the elimination, in an order of little fill."""
-        return Elimination(self.n, self.edges, self.conductances, self._order())
+    def factors(self, last: int) -> Elimination:
+        """The factors of the elimination, in an order of little fill but for the last vertex."""
+        order = self._order
+        order = np.append(order[order != last], last)
+        return Elimination(self.n, self.edges, self.conductances, order)
 
+    @cached_property
+    def rates(self) -> FloatArray:
+        """Sums of the conductances at each vertex."""
+        i, j = self.edges.T
+        return _sums(i, self.conductances, self.n) + _sums(j, self.conductances, self.n)
+
+    @cached_property
     def _order(self) -> NDArray[np.int64]:
         """Order by minimum degree: SuperLU's, of a tame matrix of the same pattern."""
         i, j = self.edges.T
@@ -101,8 +114,8 @@ class Potentials:
     Attributes
     ----------
     values : pair of ndarray of shape (n,)
-        The potentials hi, lo, with their median at zero: most of them are small numbers, whatever
-        a few are, and small numbers have fine digits.
+        The potentials hi, lo, up to a constant: with their median at zero, as small numbers have
+        fine digits, or eliminated exactly, with zero where the digits are needed most.
     residual : float
         Euclidean norm of rhs - L x in the units given, relative to that of rhs.
     """
@@ -178,16 +191,18 @@ def _eliminate(
     network: Network, rhs: FloatArray, scale: FloatArray, rtol: float, size: float
 ) -> Potentials:
     """Solve by the factors, and refine while that helps."""
-    x = network.factors.solve(rhs, np.zeros(network.n))
+    # The last vertex has potential 0: there the digits are finest, and needed most.
+    factors = network.factors(int(np.argmax(network.rates / scale)))
+    x = factors.solve(rhs, np.zeros(network.n))
     left = network.excess(x, rhs)
     residual = float(np.linalg.norm(left[0] / scale)) / size
     for _ in range(MAX_REFINEMENTS):
         if residual <= rtol:
             break
-        refined = _pairs.plus(x, network.factors.solve(*left))
+        refined = _pairs.plus(x, factors.solve(*left))
         left = network.excess(refined, rhs)
         reached = float(np.linalg.norm(left[0] / scale)) / size
         if not reached < residual:
             break
         x, residual = refined, reached
-    return Potentials(_pairs.add(x, np.full(network.n, -np.median(x[0]))), residual)
+    return Potentials(x, residual)

@@ -45,9 +45,15 @@ from geomot._constants import (
     LINEAR_RTOL,
     MANY_SHORT_STEPS,
     MASS_ROUNDING,
+    MAX_OPENING,
     MIN_STEP,
+    MOST_EXAMINED,
+    OPENING,
+    OPENING_GROWTH,
+    OPENING_ROUNDS,
     ROUNDING_TRIALS,
     SHORT_STEP,
+    WEIGHT_NOISE,
     WEIGHT_ROUNDING,
 )
 from geomot._pairs import Pair
@@ -157,10 +163,43 @@ class Iterate:
         conductances = self.diagram.facet_measures / (2.0 * np.hypot(span[:, 0], span[:, 1]))
         return Network(len(sites), edges, conductances)
 
+    @cached_property
+    def noise(self) -> FloatArray:
+        """Which part of each mass is rounding of the weights, near the best constant added."""
+        edges, conductances = self.hessian.edges, self.hessian.conductances
+        n = len(self.problem)
+        size = np.abs(_pairs.less(self.weights, self.stiffest)[0])
+        flow = conductances * (size[edges[:, 0]] + size[edges[:, 1]])
+        noise: FloatArray = np.bincount(edges[:, 0], flow, n).astype(np.float64, copy=False)
+        noise = WEIGHT_NOISE * (noise + np.bincount(edges[:, 1], flow, n))
+        for i in np.flatnonzero(self.diagram.empty)[:MOST_EXAMINED]:
+            # the smallest cell that the digits allow, if it is too large
+            target = float(self.problem.masses[i])
+            smallest = float(_open(self, int(i), target, (False,))[0].diagram.masses[i])
+            noise[i] = smallest if smallest > 2.0 * target else 0.0
+        return noise
+
+    def excess_error(self, noise: FloatArray) -> float:
+        """The largest error of a mass that is not noise."""
+        nu = self.problem.masses
+        excess = np.abs(self.diagram.masses - nu) - noise
+        return float(np.max(excess / np.maximum(nu, self.problem.least)))
+
+    @cached_property
+    def stiffest(self) -> int:
+        """The site whose relative mass depends most on its weight.
+
+        A constant added to all weights changes no cell but the digits that are left: rounding moves
+        a mass by its stiffness s_i times some |w_i + c|. With the weight of the stiffest site at
+        zero the largest s_i |w_i + c| is at most twice what the best constant makes of it.
+        """
+        units = np.maximum(self.problem.masses, self.problem.least)
+        return int(np.argmax(self.hessian.rates / units))
+
     def at_rounding(self, tol: float) -> bool:
         """Whether rounding explains every error above `tol`: of areas, and of the weights."""
         nu = self.problem.masses
-        explained = MASS_ROUNDING * np.maximum(self.diagram.masses, nu)
+        explained = np.maximum(MASS_ROUNDING * np.maximum(self.diagram.masses, nu), self.noise)
         hi = self.weights[0]
         rng = np.random.default_rng(0)
         for _ in range(ROUNDING_TRIALS):
@@ -200,7 +239,7 @@ def newton(
         "converged", "max_iter", "precision", "stalled" or "stopped".
     """
     iterate = start
-    n_iter = short = 0
+    n_iter = short = openings = 0
     while True:
         stopped = observe is not None and observe(iterate) is True
         if iterate.mass_error <= tol:
@@ -209,7 +248,11 @@ def newton(
             return iterate, "stopped"
         if n_iter == max_iter:
             return iterate, "max_iter"
-        following, residual = _step(iterate)
+        following, residual = _step(iterate, crawling=short >= MANY_SHORT_STEPS)
+        if following is None and openings < OPENING_ROUNDS and iterate.diagram.empty.any():
+            openings += 1
+            following = open_cells(iterate, LIFT * iterate.problem.masses)
+            following = None if following is iterate else following
         if following is None:
             exhausted = residual > ACCEPTED_RESIDUAL or iterate.at_rounding(tol)
             return iterate, "precision" if exhausted else "stalled"
@@ -220,15 +263,22 @@ def newton(
             return iterate, "precision"
 
 
-def _step(iterate: Iterate) -> tuple[Iterate | None, float]:
+def _step(iterate: Iterate, crawling: bool = False) -> tuple[Iterate | None, float]:
     """The next iterate, None if there is none, and the residual of the last linear system."""
     root = _direction(iterate, _root_excess(iterate))
-    following = _line_search(iterate, root, rate=0.5)
-    if following is not None:
-        return following, root.residual
+    if not crawling:
+        following = _line_search(iterate, root, rate=0.5)
+        if following is not None:
+            return following, root.residual
     # of the classical step, ratios and distance fall at half the rate
-    classical = _direction(iterate, iterate.problem.masses - iterate.diagram.masses)
-    return _line_search(iterate, classical, rate=0.25), classical.residual
+    missing = iterate.problem.masses - iterate.diagram.masses
+    missing[iterate.diagram.empty] = 0.0  # no step of the others fills them
+    classical = _direction(iterate, missing)
+    following = None if crawling else _line_search(iterate, classical, rate=0.25)
+    if following is None:
+        # masses that are noise must not keep the others from theirs
+        following = _line_search(iterate, classical, rate=0.25, noise=iterate.noise)
+    return following, classical.residual
 
 
 def _root_excess(iterate: Iterate) -> FloatArray:
@@ -245,23 +295,38 @@ def _direction(iterate: Iterate, rhs: FloatArray) -> Potentials:
     by decades, its own size counts, lest it make light of the others.
     """
     units = np.maximum(iterate.diagram.masses, iterate.problem.masses)
-    return solve_laplacian(iterate.hessian, rhs, units, LINEAR_RTOL)
+    direction = solve_laplacian(iterate.hessian, rhs, units, LINEAR_RTOL)
+    if direction.residual > ACCEPTED_RESIDUAL and units.min() < iterate.problem.least:
+        # a cell lighter than counts may be beyond the digits
+        units = np.maximum(units, iterate.problem.least)
+        direction = solve_laplacian(iterate.hessian, rhs, units, LINEAR_RTOL)
+    return direction
 
 
-def _line_search(iterate: Iterate, direction: Potentials, rate: float) -> Iterate | None:
+def _line_search(
+    iterate: Iterate, direction: Potentials, rate: float, noise: FloatArray | None = None
+) -> Iterate | None:
     """The first trial that is good enough, halving the step; None when the step is exhausted."""
     least_target = float(iterate.problem.masses.min())
-    hi, lo = direction.values
-    step = min(1.0, 2.0 * iterate.step)
+    k = iterate.stiffest
+    weights_there = _pairs.less(iterate.weights, k)
+    hi, lo = _pairs.less(direction.values, k)
+    step = min(1.0, 2.0 * iterate.step) if noise is None else 1.0
     while step >= MIN_STEP:
-        weights = _pairs.plus(iterate.weights, (step * hi, step * lo))
+        weights = _pairs.plus(weights_there, (step * hi, step * lo))
         trial = iterate.problem.evaluate(weights, step)
         if np.count_nonzero(trial.diagram.empty) < LIFT_SHARE * len(trial.problem):
-            targets = LIFT * np.minimum(iterate.diagram.masses, iterate.problem.masses)
+            reached = np.where(iterate.diagram.empty, np.inf, iterate.diagram.masses)
+            targets = LIFT * np.minimum(reached, iterate.problem.masses)
             # masses of lifted cells are met roughly: not to the very floor
             least = min(2.0 * iterate.floor, least_target)
             trial = lift_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, least, iterate.floor)
-        if trial.min_mass >= iterate.floor and _better(iterate, trial, 1.0 - rate * step):
+        if noise is not None:
+            kept = (trial.diagram.masses >= iterate.floor) | (noise > trial.problem.masses)
+            most = (1.0 - rate * step) * iterate.excess_error(noise)
+            if kept.all() and trial.excess_error(noise) <= most:
+                return trial
+        elif trial.min_mass >= iterate.floor and _better(iterate, trial, 1.0 - rate * step):
             return trial
         step *= 0.5
     return None
@@ -278,6 +343,74 @@ def _better(iterate: Iterate, trial: Iterate, decrease: float) -> bool:
         trial.mass_error <= decrease * iterate.mass_error
         or trial.root_error <= decrease * iterate.root_error
     )
+
+
+def open_cells(iterate: Iterate, targets: FloatArray) -> Iterate:
+    """Raise the weights of empty cells one by one, by trial, the heaviest first.
+
+    Insertion looks at the diagram through vertices that are rounded to doubles: where dozens of
+    cells lie within that rounding it may find no weight. Diagrams themselves are exact.
+    """
+    trials = MAX_OPENING
+    for k in range(OPENING_ROUNDS):
+        wanted = LIFT_DECAY**k * targets  # so that what is opened last buries no other cell
+        closed = np.flatnonzero(iterate.diagram.empty)
+        for i in closed[np.argsort(-wanted[closed], kind="stable")]:
+            if trials > 0 and iterate.diagram.empty[i]:
+                opened, used = _open(iterate, int(i), float(wanted[i]))
+                trials -= used
+                # other cells may need the digits more
+                if opened.residual <= 2.0 * iterate.residual:
+                    iterate = opened
+    return iterate
+
+
+def _open(
+    iterate: Iterate, i: int, wanted: float, gauges: tuple[bool, ...] = (False, True)
+) -> tuple[Iterate, int]:
+    """Give an empty cell about the mass wanted by bisection; also how many trials that took.
+
+    Where the digits of the weights end before, they are taken about that of this site (True), and
+    what is left is the smallest cell that was seen.
+    """
+    problem = iterate.problem
+    at = slice(i, i + 1)
+    size = max(float(np.abs(iterate.weights[0]).max()), float(np.ptp(problem.polygon)) ** 2)
+    best = iterate
+    used = 0
+    for centred in gauges:
+        hi, lo = _pairs.less(best.weights, i) if centred else best.weights
+        hi, lo = hi.copy(), lo.copy()
+        # the cell is empty, or too large
+        step = (-OPENING if centred and not best.diagram.empty[i] else OPENING) * size
+        low: Pair | None = None
+        high: Pair | None = None
+        here = hi[at].copy(), lo[at].copy()
+        if step > 0.0:
+            low = here
+        else:
+            high = here
+        while True:
+            if low is None or high is None:
+                if abs(step) > OPENING_GROWTH * size:
+                    return best, used
+                middle = _pairs.add(here, np.array([step]))
+                step *= OPENING_GROWTH
+            else:
+                middle = _pairs.halve(_pairs.plus(low, high))
+                if any(middle[0] == end[0] and middle[1] == end[1] for end in (low, high)):
+                    break
+            hi[at], lo[at] = middle
+            trial = problem.evaluate((hi.copy(), lo.copy()), iterate.step)
+            used += 1
+            mass = float(trial.diagram.masses[i])
+            if mass < 0.5 * wanted:
+                low = middle
+                continue
+            best, high = trial, middle
+            if mass <= 2.0 * wanted:
+                return best, used
+    return best, used
 
 
 def lift_cells(

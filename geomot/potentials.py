@@ -178,9 +178,12 @@ def dual_value(
         sum_i costs_i + sum_i w_i (target_masses_i - masses_i).
     """
     # A constant added to the weights changes nothing while both masses sum to 1. They do so up to
-    # rounding, which the weights multiply: subtracting their middle keeps the factor small.
-    middle = 0.5 * (weights.min() + weights.max())
-    w, w_low = plus(_pair(weights, weights_low), _pair(np.full_like(weights, -middle), None))
+    # rounding of each mass, which its weight multiplies: subtracting the median by mass keeps the
+    # sum of the products small, wherever the weights of light sites are.
+    order = np.argsort(weights, kind="stable")
+    share = np.cumsum(target_masses[order])
+    median = weights[order[np.searchsorted(share, 0.5 * share[-1])]]
+    w, w_low = plus(_pair(weights, weights_low), _pair(np.full_like(weights, -median), None))
     missing, missing_low = two_sum(target_masses, -masses)
     product, error = two_product(w, missing)
     error = error + w_low * missing + w * missing_low

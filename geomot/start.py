@@ -33,7 +33,7 @@ from geomot._constants import (
     WIDE_MASSES,
 )
 from geomot._pairs import Pair
-from geomot.newton import Iterate, Problem, lift_cells, newton
+from geomot.newton import Iterate, Problem, lift_cells, newton, open_cells
 
 __all__ = ["insertion_start", "make_valid", "quantile_weights"]
 
@@ -121,12 +121,15 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
     Cells with less than the share `floor` of their mass are lifted as well.
     """
     problem, step = iterate.problem, iterate.step
-    lifted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
-    iterate = lift_cells(
-        iterate, lifted, INSERTION_ROUNDS, INSERTION_DECAY, floor=floor * problem.masses
+    wanted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
+    lifted = lift_cells(
+        iterate, wanted, INSERTION_ROUNDS, INSERTION_DECAY, floor=floor * problem.masses
     )
-    if problem.masses[iterate.diagram.empty].sum() <= NEGLIGIBLE_START:
-        return iterate  # what is so light may wait for a step to lift it: the others are near
+    # where rounding spoils the weights of insertion, more is lost than the lightest cells are worth
+    if _empty_mass(iterate) > NEGLIGIBLE_START or lifted.residual <= 2.0 * iterate.residual:
+        iterate = lifted
+    if _empty_mass(iterate) <= NEGLIGIBLE_START:
+        return open_cells(iterate, wanted)
     # Touching cells belong to a convex potential, and a strictly convex one added leaves none
     # empty; larger shares serve where rounding blurs that.
     iterate = lift_cells(iterate, np.zeros(len(problem)), 1, 1.0)
@@ -136,6 +139,11 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
         if not trial.diagram.empty.any():
             break
     return trial
+
+
+def _empty_mass(iterate: Iterate) -> float:
+    """What the empty cells should weigh together."""
+    return float(iterate.problem.masses[iterate.diagram.empty].sum())
 
 
 def quantile_weights(problem: Problem) -> Pair:

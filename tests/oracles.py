@@ -375,6 +375,37 @@ class ExactDiagram:
         total = self._twice_area << _FIXED
         return [Fraction(area, total) for area in self._fixed_areas()]
 
+    def mass_at(self, i, weight) -> Fraction:
+        """Mass of cell i if its weight were another one, a fraction, all others as they are.
+
+        Parameters
+        ----------
+        i : int
+        weight : Fraction
+
+        Returns
+        -------
+        Fraction
+        """
+        extra = max(0, (weight.denominator.bit_length() - 2 * self._bits + 1) // 2)
+        corners = [(x << extra, y << extra) for x, y in self._corners]
+        xi, yi = self._y[i][0] << extra, self._y[i][1] << extra
+        wi = weight.numerator << (2 * (self._bits + extra))
+        wi //= weight.denominator
+        cell = _ExactCell(corners, (xi, yi))
+        for j in self._owner.values():
+            if j != i:
+                dx, dy = (self._y[j][0] << extra) - xi, (self._y[j][1] << extra) - yi
+                line = 2 * dx, 2 * dy, dx * dx + dy * dy + wi - (self._w[j] << (2 * extra))
+                if not cell.clip(line, j):
+                    return Fraction(0)
+        v = cell.vertices
+        total = Fraction(0)
+        for k in range(1, len(v) - 1):
+            twice, denominator = _twice_triangle(v[0], v[k], v[k + 1])
+            total += Fraction(twice, denominator)
+        return total / (self._twice_area << (2 * extra))
+
     def by_location(self, values) -> np.ndarray:
         """Sum over coincident sites, given back to each of them.
 

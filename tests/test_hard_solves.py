@@ -106,6 +106,13 @@ GROUPS = {
         UNIT_SQUARE,
         28526542677.1,
     ),
+    # All digits of the weights are needed at the pair: it must not be their far end.
+    "a pair an ulp wide, three far away": (
+        [(0.5, 0.5), (0.5, 0.5 + 2.0**-53), (1e5, 3e4), (1.2e5, -4e4), (-2e5, 1e5)],
+        None,
+        UNIT_SQUARE,
+        15379908195.6,
+    ),
     "two far, one farther": (
         [(3, 416505), (6, 416505), (6, 624757)],
         [20, 3, 80],
@@ -176,6 +183,46 @@ def judge(sites, masses, polygon, cost, *, textbook=True):
     assert verdict.status == "converged", (verdict.status, verdict.error)
     assert not verdict.failed, verdict.wrong
     assert solutions[0].cost == pytest.approx(cost, rel=1e-11, abs=0)
+
+
+def test_cost_beside_a_far_site_without_mass():
+    # A mass of 1 - 1e-14 times the weight of the far site is no part of the cost.
+    sites = [
+        [1.0986721781058122e-27, 1.850480492468777e-27],
+        [-3.0097237304371222e-24, 4.9120140475962405e-24],
+        [1.0986721781058123e-27, 1.850480492468777e-27],
+    ]
+    polygon = [
+        [0.0, 0.0],
+        [1.3752177512551934e-27, 2.9239124782240673e-27],
+        [3.198086861981874e-28, 7.499701954031466e-28],
+    ]
+    judge(sites, [0.0, 0.0, 1.0], polygon, 1.1471866579084664e-54, textbook=False)
+
+
+# Problems of the fuzz without a smaller one that fails in the same way.
+REPLAYS = {
+    "combined:201508": "a cell of 3e-28 that insertion cannot open",
+    "combined:201748": "twins at one end of the weights",
+    "combined:201665": "sites 1e-25 apart; the linear system needs its digits there",
+    "combined:201909": "two sites without mass that uncover each other",
+    "combined:202385": "dozens of cells between two doubles",
+}
+
+
+@pytest.mark.parametrize("name", REPLAYS)
+def test_replayed(name):
+    family, seed = name.split(":")
+    verdict = fuzz_solve.check(fuzz_solve.make(family, int(seed)))
+    assert verdict.status == "converged"
+    assert not verdict.failed, verdict.wrong
+    assert verdict.solving < 60
+
+
+def test_a_floor_is_proved():
+    # Twins on a cell of 1e-20: the right weights, rounded, are as far off.
+    verdict = fuzz_solve.check(fuzz_solve.make("combined", 201948))
+    assert verdict.status == "floor"
 
 
 @pytest.mark.parametrize("name", GROUPS)

@@ -27,7 +27,9 @@ class NotConverged(ArithmeticError):
     """Damped to a crawl, as by cells far smaller than the masses, or out of digits."""
 
 
-def textbook_newton(sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20, max_iter=400):
+def textbook_newton(
+    sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20, max_iter=400, start=None
+):
     """Weights of the optimal map, and W2^2.
 
     Parameters
@@ -41,6 +43,8 @@ def textbook_newton(sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20
     tol : float
         Largest relative error of a mass.
     max_iter : int
+    start : (n, k) array, optional
+        Weights near the solution, as unevaluated sums; cells that are empty are opened.
 
     Returns
     -------
@@ -60,7 +64,11 @@ def textbook_newton(sites, target_masses=None, polygon=UNIT_SQUARE, *, tol=1e-20
     target = [v / sum(target) for v in target]
     assert min(target) > 0
     y = [(Fraction(a), Fraction(b)) for a, b in sites.tolist()]
-    weights = _all_cells_open(sites, y, polygon)
+    if start is None:
+        weights = _all_cells_open(sites, y, polygon)
+    else:
+        weights = [sum(map(Fraction, row)) for row in np.asarray(start).tolist()]
+        weights = _opened(sites, weights, target, polygon)
     diagram, masses = _measure(sites, weights, polygon)
     floor = min(*masses, *target) / 2
     assert floor > 0
@@ -103,6 +111,35 @@ def _all_cells_open(sites, y, polygon):
     return weights
 
 
+def _opened(sites, weights, target, polygon):
+    """The weights, those of empty cells raised to about their masses, by bisection."""
+    for _ in range(2 * len(weights)):
+        diagram, masses = _measure(sites, weights, polygon)
+        shut = [i for i, mass in enumerate(masses) if mass < target[i] / 2**40]
+        if not shut:
+            return weights
+        i = max(shut, key=target.__getitem__)
+        weights[i] = _raised(diagram, i, weights, target[i] / 2)
+    raise NotConverged("cells take one another's place")
+
+
+def _raised(diagram, i, weights, wanted):
+    """The weight at which cell i has a mass of at least `wanted`, and at most twice that."""
+    step = Fraction(max(map(abs, weights))) / 2**110 or Fraction(1, 2**200)
+    low = weights[i]
+    while diagram.mass_at(i, low + step) < wanted:
+        low += step
+        step *= 2
+    high = low + step
+    for _ in range(400):
+        middle = (low + high) / 2
+        mass = diagram.mass_at(i, middle)
+        if wanted <= mass <= 2 * wanted:
+            return middle
+        low, high = (middle, high) if mass < wanted else (low, middle)
+    raise NotConverged("a cell does not open")
+
+
 def _measure(sites, weights, polygon):
     parts = np.array([expansion(w, _TERMS) for w in weights])
     diagram = ExactDiagram(sites, parts, polygon)
@@ -114,22 +151,31 @@ def _direction(diagram, sites, missing):
     n = len(sites)
     with localcontext() as context:
         context.prec = _DIGITS
-        rows = [[Decimal(0)] * n for _ in range(n)]
+        links = [{} for _ in range(n)]
         for (i, j), length in diagram.facets.items():
             distance = float(np.hypot(*(sites[i] - sites[j])))
             rate = Decimal(length) / (2 * Decimal(distance) * Decimal(diagram.area))
-            rows[i][j] = rows[j][i] = -rate
-            rows[i][i] += rate
-            rows[j][j] += rate
+            if rate > 0:
+                links[i][j] = links[j][i] = rate
         right = [Decimal(r.numerator) / Decimal(r.denominator) for r in missing]
-        for k in range(n - 1, 0, -1):
-            for i in range(1, k):
-                factor = rows[i][k] / rows[k][k]
-                right[i] -= factor * right[k]
-                for j in range(1, k):
-                    rows[i][j] -= factor * rows[k][j]
+        # Few links first; the vertices that remain are linked by what went through this one.
+        left = set(range(1, n))
+        gone = []
+        while left:
+            k = min(left, key=lambda v: (len(links[v]), v))
+            left.remove(k)
+            total = sum(links[k].values(), Decimal(0))
+            if total == 0:
+                raise NotConverged("the cells are not connected")
+            gone.append((k, total, links[k]))
+            for i, a in links[k].items():
+                del links[i][k]
+                right[i] += a / total * right[k]
+                for j, b in links[k].items():
+                    if i < j:
+                        links[i][j] = links[j][i] = links[i].get(j, Decimal(0)) + a * b / total
         solution = [Decimal(0)] * n
-        for i in range(1, n):
-            known = sum((rows[i][j] * solution[j] for j in range(1, i)), Decimal(0))
-            solution[i] = (right[i] - known) / rows[i][i]
+        for k, total, across in reversed(gone):
+            inflow = sum((rate * solution[i] for i, rate in across.items()), right[k])
+            solution[k] = inflow / total
     return [Fraction(v) for v in solution]
