@@ -267,7 +267,7 @@ PLAIN_SHARE = 0.1
 # blocks of streams that give its error, and sites up to which it is worth while, as all of them are
 # compared with each other.
 REPAIR_NEIGHBOURS = 12
-REPAIR_RTOL = 1e-9
+REPAIR_RTOL = 1e-6
 REPAIR_BLOCKS = 8
 REPAIR_SITES = 20_000
 
