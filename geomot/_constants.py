@@ -183,9 +183,14 @@ SITES_PER_SAMPLE = 32
 STEP_SAMPLES = 2.0
 STEP_DECAY = 0.6
 
-# Share of the logarithm of unequal masses, in units of heights, by which the start anticipates
-# them: more loses the smallest cells, which come back slowly, less leaves them too large for long.
-FORESIGHT = 0.3
+# Steps lengthen by this factor where the error that is left outlives them. A start on levels of
+# clusters is worth this many times its samples: steps begin as short as after so many.
+LENGTHEN = 1.5
+START_WORTH = 2.0
+
+# Masses of a batch are far worse if their squared distance exceeds the recent mean by so many times
+# the part of it that persists, and by so many standard errors.
+ALARM = 3.0, 4.0
 
 # A cell that seems to have this many times its target is treated by its mass, not its target.
 FAR_TOO_LARGE = 4.0
@@ -194,39 +199,58 @@ FAR_TOO_LARGE = 4.0
 # forgets the start sooner.
 AVERAGING = 1.5
 
-# Sites of less than the mean mass forget sooner, by this addition to the exponent, until so many
-# samples have hit them: their transient is most of their history.
-RARE_AVERAGING = 20.0
-RARE_HITS = 20.0
-
-# The Hessian's diagonal is raised by this share of its trace times the target, lest cells that are
-# hardly ever hit take huge steps, and by less after so many samples per site; gaps that estimate it
-# are looked at in the first steps and then now and then.
-DIAGONAL_FLOOR = 0.6
-DIAGONAL_HITS = 10.0
-FIRST_GAPS = 30
+# Gaps are looked at now and then. The estimate of the Hessian remembers so many looks.
 GAPS_EVERY = 8
 HESSIAN_MEMORY = 0.02
 
-# Sites that a test has lost get heights from the order of so many samples, if they are due half a
-# sample of them at least, and less than this many; so many times in a solve at most.
-RARE_SAMPLES = 2**20
-RARE_RANKS = 64
-PLACEMENTS = 3
+# What holds heights back: a share of the Hessian for each unit of total variation, within bounds,
+# and what so many samples that were overlooked at the border of a cell would add. Where few samples
+# tell how stiff a cell or cluster is, so many that are like its neighbours are added to them.
+DAMPING = 0.25
+LEAST_DAMPING = 0.006
+MOST_DAMPING = 0.6
+OVERLOOKED_HITS = 3.0
+PRIOR_HITS = 5.0
 
-# Clusters of sites for the coarse Newton step, sites in one on average at least, and its
-# regularisation relative to the mean diagonal entry.
-COARSE_CLUSTERS = 128
-COARSE_SITES = 32
-COARSE_FLOOR = 0.1
+# A step that made masses far worse is taken back, and the next ones are held back by this factor
+# more; after ten others by as much as before.
+CAUTION = 4.0
+
+# Newton's systems are solved roughly: by conjugate gradients to a relative residual, in so many
+# iterations at most, with a dense matrix between so many clusters. In the plane and on lines, where
+# the matrix is factorised, the number of looks at gaps grows by a factor between factorisations.
+NEWTON_RESIDUAL = 0.1
+NEWTON_ITERATIONS = 10
+COARSE_CLUSTERS = 256
+REFACTOR_GROWTH = 1.1
+
+# Clusters of sites, and clusters of these: sites in one, and how many of them at least and at most.
+CLUSTER_SITES = 8
+FEWEST_CLUSTERS = 6
+MOST_CLUSTERS = 2048
 LLOYD_STEPS = 5
 
-# Sites in a plane or on a line: what the diagonal of their whole matrix is raised by for each unit
-# of total variation and at least, as a share of what steps site by site raise it by, and how much
-# the number of looks at gaps grows between factorisations.
-DAMPING = 0.4
-LEAST_DAMPING = 0.01
-REFACTOR_GROWTH = 1.1
+# The start: a level of at most so many clusters is solved for first. Samples on a level: for each
+# site at least and at most, the latter if they are not more than a number in all, which is not less
+# than another one. Newton's method takes so many steps at most, until so much of the mass is out of
+# place, on the coarser levels and on the last one; its systems are solved to a relative residual,
+# in so many iterations at most.
+TOP_LEVEL = 128
+LEVEL_SAMPLES = 4096, 32768
+LEVEL_SAMPLES_PER_SITE = 4, 16
+LEVEL_STEPS = 30
+LEVEL_GOALS = 0.1, 0.2
+LEVEL_RESIDUAL = 0.01
+LEVEL_ITERATIONS = 100
+
+# Sites that have no cell get heights from the order of so many samples at most, if half a sample of
+# them is due at least; so many times in a solve. Sites of small masses to which fewer hits of the
+# fit were due may have none. What placing takes besides the fit: so many pairs of samples and
+# sites, about a second.
+RARE_SAMPLES = 2**20
+RARE_HITS = 10.0
+RARE_PAIRS = 2**34
+PLACEMENTS = 3
 
 # Independent streams of samples in a test: the jackknife over them gives the error of chi^2,
 # Student's distribution with one degree of freedom less its quantiles.
@@ -243,7 +267,7 @@ PLAIN_SHARE = 0.1
 # blocks of streams that give its error, and sites up to which it is worth while, as all of them are
 # compared with each other.
 REPAIR_NEIGHBOURS = 12
-REPAIR_RTOL = 1e-9
+REPAIR_RTOL = 1e-6
 REPAIR_BLOCKS = 8
 REPAIR_SITES = 20_000
 

@@ -1,15 +1,17 @@
 """The Hessian of the energy, estimated from the gaps between winner and runner-up of samples.
 
-The density of a sample's gap at 0, smoothed over half the median gap by the derivative of the
-logistic function, is the mass that changes sides per unit of height: from it come the diagonal, for
-steps site by site, and what moves masses farther than to the next cell. In three dimensions and
-more that is the aggregation to a few clusters of sites. Cells of sites in a plane or on a line have
-few neighbours, and long ways for mass to go: there the whole sparse matrix is used.
+The density of a sample's gap at 0, smoothed by the derivative of the logistic function, is the mass
+that changes sides per unit of height. It makes a sparse matrix, the Laplacian of a graph of cells.
+Newton's systems with it, raised by a tree of springs (`geomot.ground`), are solved by a few
+conjugate gradients that are preconditioned by the diagonal, by the whole matrix of sites that lie
+close to each other, and by that of clusters. Cells of sites in a plane or on a line have few
+neighbours, and mass has long ways to go: there the matrix is factorised.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,39 +19,38 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from geomot._constants import (
+    CAUTION,
     COARSE_CLUSTERS,
-    COARSE_FLOOR,
-    COARSE_SITES,
     DAMPING,
     FAR_TOO_LARGE,
     HESSIAN_MEMORY,
     LEAST_DAMPING,
-    LLOYD_STEPS,
+    MOST_DAMPING,
+    NEWTON_ITERATIONS,
+    NEWTON_RESIDUAL,
+    OVERLOOKED_HITS,
     REFACTOR_GROWTH,
 )
-from geomot._core.montecarlo import PointScores
 from geomot.backend import WinnersLike
+from geomot.clusters import totals
 from geomot.design import Design
+from geomot.ground import Ground, stiffness
 
-__all__ = ["Curvature"]
+__all__ = ["Curvature", "Gaps", "Linear", "conjugate_gradients", "flow_between"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Linear = Callable[[FloatArray], FloatArray]
 
 # Gaps are differences of float32 scores of about 1: below this they are rounding.
 _LEAST_GAP = 1e-7
-
-# Entries of the diagonal for each unit of mass that are this many times the median stand out.
-_STANDS_OUT = 10.0
 
 # The density of gaps at 0 is that of a kernel of this width, as a share of the geometric mean of
 # the gaps; for exponential ones this is half of their median.
 _WIDTH = 0.6
 
-# Sites whose gaps are this much smaller than usual, on a logarithmic scale, are close to others.
-# Entries of their rows matter from this share of the diagonal on; and the least part of a diagonal
-# that is not exchanged among them.
-_CLOSE = -2.0
+# Of the rows of sites that lie close to each other, entries count from this share of the diagonal
+# on; and this is the least part of a diagonal that is not exchanged among them.
 _STRONG = 0.1
 _LEAST_SHARE = 1e-6
 
@@ -60,57 +61,25 @@ _FLAT = 1e-12
 _FEW_SITES = 3
 
 
-class Curvature:
-    """Running estimate of the Hessian of the energy, as far as steps use it.
+class Gaps:
+    """Running means of the gaps of the samples that each site has a part in."""
 
-    Parameters
-    ----------
-    design : Design
-        Where samples and sites come from.
-    rng : Generator
-        Randomness of the clusters.
-    """
-
-    def __init__(self, design: Design, rng: np.random.Generator) -> None:
-        n = len(design)
-        self.looks = 0
-        self.diagonal = np.zeros(n)
-        self.trace = 0.0  # of the diagonal, without entries that stand out
+    def __init__(self, n: int) -> None:
         # samples of each cell in a look, those that a site is first or second for, and the sum of
         # the logarithms of their gaps
         self.hits = np.zeros(n)
         self.parts = np.zeros(n)
         self.logs = np.zeros(n)
-        self.usual = 0.0
-        self.near = _Close(n)
-        self.far: _Far = _choose_far(design.frame_sites, rng)
 
-    def update(self, winners: WinnersLike) -> None:
-        """Take the gaps of a batch into the estimate."""
+    def density(self, winners: WinnersLike, weight: float) -> FloatArray:
+        """Density at 0 of each sample's gap, after the batch was averaged in with a weight.
+
+        It is taken by the gaps that are usual in the sample's cell: to a step for those of all,
+        between two sites that lie close together the whole mass of one would answer.
+        """
         gaps = (winners.best - winners.runner).astype(np.float64)
-        if not np.isfinite(gaps).all():  # a single site has no runner-up
-            self.diagonal[:] = self.trace = 1.0
-            return
-        self.looks += 1
-        weight = max(1.0 / self.looks, HESSIAN_MEMORY)
-        levels = self._levels(np.log(np.maximum(gaps, _LEAST_GAP)), winners, weight)
-        # by the gaps that are usual in the cell: to a step for those of all between two sites that
-        # lie close together, the whole mass of one would answer
-        width = _WIDTH * np.exp(self.usual + levels[winners.first])
-        decay = np.exp(-gaps / width)
-        density = decay / (1.0 + decay) ** 2 / (width * len(gaps))
-        n = len(self.diagonal)
-        diagonal = np.bincount(winners.first, density, n) + np.bincount(winners.second, density, n)
-        self.diagonal += weight * (diagonal - self.diagonal)
-        self.trace = self._usual_trace()
-        self.far.update(winners.first, winners.second, density, weight)
-        if not self.far.complete:
-            close = levels < _CLOSE
-            self.near.update(winners.first, winners.second, density, weight, close, self.diagonal)
-
-    def _levels(self, logs: FloatArray, winners: WinnersLike, weight: float) -> FloatArray:
-        """Mean logarithm of the gaps that each site has a part in, less that of all."""
-        n = len(self.diagonal)
+        logs = np.log(np.maximum(gaps, _LEAST_GAP))
+        n = len(self.hits)
         first = np.bincount(winners.first, minlength=n)
         count = first + np.bincount(winners.second, minlength=n)
         total = np.bincount(winners.first, logs, n) + np.bincount(winners.second, logs, n)
@@ -118,227 +87,263 @@ class Curvature:
         self.parts += weight * (count - self.parts)
         self.logs += weight * (total - self.logs)
         # as many samples as are remembered, and one more of the usual kind
-        self.usual = float(self.logs.sum() / self.parts.sum())
-        levels: FloatArray = (self.logs + weight * self.usual) / (self.parts + weight) - self.usual
-        return levels
+        usual = float(self.logs.sum() / self.parts.sum())
+        mean = (self.logs + weight * usual) / (self.parts + weight)
+        width = _WIDTH * np.exp(mean[winners.first])
+        decay = np.exp(-gaps / width)
+        density: FloatArray = decay / (1.0 + decay) ** 2 / (width * len(gaps))
+        return density
 
-    def _usual_trace(self) -> float:
-        """Trace to which no site adds far more than its mass: some have another next to them."""
-        share = self.hits / self.hits.sum()
-        seen = share > 0.0
-        ratios = self.diagonal[seen] / share[seen]
-        return float(np.minimum(self.diagonal, _STANDS_OUT * np.median(ratios) * share).sum())
+
+def flow_between(winners: WinnersLike, density: FloatArray, n: int) -> csr_array:
+    """Symmetric matrix of the mass that changes sides between two sites per unit of height."""
+    flow = coo_array((density, (winners.first, winners.second)), shape=(n, n)).tocsr()
+    return (flow + flow.T).tocsr()
+
+
+class Curvature:
+    """Running estimate of the Hessian of the energy, as far as steps use it.
+
+    Parameters
+    ----------
+    design : Design
+        Where samples and sites come from.
+    masses : ndarray of shape (n,)
+        The target masses.
+    owners : list of ndarray
+        Clusters of the sites, see `geomot.clusters.hierarchy`.
+    """
+
+    def __init__(self, design: Design, masses: FloatArray, owners: list[IntArray]) -> None:
+        n = len(design)
+        self.seen = 0  # samples
+        self.remembered = 0.0
+        self.gaps = Gaps(n)
+        self.flow = csr_array((n, n))
+        self.ground = Ground(owners, masses)
+        self.damping = 1.0
+        self.caution = 1.0
+        flat = n >= _FEW_SITES and _dimensions(design.frame_sites) <= 2
+        self.solver: _Factors | _Iterations = _Factors() if flat else _Iterations(owners)
+        self.updates = 0
+        self.renewal = 0  # number of updates at which the solver is out of date
+
+    def update(self, winners: WinnersLike) -> None:
+        """Take the gaps of a batch into the estimate."""
+        n, size = len(self.ground.masses[0]), len(winners.first)
+        if n == 1:  # no runner-up
+            return
+        self.seen += size
+        weight = max(size / self.seen, HESSIAN_MEMORY)
+        self.remembered = min(self.seen, size / HESSIAN_MEMORY)
+        flow = flow_between(winners, self.gaps.density(winners, weight), n)
+        self.flow = self.flow * (1.0 - weight) + flow * weight
+        self.updates += 1
 
     def observe(self, total_variation: float) -> None:
-        """Note how far the masses were from their targets."""
-        self.far.observe(total_variation)
+        """Note how far the masses were from their targets.
+
+        Far from the solution the matrix tells little of what a long step would do: what it is
+        raised by is in proportion to the total variation that is left (Levenberg, Marquardt).
+        """
+        self.damping = float(np.clip(DAMPING * total_variation, LEAST_DAMPING, MOST_DAMPING))
+        self.renewal = 0
+
+    def refuse(self) -> None:
+        """Shorten steps, for one has made the masses far worse."""
+        self.caution *= CAUTION
+        self.renewal = 0
+
+    def accept(self) -> None:
+        """Lengthen steps that were shortened."""
+        self.caution = max(1.0, self.caution * CAUTION**-0.1)
 
     def masses(self, targets: FloatArray) -> FloatArray:
         """Targets, and where hits tell that a cell is far larger, its mass."""
-        share = self.hits / max(self.hits.sum(), 1.0)
+        share = self.gaps.hits / max(self.gaps.hits.sum(), 1.0)
         return np.where(share > FAR_TOO_LARGE * targets, share, targets)
 
-    def newton_step(
-        self, excess: FloatArray, floor: FloatArray
-    ) -> tuple[FloatArray | float, FloatArray | float]:
-        """Parts of an approximate solution of H step = excess: site by site, and over distances.
+    def newton_step(self, excess: FloatArray) -> FloatArray:
+        """Approximate solution of H step = excess."""
+        if len(excess) == 1:
+            return np.zeros(1)
+        if self.updates >= self.renewal:
+            self._renew()
+        return self.solver.solve(excess)
 
-        ``floor`` times the trace is added to the diagonal.
-        """
-        ground = floor * self.trace
-        far = self.far.step(excess, ground)
-        if self.far.complete:
-            return 0.0, far
-        return self.near.step(excess, self.diagonal + ground), far
+    def _renew(self) -> None:
+        """Set up the system that steps are solved with until samples have grown by a part."""
+        self.renewal = int(REFACTOR_GROWTH * self.updates) + 1
+        diagonal = np.asarray(self.flow.sum(axis=1)).ravel()
+        hits = self.gaps.hits * (self.remembered / self.gaps.hits.sum())
+        stiff, close = stiffness(diagonal, hits, self.remembered, self.ground.owners)
+        self.ground.learn(self.flow, hits, self.remembered, stiff)
+        damping = min(self.damping * self.caution, MOST_DAMPING)
+        self.ground.hold(damping, OVERLOOKED_HITS * self.caution)
+        self.solver.prepare(self.flow, diagonal, self.ground, close)
 
 
-class _Close:
-    """Steps site by site, but together for sites that lie far closer than usual.
+class _Factors:
+    """Solution by sparse factors of the whole matrix."""
 
-    Two of them exchange masses at the least difference of their heights, and with others only if
-    both move: of the matrix's rows for such sites, entries that matter are taken as they are.
-    """
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.factors: Any = None
 
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self.flow = csr_array((n, n))
-        # sites with an entry that matters, and these entries by their places among the sites
-        self.members = np.zeros(0, dtype=np.int64)
-        self.entries = coo_array((0, 0))
-
-    def update(
-        self,
-        first: NDArray[Any],
-        second: NDArray[Any],
-        density: FloatArray,
-        weight: float,
-        close: NDArray[np.bool_],
-        diagonal: FloatArray,
+    def prepare(
+        self, flow: csr_array, diagonal: FloatArray, ground: Ground, close: NDArray[np.bool_]
     ) -> None:
-        """Average the flow between sites that are close to others in."""
-        both = close[first] & close[second]
-        if not (both.any() or self.flow.nnz):
-            return
-        flow = coo_array((density[both], (first[both], second[both])), shape=(self.n, self.n))
-        self.flow = self.flow * (1.0 - weight) + (flow + flow.T).tocsr() * weight
-        found = self.flow.tocoo()
-        matters = found.data > _STRONG * np.minimum(diagonal[found.row], diagonal[found.col])
-        matters &= close[found.row] & close[found.col]
-        self.members, places = np.unique(
-            np.stack([found.row[matters], found.col[matters]]), return_inverse=True
+        """Factorise; the nodes of the tree are more unknowns."""
+        ends, others, springs, grounded = ground.edges()
+        self.nodes = len(grounded)
+        found = flow.tocoo()
+        upper = found.row < found.col
+        rows = np.concatenate([found.row[upper], ends])
+        columns = np.concatenate([found.col[upper], others])
+        data = np.concatenate([found.data[upper], springs])
+        joined = coo_array((data, (rows, columns)), shape=(self.nodes, self.nodes)).tocsr()
+        joined = joined + joined.T
+        total = np.asarray(joined.sum(axis=1)).ravel() + grounded
+        # symmetric and diagonally dominant: no pivoting
+        self.factors = splu(
+            (diags_array(total) - joined).tocsc(),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
         )
-        k = len(self.members)
-        self.entries = coo_array((found.data[matters], tuple(places.reshape(2, -1))), shape=(k, k))
 
-    def step(self, excess: FloatArray, diagonal: FloatArray) -> FloatArray:
-        """Solve with the diagonal, and with the flow between close sites."""
-        step = excess / diagonal
-        if self.members.size:
-            # what was seen of the flow at other times may exceed the diagonal
-            exchanged = np.bincount(self.entries.row, self.entries.data, len(self.members))
-            own = np.maximum(diagonal[self.members], exchanged * (1.0 + _LEAST_SHARE))
-            matrix = (diags_array(own) - self.entries).tocsc()
-            step[self.members] = splu(matrix).solve(excess[self.members])
+    def solve(self, excess: FloatArray) -> FloatArray:
+        """Solve."""
+        padded = np.zeros(self.nodes)
+        padded[: len(excess)] = excess
+        step: FloatArray = self.factors.solve(padded)[: len(excess)]
         return step
 
 
-class _Far(Protocol):
-    """The part of the Hessian that moves masses over distances."""
+class _Iterations:
+    """Solution by a few conjugate gradients."""
 
-    complete: bool  # whether steps site by site are part of it
+    def __init__(self, owners: list[IntArray]) -> None:
+        self.clusters = _Clusters(owners)
+        self.multiply: Linear = np.copy
+        self.precondition: Linear = np.copy
 
-    def update(
-        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
+    def prepare(
+        self, flow: csr_array, diagonal: FloatArray, ground: Ground, close: NDArray[np.bool_]
     ) -> None:
-        """Average the flow between winners and runners-up in, with a weight."""
+        """Set up the matrix, and what is nearly its inverse."""
+        near = _Close(flow, diagonal + ground.springs[0], close)
+        self.clusters.prepare(flow, ground)
+        self.multiply = lambda x: diagonal * x - flow @ x + ground.apply(x)
+        self.precondition = lambda r: near.step(r) + self.clusters.step(r)
 
-    def observe(self, total_variation: float) -> None:
-        """Note how far the masses were from their targets."""
-
-    def step(self, excess: FloatArray, ground: FloatArray) -> FloatArray | float:
-        """Solve for a step, the diagonal being raised by `ground`."""
-
-
-def _choose_far(sites: FloatArray, rng: np.random.Generator) -> _Far:
-    n = len(sites)
-    if n < _FEW_SITES:
-        return _Nothing()
-    spread = np.linalg.eigvalsh(np.cov(sites.T).reshape(sites.shape[1], -1))
-    if np.count_nonzero(spread > _FLAT * spread.max()) <= 2:
-        return _Graph(n)
-    count = min(COARSE_CLUSTERS, n // COARSE_SITES)
-    return _Clusters(sites, count, rng) if count > 1 else _Nothing()
+    def solve(self, excess: FloatArray) -> FloatArray:
+        """Solve roughly."""
+        return conjugate_gradients(
+            self.multiply, self.precondition, excess, NEWTON_RESIDUAL, NEWTON_ITERATIONS
+        )
 
 
-class _Nothing:
-    """No part: few sites."""
+def conjugate_gradients(
+    multiply: Linear, precondition: Linear, right: FloatArray, rtol: float, most: int
+) -> FloatArray:
+    """Solve a positive definite system, to a residual measured by the preconditioner."""
+    x = np.zeros(len(right))
+    residual = right.copy()
+    z = precondition(residual)
+    direction = z
+    product = float(residual @ z)
+    goal = rtol**2 * product
+    for _ in range(most):
+        if product <= goal:
+            break
+        image = multiply(direction)
+        share = product / float(direction @ image)
+        x += share * direction
+        residual -= share * image
+        z = precondition(residual)
+        product, before = float(residual @ z), product
+        direction = z + (product / before) * direction
+    return x
 
-    complete = False
 
-    def update(
-        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
-    ) -> None:
-        """Do nothing."""
+class _Close:
+    """Division by the diagonal, but the whole matrix for sites that lie close to others.
 
-    def observe(self, total_variation: float) -> None:
-        """Do nothing."""
+    Two of them exchange mass at the least difference of their heights, and with others only if both
+    move: of the matrix's rows for such sites, entries that matter are taken as they are.
+    """
 
-    def step(self, excess: FloatArray, ground: FloatArray) -> float:
-        """Return no step."""
-        return 0.0
+    def __init__(self, flow: csr_array, diagonal: FloatArray, close: NDArray[np.bool_]) -> None:
+        self.diagonal = diagonal
+        self.members = np.zeros(0, dtype=np.int64)
+        if not close.any():
+            return
+        places = np.flatnonzero(close)
+        found = flow[places][:, places].tocoo()
+        row, column = places[found.row], places[found.col]
+        matters = found.data > _STRONG * np.minimum(diagonal[row], diagonal[column])
+        pairs = np.stack([row[matters], column[matters]])
+        self.members, inner = np.unique(pairs, return_inverse=True)
+        k = len(self.members)
+        if k == 0:
+            return
+        inner = inner.reshape(2, -1)
+        entries = coo_array((found.data[matters], (inner[0], inner[1])), shape=(k, k))
+        exchanged = np.bincount(inner[0], found.data[matters], k)
+        own = np.maximum(diagonal[self.members], exchanged * (1.0 + _LEAST_SHARE))
+        self.factors = splu((diags_array(own) - entries).tocsc())
+
+    def step(self, excess: FloatArray) -> FloatArray:
+        """Solve."""
+        step = excess / self.diagonal
+        if self.members.size:
+            step[self.members] = self.factors.solve(excess[self.members])
+        return step
 
 
 class _Clusters:
-    """The matrix between clusters of sites, dense."""
+    """The matrix of a level of clusters, dense."""
 
-    complete = False
+    def __init__(self, owners: list[IntArray]) -> None:
+        # the first level of few enough
+        self.level = 0
+        self.labels = np.zeros(0, dtype=np.int64)
+        for k, owner in enumerate(owners):
+            self.labels = owner if k == 0 else owner[self.labels]
+            self.level = k + 1
+            if self.labels.max() < COARSE_CLUSTERS:
+                break
+        self.inverse: FloatArray = np.zeros((0, 0))
 
-    def __init__(self, sites: FloatArray, count: int, rng: np.random.Generator) -> None:
-        self.labels = _lloyd(sites, count, rng)
-        self.matrix = np.zeros((count, count))
-        self.inverse = np.zeros((count, count))
+    def prepare(self, flow: csr_array, ground: Ground) -> None:
+        """Invert, together with the nodes of the tree above."""
+        if self.level == 0:
+            return
+        ends, others, springs, grounded = ground.coarse(self.level).edges()
+        nodes, k = len(grounded), int(self.labels.max()) + 1
+        found = flow.tocoo()
+        rows, columns = self.labels[found.row], self.labels[found.col]
+        between = totals(rows * nodes + columns, found.data, nodes * nodes)
+        matrix = between.reshape(nodes, nodes)
+        np.fill_diagonal(matrix, 0.0)
+        matrix[ends, others] += springs
+        matrix[others, ends] += springs
+        laplacian = np.diag(matrix.sum(axis=1) + grounded) - matrix
+        # a block of an inverse is the inverse of what is left when the others are eliminated
+        inverse: Any = np.linalg.inv(laplacian)
+        self.inverse = inverse[:k, :k]
 
-    def update(
-        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
-    ) -> None:
-        """Average the flow in, and invert."""
-        k = len(self.matrix)
-        flow = np.bincount(self.labels[first] * k + self.labels[second], density, k * k)
-        flow = flow.reshape(k, k)
-        flow += flow.T
-        np.fill_diagonal(flow, 0.0)
-        self.matrix += weight * (np.diag(flow.sum(axis=0)) - flow - self.matrix)
-        floor = COARSE_FLOOR * float(np.trace(self.matrix)) / k
-        if floor > 0.0:
-            self.inverse[:] = np.linalg.inv(self.matrix + floor * np.eye(k))
-
-    def observe(self, total_variation: float) -> None:
-        """Do nothing: the floor is fixed."""
-
-    def step(self, excess: FloatArray, ground: FloatArray) -> FloatArray:
+    def step(self, excess: FloatArray) -> FloatArray | float:
         """Move all sites of a cluster alike."""
-        together = np.bincount(self.labels, excess, len(self.matrix))
+        if self.level == 0:
+            return 0.0
+        together = totals(self.labels, excess)
         stepped: FloatArray = (self.inverse @ together)[self.labels]
         return stepped
 
 
-class _Graph:
-    """The whole matrix, sparse; factorised again as samples accumulate.
-
-    Far from the solution the matrix tells little of what a long step would do: what the diagonal is
-    raised by is in proportion to the total variation that is left (Levenberg, Marquardt).
-    """
-
-    complete = True
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self.flow: Any = None
-        self.factor: Any = None
-        self.updates = 0
-        self.renewal = 0
-        self.damping = 1.0
-
-    def update(
-        self, first: NDArray[Any], second: NDArray[Any], density: FloatArray, weight: float
-    ) -> None:
-        """Average the flow in."""
-        flow = coo_array((density, (first, second)), shape=(self.n, self.n)).tocsr()
-        self.flow = flow if self.flow is None else self.flow * (1.0 - weight) + flow * weight
-        self.updates += 1
-        if self.updates >= self.renewal:
-            self.factor = None
-
-    def observe(self, total_variation: float) -> None:
-        """Damp steps by what is left."""
-        self.damping = float(np.clip(DAMPING * total_variation, LEAST_DAMPING, 1.0))
-        self.factor = None
-
-    def step(self, excess: FloatArray, ground: FloatArray) -> FloatArray:
-        """Solve with the factors of the last renewal."""
-        if self.factor is None:
-            both = self.flow + self.flow.T
-            diagonal = np.asarray(both.sum(axis=1)).ravel() + self.damping * ground
-            # symmetric and diagonally dominant: no pivoting
-            self.factor = splu(
-                (diags_array(diagonal) - both).tocsc(),
-                permc_spec="MMD_AT_PLUS_A",
-                diag_pivot_thresh=0.0,
-                options={"SymmetricMode": True},
-            )
-            self.renewal = int(REFACTOR_GROWTH * self.updates) + 1
-        stepped: FloatArray = self.factor.solve(excess)
-        return stepped - stepped.mean()
-
-
-def _lloyd(sites: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
-    """Cluster of each site, after a few of Lloyd's steps from random sites."""
-    centres = sites[rng.choice(len(sites), count, replace=False)]
-    points = sites.astype(np.float32)
-    for _ in range(LLOYD_STEPS + 1):
-        heights = -0.5 * np.einsum("kd,kd->k", centres, centres)
-        label = PointScores(centres).winners(points, heights).first
-        size = np.maximum(np.bincount(label, minlength=count), 1)
-        sums = [np.bincount(label, column, count) for column in sites.T]
-        centres = np.stack(sums, axis=1) / size[:, None]
-    return label.astype(np.int64)
+def _dimensions(sites: FloatArray) -> int:
+    """Number of dimensions that the sites span."""
+    spread = np.linalg.eigvalsh(np.cov(sites.T).reshape(sites.shape[1], -1))
+    return int(np.count_nonzero(spread > _FLAT * spread.max()))

@@ -159,6 +159,7 @@ class Design(ABC):
         """Standard error of chi^2 in a verdict, over that of independent samples at chi^2 = 0."""
 
     frame_sites: FloatArray  # the sites s_i
+    metric_sites: FloatArray  # the same where all directions of the source are alike
     unit: float  # squared length that a unit of height in the frame stands for
 
     def weights(self, heights: FloatArray) -> FloatArray:
@@ -325,6 +326,10 @@ class PointDesign(Design):
         size = power_of_two(_root_mean_square(centred))
         self.unit = self.scale * size
         self.frame_sites = centred / size
+        # scores differ by <z, s - s'>: distances count as the source is spread along them
+        values, vectors = np.linalg.eigh(source.covariance / self.scale**2)
+        root = np.sqrt(np.maximum(values, 0.0))
+        self.metric_sites = self.frame_sites @ (vectors * root)
         self.scores = backend.points(self.frame_sites)
         self.net = None if source.n_uniforms is None else _Net(source.n_uniforms, rng)
 
@@ -414,7 +419,7 @@ class PairDesign(Design):
         order = np.argsort(-(pulled / size).var(axis=0), kind="stable")
         self.order = np.concatenate([order[::2], order[1::2]])
         self.split = (source.dim + 1) // 2
-        self.frame_sites = pulled[:, self.order] / size
+        self.frame_sites = self.metric_sites = pulled[:, self.order] / size
         self.scores = backend.pairs(self.frame_sites, self.split)
         widths = self.split, source.dim - self.split
         self.nets = [_Net(width, rng, GROUP_SIDE) for width in widths]

@@ -66,6 +66,22 @@ class Network:
     conductances: FloatArray
 
     @cached_property
+    def preconditioner(self) -> Any:
+        """Approximate factors (Kyng, Sachdeva 2016); None for a matrix that is not definite.
+
+        Rounding of the diagonal beside a huge conductance makes it so.
+        """
+        data, indices, indptr = self.matrix
+        backend = approx_chol.Backend.ExactBelow(EXACT_CHOLESKY, approx_chol.ExactFailure.Error)
+        config = approx_chol.Config(seed=0, backend=backend)
+        try:
+            return approx_chol.factorize_raw(
+                indptr.view(np.uint32), indices.view(np.uint32), data, self.n, config
+            )
+        except ValueError:
+            return None
+
+    @cached_property
     def matrix(self) -> Csr:
         """The Laplacian in CSR form: data, indices, indptr; sorted columns, a full diagonal."""
         matrix: Csr = laplacian(self.n, self.edges, self.conductances)
@@ -160,18 +176,10 @@ def solve_laplacian(
 def _conjugate_gradients(
     network: Network, rhs: FloatArray, scale: FloatArray, rtol: float
 ) -> FloatArray | None:
-    """Solve to the tolerance or as far as it goes; None for a matrix that is not definite.
-
-    Rounding of the diagonal beside a huge conductance makes it so.
-    """
+    """Solve to the tolerance or as far as it goes; None for a matrix that is not definite."""
     data, indices, indptr = network.matrix
-    backend = approx_chol.Backend.ExactBelow(EXACT_CHOLESKY, approx_chol.ExactFailure.Error)
-    config = approx_chol.Config(seed=0, backend=backend)
-    try:
-        factor: Any = approx_chol.factorize_raw(
-            indptr.view(np.uint32), indices.view(np.uint32), data, len(rhs), config
-        )
-    except ValueError:
+    factor = network.preconditioner
+    if factor is None:
         return None
     # The factor may carry one more vertex than the matrix; its solve_into wants arrays, not views.
     scratch_in, scratch_out = np.zeros(len(rhs)), np.zeros(len(rhs))

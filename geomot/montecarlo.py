@@ -33,7 +33,7 @@ from geomot.rare import lost_sites
 from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
 from geomot.sources import Source
 from geomot.state import Monitor, SolverState
-from geomot.stochastic import Examiner, Fit, Look, gaussian_start
+from geomot.stochastic import Examiner, Fit, Look
 
 __all__ = ["solve_montecarlo"]
 
@@ -103,12 +103,14 @@ def solve_montecarlo(
                 forecast.tick()
                 monitor.tick(fit.drawn)
             look = examiner.look(fit.average, fit.samples)
-            if look.converged and placed < PLACEMENTS:
-                lost = lost_sites(problem.masses, look.tally.counts.sum(axis=0, dtype=np.int64))
-                if lost.size:
-                    placed += 1
-                    fit.place(lost)
-                    look = examiner.look(fit.average, fit.samples)
+            while look.converged and placed < PLACEMENTS:
+                counts = look.tally.counts.sum(axis=0, dtype=np.int64)
+                lost = lost_sites(problem.masses, counts, fit.samples)
+                if not lost.size:
+                    break
+                placed += 1
+                fit.place(lost)
+                look = examiner.look(fit.average, fit.samples)
         fit.observe(examiner.total_variation(look))
         stopped = recorder.record(look)
         if look.converged:
@@ -129,11 +131,7 @@ def _start(
 ) -> tuple[Fit, Look | None]:
     """Start from a guess, or from weights, which are looked at to know what they are worth."""
     if initial is None:
-        fit = Fit(
-            design, problem.masses, gaussian_start(design, problem.sites, problem.masses), rng
-        )
-        fit.foresee_masses()
-        return fit, None
+        return Fit(design, problem.masses, None, rng), None
     look = examiner.assess(design.heights(initial[problem.members]))
     if examiner.total_variation(look) >= BURIED:
         warn(

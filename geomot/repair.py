@@ -14,6 +14,8 @@ excess itself would.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +31,17 @@ FloatArray = NDArray[np.float64]
 # Kinds of flow.
 LAWS = 3
 
+# Conductances within this factor of their median: ways beyond it take all or none of the flow, and
+# a linear solve in float64 gets lost.
+_SPAN = 1e5
+
 # Slacks held at once.
 _SLACKS = 2**22
+
+
+def _tame(conductances: FloatArray) -> FloatArray:
+    """Conductances without the extremes, on a scale of their own."""
+    return np.clip(conductances / np.median(conductances), 1.0 / _SPAN, _SPAN)
 
 
 class Repair:
@@ -80,7 +91,7 @@ class Repair:
         mass = np.maximum(mass / masses.max(), 1e-12)
         # Cheap ways attract the flow, small cells repel it: how much is best depends.
         laws = [mass / price**2, mass / price, mass**2 / price]
-        self.networks = [Network(len(sites), self.edges, law) for law in laws]
+        self.networks = [Network(len(sites), self.edges, _tame(law)) for law in laws]
 
     def _neighbours(self, threads: int) -> NDArray[np.int64]:
         """Pairs of sites: of each cell those nearest to its centroid, and of all the heaviest."""
@@ -107,9 +118,10 @@ class Repair:
         slack = np.maximum(2.0 * np.sum(c * (y[i] - y[j]), axis=1) + (h[i] - h[j]), 0.0)
         missing = ~self.held[i]
         if missing.any():
-            slack[missing] = self._worst()
+            slack[missing] = self._worst
         return slack
 
+    @cached_property
     def _worst(self) -> float:
         """The largest slack of any cell and site."""
         worst = 0.0
@@ -150,4 +162,4 @@ class Repair:
         # linear solve has left is moved at the worst price.
         stray = float(np.sum(np.maximum(out - self.masses, 0.0)) + 0.5 * np.sum(np.abs(left)))
         price = float(np.sum(np.where(flow > 0.0, flow * self.there, -flow * self.back)))
-        return price + (stray * self._worst() if stray > 0.0 else 0.0)
+        return price + (stray * self._worst if stray > 0.0 else 0.0)

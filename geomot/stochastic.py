@@ -19,40 +19,35 @@ from numpy.typing import NDArray
 
 from geomot._constants import (
     AVERAGING,
-    DIAGONAL_FLOOR,
-    DIAGONAL_HITS,
-    FIRST_GAPS,
     FIRST_LOOK,
     FIT_NOISE,
     FIT_NOISE_SPREAD,
-    FORESIGHT,
     GAPS_EVERY,
     LARGEST_BATCH,
     LEAST_BATCH,
+    LENGTHEN,
     LOOK_GROWTH,
     LOOK_QUANTILE,
-    RARE_AVERAGING,
-    RARE_HITS,
     RESOLUTION,
     RESOLUTION_SAMPLES,
     SAMPLES_PER_BATCH,
     SITES_PER_SAMPLE,
+    START_WORTH,
     STEP_DECAY,
     STEP_SAMPLES,
     TEST_QUANTILE,
     TEST_SHARE,
     TEST_STREAMS,
 )
+from geomot.clusters import hierarchy
 from geomot.curvature import Curvature
-from geomot.design import Design, power_of_two
-from geomot.estimate import (
-    Distance,
-    Tally,
-    sampling_scales,
-)
+from geomot.design import Design
+from geomot.estimate import Distance, Tally, sampling_scales, variation_factor
+from geomot.levels import look_samples, start_from_levels
+from geomot.progress import Progress
 from geomot.rare import place_sites
 
-__all__ = ["Fit", "Look", "gaussian_start"]
+__all__ = ["Examiner", "Fit", "Look"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -73,32 +68,59 @@ class Fit:
         Samples, and which sites they go to.
     masses : ndarray of shape (n,)
         The target masses, all positive.
-    heights : ndarray of shape (n,)
-        Where to start, in the frame of the design.
+    heights : ndarray of shape (n,) or None
+        Where to start, in the frame of the design; found on levels of clusters if None.
     rng : Generator
         Randomness of the samples.
     samples : int
-        How many samples the start is worth: 0 for a guess; more makes steps smaller.
+        How many samples the heights are worth: more makes steps smaller.
     """
 
     def __init__(
         self,
         design: Design,
         masses: FloatArray,
-        heights: FloatArray,
+        heights: FloatArray | None,
         rng: np.random.Generator,
         samples: int = 0,
     ) -> None:
         self.design = design
         self.draw = design.stream(rng)
         self.masses = masses
-        self.latest = heights - heights.mean()
-        self.average = self.latest.copy()
-        self.samples = samples
+        owners = hierarchy(design.metric_sites, rng)
+        self.hessian = Curvature(design, masses, owners)
+        self.progress = Progress(masses, sampling_scales(masses), design.test_noise)
         self.drawn = 0
         self.n_iter = 0
-        self.averaged = samples
-        self.hessian = Curvature(design, rng)
+        # samples by which steps have shrunk at the start, and until now
+        self.young = self.age = float(samples)
+        self.averaged = self.samples = samples
+        if heights is None:
+            self.latest = self._start(owners)
+        else:
+            self.latest = heights - heights.mean()
+            self._look()
+        self.average = self.latest.copy()
+        self.sound = self.latest  # the last heights that were found sound
+
+    def _start(self, owners: list[IntArray]) -> FloatArray:
+        """Find heights on levels of clusters."""
+        start = start_from_levels(self.design, self.draw, self.masses, owners)
+        self.samples = start.samples
+        self.drawn = start.drawn
+        # nothing of it belongs in an average, while it is worth more than single steps make of it
+        self.averaged = 0
+        self.young = self.age = START_WORTH * start.samples
+        self.hessian.update(start.winners)
+        self.hessian.observe(start.total_variation)
+        return start.heights
+
+    def _look(self) -> None:
+        """Learn from samples what the Hessian is at the start."""
+        groups = -(-look_samples(len(self.masses)) // self.design.group)
+        winners = self.design.winners(self.draw(groups), self.latest, runner=True)
+        self.hessian.update(winners)
+        self.drawn += groups * self.design.group
 
     @property
     def batch_groups(self) -> int:
@@ -116,99 +138,71 @@ class Fit:
     @property
     def step_factor(self) -> float:
         """Share of the full step that the next one takes."""
-        mass = 1.0 / len(self.masses)
-        return float(self._factors(mass, mass))
+        return float(self._decay(self.age))
 
-    def _factors(self, targets: FloatArray | float, masses: FloatArray | float) -> FloatArray:
-        """Share of the full step for sites of given targets and masses.
+    def _decay(self, age: FloatArray | float) -> FloatArray:
+        return (1.0 + np.divide(age, self.batch_size) / STEP_SAMPLES) ** -STEP_DECAY
 
-        One hit may not change a small mass beyond recognition, and every site has a clock of its
+    def _factors(self) -> FloatArray:
+        """Share of the full step for each site.
+
+        One hit may not change a small mass beyond recognition, and every site has an age of its
         own, the hits that it can expect: what a few have taught is not yet to be frozen.
         """
         batch = self.batch_size
-        clock = self.samples / batch * np.minimum(1.0, np.multiply(targets, batch))
-        decay = (1.0 + clock / STEP_SAMPLES) ** -STEP_DECAY
-        return np.minimum(1.0, np.multiply(masses, batch)) * decay
-
-    def foresee_masses(self) -> None:
-        """Move a start that suits equal masses towards the targets.
-
-        Masses grow about exponentially with heights, at a rate that the gaps of one batch tell. Not
-        to be used on heights that know their targets.
-        """
-        if self.masses.max() <= 2.0 * self.masses.min():
-            return
-        winners = self.design.winners(self.draw(self.batch_groups), self.latest, runner=True)
-        self.hessian.update(winners)
-        relative = np.log(self.masses * len(self.masses))
-        self.latest += FORESIGHT * relative / self.hessian.trace
-        self.latest -= self.latest.mean()
-        self.average[:] = self.latest
+        young = min(self.young, self.age)
+        age = young + (self.age - young) * np.minimum(1.0, self.masses * batch)
+        masses = self.hessian.masses(self.masses)
+        return np.minimum(1.0, masses * batch) * self._decay(age)
 
     def step(self) -> None:
         """Assign a batch, and move heights and their average."""
-        gaps = self.n_iter < FIRST_GAPS or self.n_iter % GAPS_EVERY == 0
         size = self.batch_size
-        batch = self.draw(self.batch_groups)
-        winners = self.design.winners(batch, self.latest, runner=gaps)
+        gaps = self.n_iter % GAPS_EVERY == 0
+        winners = self.design.winners(self.draw(self.batch_groups), self.latest, runner=gaps)
         if gaps:
             self.hessian.update(winners)
-        shares = np.bincount(winners.first, minlength=len(self.masses)) / size
-        # what the diagonal is raised by matters less the more samples it has been estimated from
-        floor = DIAGONAL_FLOOR / np.sqrt(1.0 + self.samples * self.masses / DIAGONAL_HITS)
-        fine, coarse = self.hessian.newton_step(shares - self.masses, floor * self.masses)
-        factors = self._factors(self.masses, self.hessian.masses(self.masses))
-        self.latest -= factors * fine + self.step_factor * coarse
-        self.latest -= self.latest.mean()
         self.samples += size
         self.drawn += size
         self.n_iter += 1
+        shares = np.bincount(winners.first, minlength=len(self.masses)) / size
+        excess = shares - self.masses
+        if not self.progress.sound(shares, size, known=self.latest is self.sound):
+            self.latest = self.sound
+            self.hessian.refuse()
+            return
+        self.sound = self.latest
         self.averaged += size
-        weight = np.minimum(1.0, (AVERAGING + self._rarity()) * (size / self.averaged))
+        weight = min(1.0, AVERAGING * size / self.averaged)
         self.average += weight * (self.latest - self.average)
+        roots = np.sqrt(self._factors())
+        step = roots * self.hessian.newton_step(roots * excess)
+        self.latest = self.latest - (step - step.mean())
+        self.hessian.accept()
+        self.age += size
 
     def observe(self, total_variation: float) -> None:
         """Note how far the averaged heights' masses were found from their targets."""
         self.hessian.observe(total_variation)
+        report = self.progress.report()
+        if report is None:
+            return
+        factor = self.step_factor
+        # as the noise moves them: of steps by a factor, heights keep half of it as their variance
+        kept = max(report.persistent, 0.0) + 0.5 * factor * report.noise
+        distance = (total_variation / variation_factor(self.masses)) ** 2
+        if distance > kept + 2.0 * report.standard_error:
+            self.averaged = 0  # worse than what it is the average of: that has moved on
+        if report.persistent > 2.0 * report.standard_error:
+            longer = min(LENGTHEN * factor, 1.0)
+            age = self.batch_size * STEP_SAMPLES * (longer ** (-1.0 / STEP_DECAY) - 1.0)
+            self.age = min(self.age, age)
 
     def place(self, lost: IntArray) -> None:
         """Give sites that have no cell one of about their mass."""
-        heights = place_sites(self.design, self.draw, self.average, self.masses, lost)
+        self.latest = self.latest.copy()
         for fitted in (self.average, self.latest):
-            fitted[lost] = heights[lost]
-
-    def _rarity(self) -> FloatArray:
-        """Addition to the averaging exponent of sites that few samples have hit so far."""
-        rare = np.maximum(1.0 - self.masses * len(self.masses), 0.0)
-        return rare * RARE_AVERAGING / (1.0 + self.samples * self.masses / RARE_HITS)
-
-
-def gaussian_start(design: Design, sites: FloatArray, masses: FloatArray) -> FloatArray:
-    """Heights, in the frame, of the optimal map between Gaussians with the moments at hand.
-
-    For sites that fill the space evenly they are close; they are exact in the limit of Gaussian
-    source and target. The optimal map from N(m, A) to N(n, B) is x -> n + M (x - m), and its
-    inverse's potential (y - n)' M^-1 (y - n) / 2 is minus the heights sought.
-    """
-    if len(sites) == 1:
-        return np.zeros(1)
-    # both in units of their own: products of four lengths may leave the range of float64
-    length = power_of_two(float(np.ptp(sites, axis=0).max()))
-    spread = power_of_two(float(np.sqrt(design.source.covariance.trace())))
-    centred = (sites - masses @ sites) / length
-    target = (centred * masses[:, None]).T @ centred
-    values, vectors = np.linalg.eigh(target)
-    # directions in which the sites do not spread: any positive number does
-    values = np.maximum(values, 1e-12 * values.max())
-    root = np.sqrt(values)
-    half = (vectors * root) @ vectors.T
-    inner, turn = np.linalg.eigh(half @ (design.source.covariance / spread / spread) @ half)
-    middle = (turn * np.sqrt(np.maximum(inner, 0.0))) @ turn.T
-    undo = (vectors / root) @ vectors.T
-    inverse = undo @ middle @ undo
-    heights = -0.5 * np.einsum("nk,kl,nl->n", centred, inverse, centred)
-    # the frame's heights are those for scores <x - m, y - c>: only squares differ
-    return heights * (length * spread / design.unit)
+            fitted[:] = place_sites(self.design, self.draw, fitted, self.masses, lost)
 
 
 @dataclass(frozen=True)

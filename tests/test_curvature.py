@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_array
 
 import geomot
 from geomot import Gaussian, PowerDiagram, UniformBox
 from geomot.backend import CoreBackend
-from geomot.curvature import Curvature
+from geomot.clusters import hierarchy
+from geomot.curvature import Curvature, _Close, _Factors
 from geomot.design import PointDesign
 
 
@@ -18,12 +20,19 @@ def design_of(sites, source=None):
 
 
 def looked(design, heights, looks, size=8192, seed=1):
-    rng = np.random.default_rng(seed)
-    curvature = Curvature(design, rng)
-    draw = design.stream(rng)
+    """An estimate after so many looks, and the clusters that its ground is made of."""
+    n = len(design)
+    owners = hierarchy(design.metric_sites, np.random.default_rng(seed))
+    curvature = Curvature(design, np.full(n, 1.0 / n), owners)
+    draw = design.stream(np.random.default_rng(seed))
     for _ in range(looks):
         curvature.update(design.winners(draw(size), heights, runner=True))
     return curvature
+
+
+def dense(apply, n):
+    """The matrix of a linear map."""
+    return np.stack([apply(column) for column in np.eye(n)], axis=1)
 
 
 def test_hessian_in_the_plane():
@@ -33,37 +42,73 @@ def test_hessian_in_the_plane():
     curvature = looked(design, design.heights(solution.weights), 40)
     # a unit of height in the frame is design.unit units of height
     exact = PowerDiagram(sites, solution.weights).hessian().toarray() * design.unit
-    # smoothing over half the median gap takes some of what is at gap 0
-    ratio = curvature.diagonal / exact.diagonal()
+    found = curvature.flow.toarray()
+    # smoothing over a part of the usual gap takes some of what is at gap 0
+    ratio = found.sum(axis=1) / exact.diagonal()
     assert 0.5 < ratio.min() < ratio.max() < 1.1
     assert 0.75 < np.median(ratio) < 1.0
-    assert curvature.far.complete
-    found = (curvature.far.flow + curvature.far.flow.T).toarray()
     off = -(exact - np.diag(exact.diagonal()))
     assert np.corrcoef(found.ravel(), off.ravel())[0, 1] > 0.95
     assert found[off == 0.0].sum() < 0.02 * found.sum()
 
 
-def test_steps_in_the_plane_solve_the_damped_system():
-    sites = np.random.default_rng(3).random((100, 2))
+@pytest.mark.parametrize("total_variation", [None, 0.5, 1e-6, 1e9])
+def test_steps_in_the_plane_solve_the_system_on_its_ground(total_variation):
+    n = 100
+    sites = np.random.default_rng(3).random((n, 2))
     design = design_of(sites)
-    curvature = looked(design, design.heights(np.zeros(100)), 5)
-    excess = np.random.default_rng(4).standard_normal(100)
+    curvature = looked(design, design.heights(np.zeros(n)), 5)
+    excess = np.random.default_rng(4).standard_normal(n)
+    if total_variation is not None:
+        curvature.observe(total_variation)
+    step = curvature.newton_step(excess)
+    flow = curvature.flow.toarray()
+    matrix = np.diag(flow.sum(axis=1)) - flow + dense(curvature.ground.apply, n)
+    np.testing.assert_allclose(step, np.linalg.solve(matrix, excess), rtol=1e-9, atol=1e-12)
+
+
+def test_steps_in_space_nearly_solve_it():
+    """As far as sites and clusters are told apart from noise: a few iterations."""
+    n = 400
+    sites = np.random.default_rng(5).random((n, 4))
+    design = design_of(sites)
+    curvature = looked(design, design.heights(np.zeros(n)), 5)
+    curvature.observe(0.1)
+    excess = np.random.default_rng(6).standard_normal(n)
     excess -= excess.mean()
-    floor = np.full(100, 0.01)
-    both = (curvature.far.flow + curvature.far.flow.T).toarray()
-    for total_variation, damping in ((None, 1.0), (0.5, 0.2), (1e-6, 0.01), (1e9, 1.0)):
-        if total_variation is not None:
-            curvature.observe(total_variation)
-        fine, far = curvature.newton_step(excess, floor)
-        ground = damping * floor * curvature.trace
-        wanted = np.linalg.solve(np.diag(both.sum(axis=1) + ground) - both, excess)
-        assert fine == 0.0
-        np.testing.assert_allclose(far, wanted - wanted.mean(), rtol=1e-9, atol=1e-12)
+    step = curvature.newton_step(excess)
+    flow = curvature.flow.toarray()
+    matrix = np.diag(flow.sum(axis=1)) - flow + dense(curvature.ground.apply, n)
+    wanted = np.linalg.solve(matrix, excess)
+    off = step - wanted
+    assert off @ matrix @ off < 0.1**2 * (wanted @ matrix @ wanted)
+
+
+def test_a_refused_step_shortens_those_after_it():
+    n = 60
+    design = design_of(np.random.default_rng(7).random((n, 3)))
+    curvature = looked(design, design.heights(np.zeros(n)), 5)
+    curvature.observe(0.01)
+    excess = np.random.default_rng(8).standard_normal(n)
+    excess -= excess.mean()
+
+    def length():
+        curvature.observe(0.01)  # the system is set up anew
+        return float(np.linalg.norm(curvature.newton_step(excess)))
+
+    usual = length()
+    curvature.refuse()
+    refused = length()
+    assert refused < usual
+    curvature.refuse()
+    assert length() < refused
+    for _ in range(20):
+        curvature.accept()
+    assert length() == pytest.approx(usual, rel=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("sites", "complete"),
+    ("sites", "factorised"),
     [
         (np.random.default_rng(0).random((200, 2)), True),
         (np.random.default_rng(0).random((200, 1)), True),
@@ -74,21 +119,25 @@ def test_steps_in_the_plane_solve_the_damped_system():
         (np.random.default_rng(0).random((1, 2)), False),
     ],
 )
-def test_where_the_whole_matrix_is_used(sites, complete):
-    d = sites.shape[1]
+def test_where_the_matrix_is_factorised(sites, factorised):
+    n, d = sites.shape
     design = design_of(sites, Gaussian(np.full(d, 0.5), 0.1))
-    assert Curvature(design, np.random.default_rng(0)).far.complete == complete
+    owners = hierarchy(design.metric_sites, np.random.default_rng(0))
+    curvature = Curvature(design, np.full(n, 1.0 / n), owners)
+    assert isinstance(curvature.solver, _Factors) == factorised
 
 
-def test_steps_of_clusters_move_their_sites_alike():
-    sites = np.random.default_rng(5).random((400, 4))
+def test_a_far_too_large_cell_is_treated_by_its_mass():
+    n = 40
+    sites = np.random.default_rng(9).random((n, 3))
     design = design_of(sites)
-    curvature = looked(design, design.heights(np.zeros(400)), 3)
-    excess = np.random.default_rng(6).standard_normal(400)
-    fine, far = curvature.newton_step(excess, np.full(400, 0.01))
-    assert len(np.unique(np.round(far, 12))) <= len(curvature.far.matrix)
-    ground = 0.01 * curvature.trace
-    np.testing.assert_allclose(fine, excess / (curvature.diagonal + ground))
+    heights = design.heights(np.zeros(n))
+    heights[0] += 10.0  # takes all
+    curvature = looked(design, heights, 2)
+    targets = np.full(n, 1.0 / n)
+    masses = curvature.masses(targets)
+    assert masses[0] > 0.99
+    np.testing.assert_array_equal(masses[1:], targets[1:])
 
 
 @pytest.mark.parametrize(("kind", "most"), [("ring", 6000), ("moons", 1500)])
@@ -133,19 +182,18 @@ def test_pairs_of_sites_next_to_each_other(dim, apart):
 
 def test_close_sites_step_together():
     """The matrix of two tight pairs and two others, solved as a whole but for weak entries."""
-    from geomot.curvature import _Close
-
-    close = _Close(6)
-    first, second = np.array([0, 2, 4, 0]), np.array([1, 3, 5, 2])
+    row, column = np.array([0, 2, 4, 0]), np.array([1, 3, 5, 2])
     density = np.array([100.0, 50.0, 1.0, 0.5])
+    half = coo_array((density, (row, column)), shape=(6, 6)).tocsr()
+    flow = (half + half.T).tocsr()
     tight = np.array([True, True, True, True, False, False])
     diagonal = np.array([101.0, 100.5, 51.0, 51.5, 2.0, 3.0])
-    close.update(first, second, density, 1.0, tight, diagonal)
     excess = np.array([1.0, -1.0, 1.0, 1.0, 2.0, 3.0])
     matrix = np.diag(diagonal)
     matrix[0, 1] = matrix[1, 0] = -100.0
     matrix[2, 3] = matrix[3, 2] = -50.0
-    np.testing.assert_allclose(close.step(excess, diagonal), np.linalg.solve(matrix, excess))
+    step = _Close(flow, diagonal, tight).step(excess)
+    np.testing.assert_allclose(step, np.linalg.solve(matrix, excess))
     # none is close: site by site
-    close.update(first, second, density, 0.5, np.zeros(6, dtype=bool), diagonal)
-    np.testing.assert_allclose(close.step(excess, diagonal), excess / diagonal)
+    step = _Close(flow, diagonal, np.zeros(6, dtype=bool)).step(excess)
+    np.testing.assert_allclose(step, excess / diagonal)

