@@ -28,8 +28,8 @@ def test_flows_bound_the_cost_from_above():
     # of the map's cost and of the weights at their targets: the dual value
     dual = diagram.costs.sum() - diagram.weights @ excess
     assert dual < solution.cost < dual + costs.min()
-    # what it adds is of the size of what is missing
-    assert costs.min() < 10.0 * (solution.cost - dual)
+    # far less than what moving as much across the whole square would take
+    assert costs.min() < 0.005 * 0.5 * np.abs(excess).sum()
 
 
 def test_right_masses_cost_nothing_more():
