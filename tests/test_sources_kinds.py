@@ -823,3 +823,16 @@ def test_a_picture_as_source_is_told_of_grid_density():
     for mode, shape in (("L", r"\(20, 30\)"), ("RGB", r"\(20, 30, 3\)"), ("RGBA", "4")):
         with pytest.raises(ValueError, match=f"shape .*{shape}.*GridDensity"):
             geomot.solve(rng(0).random((5, 2)), source=image.new(mode, (30, 20)))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_samples_are_drawn_as_numpy_draws_them(weighted):
+    """The sums of a million masses are made once, not for each block of samples."""
+    r = rng(5)
+    cloud = Samples(r.random((500, 2)), r.random(500) * (r.random(500) < 0.5) if weighted else None)
+    chosen = rng(6).choice(500, size=3000, p=cloud.weights)
+    np.testing.assert_array_equal(cloud.sample(3000, 6), cloud.points[chosen])
+    # no point without mass, up to the last number below 1
+    u = np.array([[0.0], [0.5], [1.0 - 2.0**-53]])
+    drawn = cloud._from_uniforms(u)
+    assert np.isin(drawn[:, 0], cloud.points[cloud.weights > 0.0, 0]).all()

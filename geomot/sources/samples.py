@@ -62,7 +62,8 @@ class Samples(Source):
         """Draw points with replacement; see `Source.sample`."""
         n = as_count(n, "n")
         rng = as_generator(random_state)
-        return self.points[rng.choice(len(self.points), size=n, p=self.weights)]
+        # as rng.choice with these masses draws, which would add them up anew each time
+        return self.points[np.searchsorted(self._cdf, rng.random(n), side="right")]
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -82,10 +83,24 @@ class Samples(Source):
         return 1
 
     def _from_uniforms(self, u: FloatArray) -> FloatArray:
-        held = np.flatnonzero(self.weights > 0.0)
-        share = np.cumsum(self.weights[held])
-        k = np.searchsorted(share, u[:, 0], side="right")
-        return self.points[held[np.minimum(k, len(held) - 1)]]
+        # rounding may leave the sum of all masses below a number near 1
+        k = np.searchsorted(self._shares, u[:, 0], side="right")
+        return self.points[np.minimum(k, self._last)]
+
+    @cached_property
+    def _shares(self) -> FloatArray:
+        """Mass of each point and of all before it."""
+        return np.cumsum(self.weights)
+
+    @cached_property
+    def _cdf(self) -> FloatArray:
+        """The same, ending at 1."""
+        return self._shares / self._shares[-1]
+
+    @cached_property
+    def _last(self) -> int:
+        """The last point that has a mass."""
+        return int(np.flatnonzero(self.weights)[-1])
 
     @cached_property
     def _line(self) -> Distribution:
