@@ -27,8 +27,8 @@ from matplotlib.ticker import MaxNLocator
 from geomot import potentials
 from geomot._data import as_classes
 from geomot._palette import spread_colours
+from geomot._sampling.tally import sampling_floor
 from geomot._validation import as_count, as_points, as_real_array, as_vector
-from geomot.estimate import sampling_floor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

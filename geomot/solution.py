@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._frozen import Frozen, read_only
+from geomot._sampling.tally import MassEstimate
+from geomot._search.nearest_cell import Assigner
 from geomot._tolerance import mass_errors
 from geomot._validation import as_points, as_threads
-from geomot.assign import Assigner
 from geomot.diagram import PowerDiagram
-from geomot.estimate import MassEstimate
 from geomot.potentials import heights_from_weights
 from geomot.sources import Source
 

@@ -1,6 +1,6 @@
 """Solutions in files: what the header and the arrays of an archive mean, and must be.
 
-The archive is the one of `geomot._archive`: plain arrays and a JSON header, without pickle.
+The archive is the one of `geomot._files.archive`: plain arrays and a JSON header, without pickle.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from geomot import _archive
-from geomot._archive import as_number, pop_prefixed
 from geomot._constants import MASS_SUM_TOLERANCE
+from geomot._files import archive
+from geomot._files.archive import as_number, pop_prefixed
+from geomot._sampling.tally import MassEstimate
 from geomot._validation import as_count, as_points, as_vector, as_weights
-from geomot.estimate import MassEstimate
 from geomot.solution import HISTORIES, NUMBERS, Solution
 from geomot.sources import Source
 
@@ -62,7 +62,7 @@ def save(solution: Solution, path: str | os.PathLike[str]) -> None:
         own = solution.estimate.arrays()
         arrays.update({_ESTIMATE_PREFIX + key: value for key, value in own.items()})
     doubles = {key: np.asarray(array, dtype=np.float64) for key, array in arrays.items()}
-    _archive.write(path, FORMAT, VERSION, header, doubles)
+    archive.write(path, FORMAT, VERSION, header, doubles)
 
 
 def load(path: str | os.PathLike[str]) -> Solution:
@@ -94,7 +94,7 @@ def load(path: str | os.PathLike[str]) -> Solution:
     ...     geomot.load(file) == solution
     True
     """
-    return _archive.read(path, FORMAT, VERSION, _build, kind="a solution file", dtypes=("<f8",))
+    return archive.read(path, FORMAT, VERSION, _build, kind="a solution file", dtypes=("<f8",))
 
 
 def _build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Solution:

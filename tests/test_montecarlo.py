@@ -24,11 +24,11 @@ from geomot import Gaussian, GridDensity, PowerDiagram, Samples, UniformBall, Un
 from geomot._constants import CONFIDENCE
 from geomot._core import montecarlo as core
 from geomot._core.montecarlo import PointScores
-from geomot.backend import CoreBackend
-from geomot.design import PairDesign, PointDesign
-from geomot.estimate import sampling_scales, variation_factor
-from geomot.levels import look_samples
-from geomot.stochastic import Examiner
+from geomot._sampling.designs import PairDesign, PointDesign
+from geomot._sampling.fit import Examiner
+from geomot._sampling.levels import look_samples
+from geomot._sampling.tally import sampling_scales, variation_factor
+from geomot._search.backends import CoreBackend
 
 BUFFERS = ("sites", "weights_exact", "target_masses", "masses")
 
@@ -813,7 +813,7 @@ def test_a_total_variation_of_one_is_no_tolerance():
 
 
 def test_a_long_solve_is_announced(monkeypatch):
-    from geomot import montecarlo
+    from geomot._sampling import solve as montecarlo
 
     monkeypatch.setattr(montecarlo, "LONG_SECONDS", 0.0)
     monkeypatch.setattr(montecarlo, "FORECAST_SECONDS", 0.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geomot._saving import replacing_figure
+from geomot._files.replacing import replacing_figure
 from geomot.compare._cells import Cell, plain_name
 from geomot.compare._measures import METRICS
 from geomot.compare._study import Study

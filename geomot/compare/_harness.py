@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from geomot._constants import COORDINATE_LIMIT
-from geomot._saving import replacing_text
+from geomot._files.replacing import replacing_text
 from geomot._stderr import progress_bar
 from geomot._validation import as_count, as_path, as_threads, as_tolerance
 from geomot.compare._cells import (

@@ -1,0 +1,1 @@
+"""Exact solves and diagrams on the line."""
