@@ -21,7 +21,8 @@ import numpy as np
 
 import geomot
 from geomot._sampling.designs import make_design
-from geomot._sampling.fit import Examiner, Fit
+from geomot._sampling.fit import Fit
+from geomot._sampling.verdict import Examiner
 from geomot._search.backends import CoreBackend
 
 

@@ -26,8 +26,8 @@ from matplotlib.ticker import MaxNLocator
 
 from geomot import potentials
 from geomot._data import as_classes
+from geomot._mass_estimate import sampling_floor
 from geomot._palette import spread_colours
-from geomot._sampling.tally import sampling_floor
 from geomot._validation import as_count, as_points, as_real_array, as_vector
 
 if TYPE_CHECKING:

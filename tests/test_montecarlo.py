@@ -24,10 +24,10 @@ from geomot import Gaussian, GridDensity, PowerDiagram, Samples, UniformBall, Un
 from geomot._constants import CONFIDENCE
 from geomot._core import montecarlo as core
 from geomot._core.montecarlo import PointScores
+from geomot._mass_estimate import sampling_scales, variation_factor
 from geomot._sampling.designs import PairDesign, PointDesign
-from geomot._sampling.fit import Examiner
 from geomot._sampling.levels import look_samples
-from geomot._sampling.tally import sampling_scales, variation_factor
+from geomot._sampling.verdict import Examiner
 from geomot._search.backends import CoreBackend
 
 BUFFERS = ("sites", "weights_exact", "target_masses", "masses")

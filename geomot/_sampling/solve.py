@@ -24,11 +24,13 @@ from geomot._constants import (
     TEST_STREAMS,
 )
 from geomot._duplicates import Merged
+from geomot._mass_estimate import MassEstimate
 from geomot._monitor import Monitor, SolverState
 from geomot._sampling.designs import Design, make_design
-from geomot._sampling.fit import Examiner, Fit, Look
+from geomot._sampling.fit import Fit
 from geomot._sampling.lost_sites import lost_sites
-from geomot._sampling.tally import MassEstimate, Tally
+from geomot._sampling.tally import Tally
+from geomot._sampling.verdict import Examiner, Look
 from geomot._search.backends import Backend, CoreBackend
 from geomot._search.nearest_cell import Assigner
 from geomot._stderr import warn

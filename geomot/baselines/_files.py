@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import numbers
 import os
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from geomot._files import archive
 from geomot._files.archive import as_number, pop_prefixed
 from geomot._validation import as_count, as_points, as_tolerance
-from geomot.baselines._base import Baseline
 from geomot.baselines._training import STATUSES, history_dtype
+
+if TYPE_CHECKING:
+    from geomot.baselines._base import Baseline
 
 __all__ = ["read", "write"]
 
@@ -23,7 +25,7 @@ VERSION = 1
 _SOURCE_PREFIX = "source."
 _NETWORK_PREFIX = "network."
 
-_Model = TypeVar("_Model", bound=Baseline)
+_Model = TypeVar("_Model", bound="Baseline")
 
 
 def write(model: Baseline, path: str | os.PathLike[str]) -> None:

@@ -11,18 +11,25 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from geomot._files import archive
 from geomot._files.replacing import put_aside, replacing_folder
 from geomot._validation import as_count, as_masses, as_path, as_points, as_samples
-from geomot.brenier import BrenierMap
-from geomot.generator.generator import SINGULAR, Frame, LatentGenerator, map_of
+from geomot.brenier import BrenierMap, map_of
+from geomot.generator.frame import SINGULAR, Frame
 from geomot.storage import load as load_solution
 
+if TYPE_CHECKING:
+    from geomot.generator.generator import LatentGenerator
+
 __all__ = ["load", "save"]
+
+# The generator's class lies above its files, which are told of it.
+_Generator = TypeVar("_Generator", bound="LatentGenerator")
+_Parts = tuple[_Generator, str, dict[str, str], int | None]
 
 FORMAT = "geomot-generator"
 VERSION = 1
@@ -50,38 +57,45 @@ def save(
 
 
 def load(
-    path: str | os.PathLike[str], autoencoder: Any = None, device: str = "cpu"
-) -> LatentGenerator:
+    kind: type[_Generator],
+    path: str | os.PathLike[str],
+    autoencoder: Any = None,
+    device: str = "cpu",
+) -> _Generator:
     """Read a generator, see `LatentGenerator.load`."""
     folder = Path(as_path(path))
     for wait in _WAITS:
         before = _identity(folder)
         try:
-            return _load(folder, autoencoder, device)
+            return _load(kind, folder, autoencoder, device)
         except (OSError, ValueError):
             # Files of a folder that another process has replaced meanwhile do not belong together.
             if _identity(folder) == before and (before is not None or not put_aside(folder)):
                 raise
         time.sleep(wait)
-    return _load(folder, autoencoder, device)
+    return _load(kind, folder, autoencoder, device)
 
 
-def _load(folder: Path, autoencoder: Any, device: str) -> LatentGenerator:
+def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -> _Generator:
     if not folder.is_dir():
         raise ValueError(f"path must name the folder of a saved generator, got {folder}")
-    generator, kind, sums, map_seed = archive.read(
-        folder / _MAIN, FORMAT, VERSION, _build, kind="the main file of a saved generator"
+
+    def build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> _Parts[_Generator]:
+        return _build(kind, header, arrays)
+
+    generator, codec, sums, map_seed = archive.read(
+        folder / _MAIN, FORMAT, VERSION, build, kind="the main file of a saved generator"
     )
     for name, wanted in sums.items():
         if _checksum(folder / name) != wanted:
             raise ValueError(f"{folder / name} is damaged, or belongs to another generator")
     if autoencoder is None:
-        if not kind:
+        if not codec:
             raise ValueError(
                 f"autoencoder must be given: {folder} was saved with one that is not geomot's"
             )
-        autoencoder = _own_codecs()[kind].load(folder / _CODEC, device=device)
-    elif kind:
+        autoencoder = _own_codecs()[codec].load(folder / _CODEC, device=device)
+    elif codec:
         raise ValueError(f"autoencoder must be None: {folder} holds one")
     generator.autoencoder = generator.autoencoder_ = autoencoder
     generator.device = device
@@ -141,17 +155,17 @@ def _write_main(generator: LatentGenerator, folder: Path, kind: str, training_da
 
 
 def _build(
-    header: Mapping[str, Any], arrays: dict[str, np.ndarray]
-) -> tuple[LatentGenerator, str, dict[str, str], int | None]:
+    kind: type[_Generator], header: Mapping[str, Any], arrays: dict[str, np.ndarray]
+) -> _Parts[_Generator]:
     """The generator without map and autoencoder; the latter's kind, checksums, the map's seed."""
-    kind, sums = header["autoencoder"], header["sums"]
-    if kind != "" and kind not in _own_codecs():
-        raise ValueError(f"autoencoder must be one of {tuple(_own_codecs())}, got {kind!r}")
-    if not isinstance(sums, dict) or set(sums) != {_MAP, *([_CODEC] if kind else [])}:
+    codec, sums = header["autoencoder"], header["sums"]
+    if codec != "" and codec not in _own_codecs():
+        raise ValueError(f"autoencoder must be one of {tuple(_own_codecs())}, got {codec!r}")
+    if not isinstance(sums, dict) or set(sums) != {_MAP, *([_CODEC] if codec else [])}:
         raise ValueError("sums must be those of the other files")
     if header["singular"] not in SINGULAR:
         raise ValueError(f"singular must be one of {SINGULAR}")
-    generator = LatentGenerator(
+    generator = kind(
         tv_tol=archive.as_number(header["tv_tol"], "tv_tol"),
         singular=header["singular"],
         whiten=bool(header["whiten"]),
@@ -178,7 +192,7 @@ def _build(
     generator._data, generator._extended = data, None
     if arrays:
         raise ValueError(f"it must not hold the arrays {sorted(arrays)}")
-    return generator, kind, sums, _as_seed(header["map_random_state"])
+    return generator, codec, sums, _as_seed(header["map_random_state"])
 
 
 def _labels(

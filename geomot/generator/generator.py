@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,15 +31,17 @@ from geomot._validation import (
     as_real_array,
     as_samples,
 )
-from geomot.brenier import BrenierMap
-from geomot.solution import Solution
+from geomot.brenier import BrenierMap, map_of
+from geomot.generator import files
+from geomot.generator.frame import SINGULAR, whitened
+from geomot.generator.matching import matching_source
 from geomot.solver import solve
-from geomot.sources import Gaussian, Source, UniformPolygon
+from geomot.sources import Source
 
 if TYPE_CHECKING:
     from geomot.extended import ExtendedMap
 
-__all__ = ["LatentGenerator", "matching_disk", "matching_source"]
+__all__ = ["LatentGenerator"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -49,12 +50,6 @@ IntArray = NDArray[np.int64]
 # images of digits.
 _LATENT_DIM = 10
 
-# Sides of the polygon that stands for the disk: its area is 1e-4 short of the disk's.
-_SIDES = 256
-
-# Directions in which the codes hardly vary get this share of the largest variance in the source,
-# which must have a density; what it adds is mapped away.
-_LEAST_VARIANCE = 1e-6
 
 # What messages call the sites.
 _CODES = "the codes of X"
@@ -64,7 +59,6 @@ _CODES = "the codes of X"
 _SAME_CODES = 1e-4
 
 _MODES = ("extended", "discrete")
-SINGULAR = ("side", "discrete", "reject")
 _SPACES = ("latent", "source")
 
 
@@ -226,7 +220,7 @@ class LatentGenerator(BaseEstimator):
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
         codes = self._encode(data)
         support = np.flatnonzero(masses > 0.0)
-        self._frame = _whitened(codes[support], masses[support]) if self.whiten else None
+        self._frame = whitened(codes[support], masses[support], _CODES) if self.whiten else None
         self.codes_, self.support_ = codes, support
         self.classes_, self._members = classes, members
         self._masses = masses
@@ -566,9 +560,7 @@ class LatentGenerator(BaseEstimator):
             Whether to save the training data, without which `nearest_training` does not work.
         """
         check_is_fitted(self, "transport_")
-        from geomot.generator.files import save
-
-        save(self, path, training_data)
+        files.save(self, path, training_data)
 
     @staticmethod
     def load(
@@ -597,14 +589,7 @@ class LatentGenerator(BaseEstimator):
         OSError
             If a file cannot be opened.
         """
-        from geomot.generator.files import load
-
-        return load(path, autoencoder, device)
-
-
-# ---------------------------------------------------------------------------------------------
-# Parts
-# ---------------------------------------------------------------------------------------------
+        return files.load(LatentGenerator, path, autoencoder, device)
 
 
 def _is_fitted(estimator: Any) -> bool:
@@ -621,103 +606,3 @@ def _seeded(estimator: Any, seed: int) -> Any:
     if own.get_params().get("random_state", seed) is None:
         own.set_params(random_state=seed)
     return own
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An affine map of codes to sites of mean 0 and covariance 1, and back.
-
-    Attributes
-    ----------
-    centre : ndarray of shape (d,)
-        The mean of the codes.
-    linear : ndarray of shape (d, d)
-        Sites are (codes - centre) @ linear.
-    """
-
-    centre: FloatArray
-    linear: FloatArray
-
-    def to_sites(self, codes: FloatArray) -> FloatArray:
-        sites: FloatArray = (codes - self.centre) @ self.linear
-        return sites
-
-    def to_codes(self, sites: FloatArray) -> FloatArray:
-        codes: FloatArray = np.linalg.solve(self.linear.T, sites.T).T + self.centre
-        return codes
-
-
-def _whitened(codes: FloatArray, masses: FloatArray) -> Frame:
-    mean, covariance = _moments(codes, masses, _CODES)
-    values, vectors = np.linalg.eigh(covariance)
-    return Frame(mean, vectors / np.sqrt(values))
-
-
-def _moments(points: FloatArray, masses: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance; directions of hardly any variance get some."""
-    mean = masses @ points
-    centred = points - mean
-    values, vectors = np.linalg.eigh((centred * masses[:, None]).T @ centred)
-    if not values[-1] > 0.0:
-        raise ValueError(f"{name} must not be all equal: there is nothing to tell them apart by")
-    values = np.maximum(values, _LEAST_VARIANCE * values[-1])
-    return mean, (vectors * values) @ vectors.T
-
-
-def matching_source(points: FloatArray, masses: FloatArray, name: str) -> Source:
-    """A source with mean and variance of some points: a disk in the plane, else a normal law.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n, d)
-        The points.
-    masses : ndarray of shape (n,)
-        Their masses, which sum to 1.
-    name : str
-        What they are, for the message of the error.
-
-    Returns
-    -------
-    UniformPolygon or Gaussian
-
-    Raises
-    ------
-    ValueError
-        If the points are all equal.
-    """
-    mean, covariance = _moments(points, masses, name)
-    return matching_disk(points, masses) if points.shape[1] == 2 else Gaussian(mean, covariance)
-
-
-def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
-    """The disk, as a regular polygon, with the mean and the total variance of the codes.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, 2)
-        The codes.
-    masses : ndarray of shape (n,)
-        Their masses, which sum to 1.
-
-    Returns
-    -------
-    UniformPolygon
-        Of 256 sides. Source and target then differ by shape alone, which is what the transport
-        cost measures.
-    """
-    mean = masses @ codes
-    variance = masses @ ((codes - mean) ** 2).sum(axis=1)
-    # The uniform measure on a disk of radius r has the total variance r^2 / 2.
-    return UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * variance)))
-
-
-def map_of(solution: Solution, brenier: BrenierMap) -> BrenierMap:
-    """The estimator as if it had been fitted with this result."""
-    brenier.set_params(source=solution.source, method=solution.method)
-    brenier.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
-    brenier.solution_ = solution
-    brenier.sites_, brenier.weights_ = solution.sites, solution.weights
-    brenier.heights_, brenier.n_iter_ = solution.heights, solution.n_iter
-    brenier.labels_ = np.arange(len(solution.sites), dtype=np.int64)
-    brenier.n_features_in_ = solution.sites.shape[1]
-    return brenier
