@@ -18,9 +18,9 @@ from geomot._constants import (
     NEWTON_TOL,
 )
 from geomot._double_double import Pair
-from geomot._line.solve import solve_quantile
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.solve import solve_exact
+from geomot._quantile import solve_quantile
 from geomot._sampling.solve import solve_montecarlo
 from geomot._search.backends import Backend, CoreBackend
 from geomot._stderr import warn

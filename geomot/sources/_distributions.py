@@ -1,6 +1,6 @@
 """Probability measures on the line.
 
-What `Source` offers in one dimension, and what `geomot._line.diagram` builds on: borders between
+What `Source` offers in one dimension, and what `geomot._line` builds on: borders between
 given masses (`cuts`) and the masses, barycentres and spreads between given borders (`partition`).
 Both work in pairs (`_pieces`): cells of tiny mass keep their relative accuracy wherever they lie.
 """

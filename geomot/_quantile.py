@@ -10,7 +10,7 @@ from geomot._bounds import largest_price
 from geomot._constants import CERTIFICATE_ROUNDING, ZERO_MASS_DROP
 from geomot._double_double import Pair
 from geomot._duplicates import Merged
-from geomot._line.diagram import LineDiagram, solve_line
+from geomot._line import LineDiagram, solve_line
 from geomot._monitor import Monitor, SolverState
 from geomot._tolerance import mass_errors
 from geomot.potentials import dual_value

@@ -1,1 +1,0 @@
-"""Exact solves and diagrams on the line."""
