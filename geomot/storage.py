@@ -21,7 +21,22 @@ from geomot._validation import as_count, as_points, as_vector, as_weights
 from geomot.solution import Solution
 from geomot.sources import Source
 
-__all__ = ["load"]
+__all__ = ["load", "save"]
+
+
+def save(solution: Solution, path: str | os.PathLike[str]) -> None:
+    """Write a solution to a file; see `Solution.save`.
+
+    Parameters
+    ----------
+    solution : Solution
+        The solution.
+    path : str or path-like
+        The file, exactly as named.
+    """
+    if not isinstance(solution, Solution):
+        raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
+    solutions.write(solution, path)
 
 
 def load(path: str | os.PathLike[str]) -> Solution:
