@@ -593,7 +593,7 @@ def test_bad_arguments(plane):
 
 
 def test_nothing_is_left_after_rejection(monkeypatch):
-    monkeypatch.setattr("geomot.extended._ROUNDS", 1)
+    monkeypatch.setattr("geomot.extended.map._ROUNDS", 1)
     brenier = BrenierMap().fit(rng(0).random((50, 2)))
     extended = brenier.extended(threshold=1e-6)
     with pytest.raises(ValueError, match="reject"):

@@ -13,8 +13,8 @@ import pytest
 from scipy import stats
 
 from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
-from geomot._line import LineDiagram, solve_line
 from geomot import _line as line
+from geomot._line import LineDiagram, solve_line
 from geomot.sources import WrappedSource
 
 rng = np.random.default_rng
