@@ -18,8 +18,9 @@ from geomot._constants import (
     RARE_PAIRS,
     RARE_SAMPLES,
 )
+from geomot._core.montecarlo import PointScores
 from geomot._sampling.designs import Batch, Design
-from geomot._search.backends import CoreBackend
+from geomot._search.backends import CoreBackend, PointAssignment
 
 __all__ = ["Thresholds", "lost_sites", "place_sites"]
 
@@ -34,6 +35,9 @@ _CHUNKS = 32
 
 # Shares within this factor of each other take chunks of one size.
 _OCTAVE = 2.0
+
+# Samples for each site from which on it is not worth while to sort them.
+_QUERIES = 16
 
 # Sites with less than this share of the samples that are due to them have hardly any cell.
 _FEW = 0.2
@@ -112,7 +116,7 @@ class _Alike:
         start = 0
         while start < len(points) and len(self.chunks) < _CHUNKS:
             part = slice(start, min(start + self.size - self.filled, len(points)))
-            found = CoreBackend().points(points[part]).winners(self.sites, -best[part], runner=True)
+            found = self._scores(points[part]).winners(self.sites, -best[part], runner=True)
             values = np.concatenate([self.least, [-found.best, -found.runner]])
             self.least = np.sort(values, axis=0)[:2]
             self.filled += part.stop - part.start
@@ -120,6 +124,11 @@ class _Alike:
                 self.chunks.append(self.least)
                 self._begin()
             start = part.stop
+
+    def _scores(self, points: Float32Array) -> PointAssignment:
+        """Prepare samples: for few sites not in the order of space, which takes longer."""
+        many = len(self.sites) * _QUERIES >= len(points)
+        return CoreBackend().points(points) if many else PointScores(points)
 
     def heights(self) -> FloatArray:
         """Return the quantiles of t, from whole chunks if there are any."""
