@@ -14,9 +14,9 @@ import numpy as np
 
 import geomot
 from geomot import metrics
+from geomot._search.k_nearest_cells import TopScores
 from geomot.datasets import gaussian_modes, lattice, ring
-from geomot.interpolation import SmoothedRule
-from geomot.top import TopScores
+from geomot.extended.rules import SmoothedRule
 
 # Points farther than this from their mode, in its standard deviations, count as mixtures.
 RADIUS = 4.0

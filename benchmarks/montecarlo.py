@@ -97,7 +97,7 @@ def case_assign(n, d, kind, samples, repeats=9):
     """Rates of `assign` and of the bare product of matrices, in turn, in 1e9 products a second."""
     from threadpoolctl import threadpool_info
 
-    from geomot.assign import Assigner
+    from geomot._search.nearest_cell import Assigner
 
     rng = np.random.default_rng([n, d])
     points = rng.standard_normal((samples, d))

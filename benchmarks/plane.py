@@ -94,7 +94,8 @@ def case_solve(name, n, threads, repeats):
 
 def case_strategy(name, n):
     import geomot
-    from geomot import datasets, newton
+    from geomot import datasets
+    from geomot._newton import newton
 
     sites, masses = datasets.planar_problem(name, n)
     counts = {"full": 0, "coarse": 0}
@@ -119,7 +120,10 @@ def case_strategy(name, n):
 def case_profile(name, n):
     """Seconds inside each part of one solve, by wrapping its functions."""
     import geomot
-    from geomot import datasets, laplacian, newton, start
+    from geomot import _laplacian as laplacian
+    from geomot import datasets
+    from geomot._newton import insertion as start
+    from geomot._newton import newton
 
     spent = dict.fromkeys(("diagram", "insertion", "assembly", "linear solve"), 0.0)
 

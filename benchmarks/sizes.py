@@ -20,9 +20,10 @@ from functools import partial
 import numpy as np
 
 import geomot
-from geomot.backend import CoreBackend
-from geomot.design import make_design
-from geomot.stochastic import Examiner, Fit
+from geomot._sampling.designs import make_design
+from geomot._sampling.fit import Fit
+from geomot._sampling.verdict import Examiner
+from geomot._search.backends import CoreBackend
 
 
 def seconds(work, repeats=5):
@@ -38,7 +39,7 @@ def seconds(work, repeats=5):
 
 def rates():
     """Sample-site pairs per second: core and torch, points and product groups."""
-    from geomot.torch_backend import TorchBackend
+    from geomot._search.torch_backend import TorchBackend
 
     rng = np.random.default_rng(0)
     for d in (10, 128):

@@ -6,7 +6,7 @@ import numpy as np
 
 import geomot
 from geomot import datasets
-from geomot.assign import Assigner
+from geomot._search.nearest_cell import Assigner
 
 
 class Diagram:

@@ -18,8 +18,8 @@ import numpy as np
 
 import geomot
 from geomot import plotting
+from geomot.cli._demo import balanced_masses, matching_disk
 from geomot.datasets import digits
-from geomot.demo import balanced_masses, matching_disk
 from geomot.latent import Autoencoder
 
 images, labels = digits()

@@ -26,7 +26,7 @@ from geomot._constants import (
     TRANSPOSED_ROWS,
     WEIGHT_LIMIT,
 )
-from geomot._pairs import two_sum
+from geomot._double_double import two_sum
 
 __all__ = [
     "as_absolute_tolerance",

@@ -327,3 +327,15 @@ def _as_labels(y: Any, n: int) -> NDArray[Any]:
             f"y must have one entry for each of the {n} rows of Y, got shape {labels.shape}"
         )
     return labels
+
+
+def map_of(solution: Solution, brenier: BrenierMap) -> BrenierMap:
+    """The estimator as if it had been fitted with this result."""
+    brenier.set_params(source=solution.source, method=solution.method)
+    brenier.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
+    brenier.solution_ = solution
+    brenier.sites_, brenier.weights_ = solution.sites, solution.weights
+    brenier.heights_, brenier.n_iter_ = solution.heights, solution.n_iter
+    brenier.labels_ = np.arange(len(solution.sites), dtype=np.int64)
+    brenier.n_features_in_ = solution.sites.shape[1]
+    return brenier

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from geomot._frozen import Frozen, read_only
+from geomot._line import LineDiagram
 from geomot._power import PlaneDiagram, PlaneSites, laplacian
 from geomot._validation import as_masses, as_points, as_threads, as_weights
-from geomot.line import LineDiagram
 from geomot.potentials import dual_value
 from geomot.sources import Source, as_source, exact_polygon
 

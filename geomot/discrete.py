@@ -31,12 +31,12 @@ from scipy.optimize import linear_sum_assignment, linprog
 from scipy.sparse import coo_matrix, csr_array
 from scipy.spatial.distance import cdist
 
-from geomot._cloud_costs import blocks, largest_cost, nearest, pair_costs, transform
-from geomot._exact_flow import whole_masses
-from geomot._far_groups import aligned, groups, slacks
+from geomot._double_double import two_sum
 from geomot._frozen import Frozen, read_only
-from geomot._pairs import two_sum
-from geomot._plan_bounds import Bounds, Flow, certified
+from geomot._plans.bounds import Bounds, Flow, certified
+from geomot._plans.costs import blocks, largest_cost, nearest, pair_costs, transform
+from geomot._plans.exact_flow import whole_masses
+from geomot._plans.far_groups import aligned, groups, slacks
 from geomot._stderr import warn
 from geomot._validation import as_flag, as_masses, as_points, as_real
 from geomot.errors import ConvergenceError, ConvergenceWarning, GeomotError

@@ -44,10 +44,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._core.montecarlo import GROUP_SIDE
-from geomot.backend import Backend, PairAssignment, PointAssignment
+from geomot._monitor import Monitor, SolverState
+from geomot._search.backends import Backend, PairAssignment, PointAssignment
 from geomot.sources import Source
 from geomot.sources.wrapped import WrappedSource
-from geomot.state import Monitor, SolverState
 
 if TYPE_CHECKING:
     from geomot.solution import Solution

@@ -23,9 +23,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from geomot._arrays import npz_members, read_npy, read_npz
-from geomot._saving import replacing_figure
-from geomot._text import open_text, readable
+from geomot._files.arrays import npz_members, read_npy, read_npz
+from geomot._files.replacing import replacing_figure
+from geomot._files.text import open_text, readable
 from geomot._validation import as_count, as_path
 
 if TYPE_CHECKING:

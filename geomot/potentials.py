@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._pairs import Pair, double, halve, negate, plus, two_product, two_sum
+from geomot._double_double import Pair, double, halve, negate, plus, two_product, two_sum
 
 __all__ = [
     "brenier_potential",

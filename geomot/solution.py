@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._files import solutions
 from geomot._frozen import Frozen, read_only
+from geomot._history import HISTORIES, HISTORY_DTYPE, MONTECARLO_HISTORY, history_records
+from geomot._mass_estimate import MassEstimate
+from geomot._search.nearest_cell import Assigner
 from geomot._tolerance import mass_errors
 from geomot._validation import as_points, as_threads
-from geomot.assign import Assigner
 from geomot.diagram import PowerDiagram
-from geomot.estimate import MassEstimate
 from geomot.potentials import heights_from_weights
 from geomot.sources import Source
 
@@ -31,42 +32,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-# One row per accepted iterate, the start included.
-HISTORY_FIELDS = ("dual", "residual", "step", "min_mass")
-HISTORY_DTYPE = np.dtype([(name, np.float64) for name in HISTORY_FIELDS])
-
-# One row per look at the averaged heights; `samples` were fitted to before it.
-MONTECARLO_FIELDS = (*HISTORY_FIELDS, "samples")
-MONTECARLO_HISTORY = np.dtype([(name, np.float64) for name in MONTECARLO_FIELDS])
-
-HISTORIES = {
-    "newton": HISTORY_DTYPE,
-    "quantile": HISTORY_DTYPE,
-    "montecarlo": MONTECARLO_HISTORY,
-}
-
-NUMBERS = ("mass_error", "cost", "dual_value", "tol", "atol")
-
 STATUSES = ("converged", "max_iter", "precision", "stalled", "stopped", "atoms")
-
-
-def history_records(
-    rows: Iterable[tuple[float, ...]], dtype: np.dtype = HISTORY_DTYPE
-) -> np.recarray:
-    """Return the history of a solve as a record array.
-
-    Parameters
-    ----------
-    rows : iterable of (dual, residual, step, min_mass)
-        One row per accepted iterate, the start included; in Monte Carlo per look, with `samples`.
-    dtype : dtype
-        One of HISTORIES.
-
-    Returns
-    -------
-    recarray
-    """
-    return np.array([tuple(row) for row in rows], dtype=dtype).view(np.recarray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +122,7 @@ class Solution(Frozen):
                 )
             # A copy: whoever made the array may still write to it.
             object.__setattr__(self, name, read_only(array.copy()))
-        for name, kind in (("n_iter", int), *((name, float) for name in NUMBERS)):
+        for name, kind in (("n_iter", int), *((name, float) for name in solutions.NUMBERS)):
             object.__setattr__(self, name, kind(getattr(self, name)))
         lower, upper = self.bracket
         object.__setattr__(self, "bracket", (float(lower), float(upper)))
@@ -270,9 +236,7 @@ class Solution(Frozen):
             The file, exactly as named. An existing one is replaced when the new one is complete and
             on the disk; several processes may save to one path.
         """
-        from geomot.storage import save
-
-        save(self, path)
+        solutions.write(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -17,7 +17,12 @@ from geomot._constants import (
     NEWTON_MAX_ITER,
     NEWTON_TOL,
 )
-from geomot._pairs import Pair
+from geomot._double_double import Pair
+from geomot._monitor import Monitor, SolverState
+from geomot._newton.solve import solve_exact
+from geomot._quantile import solve_quantile
+from geomot._sampling.solve import solve_montecarlo
+from geomot._search.backends import Backend, CoreBackend
 from geomot._stderr import warn
 from geomot._tolerance import mass_errors
 from geomot._validation import (
@@ -31,14 +36,9 @@ from geomot._validation import (
     as_weights,
     warn_if_transposed,
 )
-from geomot.backend import Backend, CoreBackend
 from geomot.errors import ConvergenceError, ConvergenceWarning
-from geomot.exact import solve_exact
-from geomot.montecarlo import solve_montecarlo
-from geomot.quantile import solve_quantile
 from geomot.solution import Solution
 from geomot.sources import Source, as_source, exact_polygon
-from geomot.state import Monitor, SolverState
 
 __all__ = ["SolverState", "solve"]
 
@@ -228,7 +228,7 @@ def solve(
 
     backend: Backend = CoreBackend()
     if device is not None:
-        from geomot.torch_backend import TorchBackend
+        from geomot._search.torch_backend import TorchBackend
 
         backend = TorchBackend(device)
     monitors = Monitor

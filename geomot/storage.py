@@ -1,6 +1,6 @@
 """Solutions in files: what the header and the arrays of an archive mean, and must be.
 
-The archive is the one of `geomot._archive`: plain arrays and a JSON header, without pickle.
+The archive is the one of `geomot._files.archive`: plain arrays and a JSON header, without pickle.
 """
 
 from __future__ import annotations
@@ -12,57 +12,31 @@ from typing import Any
 
 import numpy as np
 
-from geomot import _archive
-from geomot._archive import as_number, pop_prefixed
 from geomot._constants import MASS_SUM_TOLERANCE
+from geomot._files import archive, solutions
+from geomot._files.archive import as_number, pop_prefixed
+from geomot._history import HISTORIES
+from geomot._mass_estimate import MassEstimate
 from geomot._validation import as_count, as_points, as_vector, as_weights
-from geomot.estimate import MassEstimate
-from geomot.solution import HISTORIES, NUMBERS, Solution
+from geomot.solution import Solution
 from geomot.sources import Source
 
 __all__ = ["load", "save"]
 
-FORMAT = "geomot-solution"
-VERSION = 1
-
-_ARRAYS = ("sites", "weights_exact", "target_masses", "masses", "history")
-_WORDS = ("status", "method")
-_SOURCE_PREFIX = "source_"
-_ESTIMATE_PREFIX = "estimate_"
-
 
 def save(solution: Solution, path: str | os.PathLike[str]) -> None:
-    """Write a solution to a file.
+    """Write a solution to a file; see `Solution.save`.
 
     Parameters
     ----------
     solution : Solution
         The solution.
     path : str or path-like
-        The file, exactly as named. It is replaced in one step when the new one is complete; the
-        same solution always gives the same bytes.
+        The file, exactly as named.
     """
     if not isinstance(solution, Solution):
         raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
-    source = {k: v for k, v in solution.source.to_dict().items() if isinstance(v, np.ndarray)}
-    words = {k: v for k, v in solution.source.to_dict().items() if k not in source}
-    header = {
-        "source": words,
-        "n_iter": solution.n_iter,
-        "bracket": list(solution.bracket),
-        **{key: getattr(solution, key) for key in NUMBERS + _WORDS},
-    }
-    arrays = {key: np.asarray(getattr(solution, key)) for key in _ARRAYS}
-    # Fields of one type as columns: no structured type in the file.
-    columns = HISTORIES[solution.method].names or ()
-    arrays["history"] = np.column_stack([arrays["history"][key] for key in columns])
-    arrays.update({_SOURCE_PREFIX + key: value for key, value in source.items()})
-    if solution.estimate is not None:
-        header["estimate"] = solution.estimate.numbers()
-        own = solution.estimate.arrays()
-        arrays.update({_ESTIMATE_PREFIX + key: value for key, value in own.items()})
-    doubles = {key: np.asarray(array, dtype=np.float64) for key, array in arrays.items()}
-    _archive.write(path, FORMAT, VERSION, header, doubles)
+    solutions.write(solution, path)
 
 
 def load(path: str | os.PathLike[str]) -> Solution:
@@ -94,15 +68,17 @@ def load(path: str | os.PathLike[str]) -> Solution:
     ...     geomot.load(file) == solution
     True
     """
-    return _archive.read(path, FORMAT, VERSION, _build, kind="a solution file", dtypes=("<f8",))
+    return archive.read(
+        path, solutions.FORMAT, solutions.VERSION, _build, kind="a solution file", dtypes=("<f8",)
+    )
 
 
 def _build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Solution:
     """Make the solution, holding the file to what a solve guarantees."""
-    source_arrays = pop_prefixed(arrays, _SOURCE_PREFIX)
-    estimate_arrays = pop_prefixed(arrays, _ESTIMATE_PREFIX)
-    if set(arrays) != set(_ARRAYS):
-        raise ValueError(f"it must hold the arrays {_ARRAYS}, got {tuple(sorted(arrays))}")
+    source_arrays = pop_prefixed(arrays, solutions.SOURCE_PREFIX)
+    estimate_arrays = pop_prefixed(arrays, solutions.ESTIMATE_PREFIX)
+    if set(arrays) != set(solutions.ARRAYS):
+        raise ValueError(f"it must hold the arrays {solutions.ARRAYS}, got {tuple(sorted(arrays))}")
     source = Source.from_dict({**header["source"], **source_arrays})
     sites = as_points(arrays["sites"], "sites", source.dim)
     n = len(sites)
@@ -114,17 +90,17 @@ def _build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Solution
     for key, values in (("target_masses", targets), ("masses", masses)):
         if values.min() < 0.0 or abs(math.fsum(values.data) - 1.0) > MASS_SUM_TOLERANCE:
             raise ValueError(f"{key} must not be negative, and must sum to 1")
-    if not all(isinstance(header[key], str) for key in _WORDS):
-        raise ValueError(f"{_WORDS} must be words")
+    if not all(isinstance(header[key], str) for key in solutions.WORDS):
+        raise ValueError(f"{solutions.WORDS} must be words")
     history, dtype = arrays["history"], HISTORIES[header["method"]]
     columns = len(dtype.names or ())
     if history.ndim != 2 or history.shape[1] != columns or np.isnan(history).any():
         raise ValueError(f"history must have {columns} columns without NaN")
     lower, upper = (as_number(value, "bracket") for value in header["bracket"])
-    scalars: dict[str, Any] = {key: header[key] for key in _WORDS}
+    scalars: dict[str, Any] = {key: header[key] for key in solutions.WORDS}
     # files of earlier versions have no absolute tolerance
     numbers = {"atol": 0.0, **header}
-    scalars.update({key: as_number(numbers[key], key) for key in NUMBERS})
+    scalars.update({key: as_number(numbers[key], key) for key in solutions.NUMBERS})
     return Solution(
         sites=sites,
         weights_exact=weights,

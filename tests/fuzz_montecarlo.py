@@ -25,7 +25,7 @@ import numpy as np
 import geomot
 from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
 from geomot._constants import FIRST_LOOK, FIT_CAP, FIT_NOISE, LEAST_BATCH
-from geomot.estimate import variation_factor
+from geomot._mass_estimate import variation_factor
 from geomot.sources import WrappedSource
 
 # Steps that are granted to every problem: with few sites a few samples already need some steps.

@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from geomot import _archive
+from geomot._files import archive as _archive
 
 HEADER = {"name": "ünï", "numbers": [1, 2.5, None], "nested": {"a": True}}
 

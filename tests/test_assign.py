@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import geomot
-from geomot.assign import Assigner, Frame
-from geomot.design import Design
+from geomot._duplicates import Merged
+from geomot._sampling.designs import Design
+from geomot._search.nearest_cell import Assigner, Frame
 from geomot.generator import LatentGenerator
-from geomot.merged import Merged
 
 
 def scores(sites, weights, points):

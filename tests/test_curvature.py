@@ -8,10 +8,10 @@ from scipy.sparse import coo_array
 
 import geomot
 from geomot import Gaussian, PowerDiagram, UniformBox
-from geomot.backend import CoreBackend
-from geomot.clusters import hierarchy
-from geomot.curvature import Curvature, _Close, _Factors
-from geomot.design import PointDesign
+from geomot._sampling.clusters import hierarchy
+from geomot._sampling.designs import PointDesign
+from geomot._sampling.hessian import Curvature, _Close, _Factors
+from geomot._search.backends import CoreBackend
 
 
 def design_of(sites, source=None):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import geomot
-from geomot import datasets, demo
+from geomot import datasets
+from geomot.cli import _demo as demo
 from geomot.latent import Autoencoder, PCACodec
 
 FILES = {

@@ -8,9 +8,9 @@ from scipy import stats
 
 from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
 from geomot._constants import SOBOL_ROWS
-from geomot.assign import Assigner
-from geomot.backend import CoreBackend
-from geomot.design import GROUP, PairDesign, PointDesign, make_design
+from geomot._sampling.designs import GROUP, PairDesign, PointDesign, make_design
+from geomot._search.backends import CoreBackend
+from geomot._search.nearest_cell import Assigner
 from geomot.sources import WrappedSource
 
 DESIGNS = [PairDesign, PointDesign]

@@ -13,8 +13,8 @@ from scipy.optimize import linprog
 from scipy.spatial.distance import cdist
 
 from geomot import discrete
-from geomot._exact_flow import exact_flow
-from geomot._plan_bounds import Flow, certified
+from geomot._plans.bounds import Flow, certified
+from geomot._plans.exact_flow import exact_flow
 from geomot.discrete import assignment, plan
 from geomot.errors import ConvergenceError, ConvergenceWarning
 

@@ -14,7 +14,7 @@ import pytest
 
 import geomot
 from geomot import distributed
-from geomot.backend import CoreBackend
+from geomot._search.backends import CoreBackend
 from geomot.cli import main
 from geomot.distributed import DistributedBackend, DistributedError
 from geomot.sources import as_source

@@ -11,9 +11,10 @@ from scipy import stats
 import geomot
 from geomot import Gaussian, PowerDiagram, UniformBox
 from geomot._constants import CONFIDENCE, TEST_STREAMS
-from geomot.backend import CoreBackend
-from geomot.design import PairDesign, PointDesign
-from geomot.estimate import MassEstimate, Tally, sampling_scales, total_variation, variation_factor
+from geomot._mass_estimate import MassEstimate, sampling_scales, total_variation, variation_factor
+from geomot._sampling.designs import PairDesign, PointDesign
+from geomot._sampling.tally import Tally
+from geomot._search.backends import CoreBackend
 
 SQUARE = UniformBox.unit(2)
 DESIGNS = [PairDesign, PointDesign]

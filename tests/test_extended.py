@@ -14,10 +14,10 @@ from sklearn.exceptions import NotFittedError
 import geomot
 from geomot import BrenierMap, ExtendedMap, Gaussian, UniformBox
 from geomot._core.select import largest
-from geomot.interpolation import LineRule, SimplicialRule, SmoothedRule
-from geomot.mesh import Mesh, dual_triangles
-from geomot.spacing import Spacing, angles
-from geomot.top import TopScores
+from geomot._search.k_nearest_cells import TopScores
+from geomot.extended.rules import LineRule, SimplicialRule, SmoothedRule
+from geomot.extended.separation import Spacing, angles
+from geomot.extended.triangulation import Mesh, dual_triangles
 
 
 def rng(seed=0):
@@ -283,8 +283,8 @@ def test_a_walk_that_runs_out_of_steps(monkeypatch, steps):
     x = 1.4 * r.random((500, 2)) - 0.2
     expected = mesh.locate(x, nowhere(x))
     assert 0.3 < (expected < 0).mean() < 0.7
-    monkeypatch.setattr("geomot.mesh._STEPS", steps)
-    monkeypatch.setattr("geomot.mesh._PAIRS", 3000)
+    monkeypatch.setattr("geomot.extended.triangulation._STEPS", steps)
+    monkeypatch.setattr("geomot.extended.triangulation._PAIRS", 3000)
     np.testing.assert_array_equal(mesh.locate(x, nowhere(x)), expected)
 
 
@@ -593,7 +593,7 @@ def test_bad_arguments(plane):
 
 
 def test_nothing_is_left_after_rejection(monkeypatch):
-    monkeypatch.setattr("geomot.extended._ROUNDS", 1)
+    monkeypatch.setattr("geomot.extended.map._ROUNDS", 1)
     brenier = BrenierMap().fit(rng(0).random((50, 2)))
     extended = brenier.extended(threshold=1e-6)
     with pytest.raises(ValueError, match="reject"):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csr_array
 
-from geomot.clusters import centroids, hierarchy, totals
-from geomot.ground import Ground, stiffness
+from geomot._sampling.clusters import centroids, hierarchy, totals
+from geomot._sampling.springs import Ground, stiffness
 
 
 def tree(n=300, dim=3, seed=0):

@@ -385,7 +385,7 @@ def test_missing_torch_names_the_extra(monkeypatch):
 
 def test_importing_loads_neither_torch_nor_matplotlib():
     code = (
-        "import sys, geomot.latent, geomot.datasets, geomot.demo, geomot.cli;"
+        "import sys, geomot.latent, geomot.datasets, geomot.cli._demo, geomot.cli;"
         "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(geomot.__file__).parents[1])}

@@ -12,7 +12,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import geomot
-from geomot import _archive, datasets
+from geomot import datasets
+from geomot._files import archive as _archive
 from geomot.latent import Autoencoder, FeatureClassifier, PCACodec
 
 DENSE = {"hidden": (8,), "epochs": 2, "random_state": 0}
@@ -238,7 +239,7 @@ def test_saving_replaces_a_file_in_one_step(model, stored, monkeypatch):
     def fail(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("geomot._archive._write_members", fail)
+    monkeypatch.setattr("geomot._files.archive._write_members", fail)
     with pytest.raises(KeyboardInterrupt):
         model.save(stored)
     assert stored.read_bytes() == before

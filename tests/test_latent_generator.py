@@ -641,7 +641,7 @@ def test_a_failed_save_leaves_the_old_one(planar, tmp_path, monkeypatch):
     def full(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr("geomot._saving.os.replace", full)
+    monkeypatch.setattr("geomot._files.replacing.os.replace", full)
     with pytest.raises(OSError, match="disk full"):
         planar.conditional({1: 1.0}).save(tmp_path / "model")
     monkeypatch.undo()
@@ -727,7 +727,7 @@ def rewritten(folder, change_header=None, **changes):
     """Change the main file's header or arrays, keeping it a sound archive."""
     import json
 
-    from geomot import _archive
+    from geomot._files import archive as _archive
 
     with zipfile.ZipFile(folder / "generator.npz") as archive:
         header = json.loads(archive.read("header.json"))

@@ -7,10 +7,10 @@ import pytest
 
 import geomot
 from geomot import Gaussian, UniformBox
-from geomot.backend import CoreBackend
-from geomot.clusters import hierarchy
-from geomot.design import PairDesign, PointDesign
-from geomot.levels import gaussian_heights, look_samples, start_from_levels
+from geomot._sampling.clusters import hierarchy
+from geomot._sampling.designs import PairDesign, PointDesign
+from geomot._sampling.levels import gaussian_heights, look_samples, start_from_levels
+from geomot._search.backends import CoreBackend
 
 
 def start_of(sites, source, masses=None, design=PointDesign, seed=0):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox, line
-from geomot.line import LineDiagram, solve_line
+from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
+from geomot import _line as line
+from geomot._line import LineDiagram, solve_line
 from geomot.sources import WrappedSource
 
 rng = np.random.default_rng

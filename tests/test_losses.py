@@ -373,8 +373,8 @@ def test_unconverged_solves_warn(monkeypatch):
     assert torch.isfinite(gradient(loss, y)[0]).all()
     y = points(30, 3)
     with pytest.warns(ConvergenceWarning, match="max_iter"):
-        monkeypatch.setattr("geomot.montecarlo.LEAST_LIMIT", 2)
-        monkeypatch.setattr("geomot.montecarlo.FIT_CAP", 0.0)
+        monkeypatch.setattr("geomot._sampling.solve.LEAST_LIMIT", 2)
+        monkeypatch.setattr("geomot._sampling.solve.FIT_CAP", 0.0)
         wasserstein2(y, tol=0.001, warm_start=np.zeros(30))
 
 

@@ -9,11 +9,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 
-from geomot import _pairs, datasets, laplacian
+from geomot import _double_double, datasets
+from geomot import _laplacian as laplacian
 from geomot._constants import COARSE_TOL
+from geomot._newton.insertion import inscribed_box, insertion_start, make_valid, quantile_weights
+from geomot._newton.newton import Problem, lift_cells, newton
 from geomot._power import hilbert_order
-from geomot.newton import Problem, lift_cells, newton
-from geomot.start import inscribed_box, insertion_start, make_valid, quantile_weights
 
 BOX = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
 HEXAGON = np.column_stack([np.cos(np.arange(6) * np.pi / 3), np.sin(np.arange(6) * np.pi / 3)])
@@ -130,9 +131,9 @@ def test_hessian_is_the_derivative_of_the_masses():
 
 def test_pairs_keep_twice_the_precision():
     x = (np.array([1.0]), np.array([2.0**-60]))
-    hi, lo = _pairs.add(x, np.array([2.0**-100]))
+    hi, lo = _double_double.add(x, np.array([2.0**-100]))
     assert (hi[0], lo[0]) == (1.0, 2.0**-60 + 2.0**-100)
-    hi, lo = _pairs.mix(x, (np.array([3.0]), np.array([0.0])), 0.5)
+    hi, lo = _double_double.mix(x, (np.array([3.0]), np.array([0.0])), 0.5)
     assert hi[0] == 2.0
     assert lo[0] == 2.0**-61
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geomot.progress import Progress
+from geomot._sampling.progress import Progress
 
 MASSES = np.full(50, 0.02)
 

@@ -8,9 +8,9 @@ from scipy.special import ndtr
 
 import geomot
 from geomot import Gaussian, PowerDiagram, UniformBox
-from geomot.backend import CoreBackend
-from geomot.design import PairDesign, PointDesign
-from geomot.rare import Thresholds, lost_sites, place_sites
+from geomot._sampling.designs import PairDesign, PointDesign
+from geomot._sampling.lost_sites import Thresholds, lost_sites, place_sites
+from geomot._search.backends import CoreBackend
 
 
 @pytest.mark.parametrize("cls", [PointDesign, PairDesign])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import geomot
-from geomot import Gaussian, laplacian
-from geomot.repair import LAWS, Repair
+from geomot import Gaussian
+from geomot import _laplacian as laplacian
+from geomot._sampling.repair import LAWS, Repair
 
 
 def cells(n=300, seed=0, spread=1e-4):

@@ -15,8 +15,9 @@ import pytest
 from test_solution import by_hand
 
 import geomot
-from geomot import _saving, load
-from geomot._saving import replacing, replacing_folder, replacing_text
+from geomot import load
+from geomot._files import replacing as _saving
+from geomot._files.replacing import replacing, replacing_folder, replacing_text
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 not_root = pytest.mark.skipif(
@@ -26,7 +27,7 @@ not_root = pytest.mark.skipif(
 # A process that stops in the middle of writing a.txt.
 HALF_WRITTEN = """
 import sys, time
-from geomot._saving import replacing
+from geomot._files.replacing import replacing
 with replacing(sys.argv[1]) as file:
     file.write(b"half")
     file.flush()
@@ -160,7 +161,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     """A process that may write 10 kB and no more."""
     code = """
 import resource, signal, sys
-from geomot._saving import replacing
+from geomot._files.replacing import replacing
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:

@@ -98,7 +98,7 @@ def test_saving_replaces_a_file_in_one_step(tmp_path, stored, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("geomot._archive._member", fail)
+        patch.setattr("geomot._files.archive._member", fail)
         with pytest.raises(KeyboardInterrupt):
             by_hand(31).save(stored)
     assert stored.read_bytes() == before

@@ -7,11 +7,11 @@ import pytest
 
 import geomot
 from geomot._core.montecarlo import GROUP_SIDE, PairScores, PointScores
-from geomot.backend import CoreBackend
+from geomot._search.backends import CoreBackend
 
 torch = pytest.importorskip("torch", reason="the backend needs torch")
 
-from geomot.torch_backend import RUN, TorchBackend  # noqa: E402
+from geomot._search.torch_backend import RUN, TorchBackend  # noqa: E402
 
 SHAPES = [(1, 1, 5), (2, 2, 3), (63, 3, 7), (64, 10, 100), (65, 2, 9), (300, 7, 1), (5000, 5, 300),
           (20000, 16, 70), (257, 128, 50)]  # fmt: skip

@@ -29,6 +29,7 @@ from geomot._validation import (
     as_tolerance,
     check_single,
 )
+from geomot.baselines import _files
 from geomot.baselines._networks import ACTIVATIONS, automatic_channels, initialise
 from geomot.baselines._training import Run, train
 from geomot.latent._scaling import mean_and_scale, standardise
@@ -360,10 +361,8 @@ class Baseline(BaseEstimator, ABC):
             If `source` is an object of one's own, or the model of a class of one's own, which files
             cannot hold.
         """
-        from geomot.baselines._files import write
-
         check_is_fitted(self)
-        write(self, path)
+        _files.write(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
@@ -388,10 +387,8 @@ class Baseline(BaseEstimator, ABC):
         OSError
             If the file cannot be opened.
         """
-        from geomot.baselines._files import read
-
         as_device(import_torch(f"baselines.{cls.__name__}"), device)
-        return read(cls, path, device)
+        return _files.read(cls, path, device)
 
     def _check_keywords(self) -> None:
         as_count(self.max_steps, "max_steps", 1)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import numbers
 import os
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from geomot import _archive
-from geomot._archive import as_number, pop_prefixed
+from geomot._files import archive
+from geomot._files.archive import as_number, pop_prefixed
 from geomot._validation import as_count, as_points, as_tolerance
-from geomot.baselines._base import Baseline
 from geomot.baselines._training import STATUSES, history_dtype
+
+if TYPE_CHECKING:
+    from geomot.baselines._base import Baseline
 
 __all__ = ["read", "write"]
 
@@ -23,7 +25,7 @@ VERSION = 1
 _SOURCE_PREFIX = "source."
 _NETWORK_PREFIX = "network."
 
-_Model = TypeVar("_Model", bound=Baseline)
+_Model = TypeVar("_Model", bound="Baseline")
 
 
 def write(model: Baseline, path: str | os.PathLike[str]) -> None:
@@ -56,7 +58,7 @@ def write(model: Baseline, path: str | os.PathLike[str]) -> None:
     for name, network in model.networks_.items():
         for key, value in network.state_dict().items():
             arrays[f"{_NETWORK_PREFIX}{name}.{key}"] = value.numpy(force=True)
-    _archive.write(path, FORMAT, VERSION, header, arrays)
+    archive.write(path, FORMAT, VERSION, header, arrays)
 
 
 def read(kind: type[_Model], path: str | os.PathLike[str], device: str) -> _Model:
@@ -65,7 +67,7 @@ def read(kind: type[_Model], path: str | os.PathLike[str], device: str) -> _Mode
     def build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> _Model:
         return _rebuild(kind, header, arrays, device)
 
-    return _archive.read(path, FORMAT, VERSION, build, kind=f"a {kind.__name__} file")
+    return archive.read(path, FORMAT, VERSION, build, kind=f"a {kind.__name__} file")
 
 
 def _describe_source(source: Any) -> tuple[Any, dict[str, np.ndarray]]:

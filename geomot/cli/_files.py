@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geomot._arrays import npz_members, read_npy, read_npz
+from geomot._files.arrays import npz_members, read_npy, read_npz
 from geomot.cli._shared import BadInput
 from geomot.cli._text import TextTable, look
 

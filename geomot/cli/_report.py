@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from geomot import _data
-from geomot._saving import replacing
+from geomot._files.replacing import replacing
 from geomot.cli._shared import describe_error
 from geomot.images import save_grid
 

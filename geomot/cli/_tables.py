@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geomot._text import open_text, readable
+from geomot._files.text import open_text, readable
 from geomot.cli._columns import all_columns, as_column, as_columns, chosen, describe
 from geomot.cli._files import (
     ArrayTable,

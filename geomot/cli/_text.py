@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._text import TextError, is_plain, open_text, readable
+from geomot._files.text import TextError, is_plain, open_text, readable
 from geomot.cli._shared import BadInput
 
 __all__ = ["TextTable", "look", "title"]

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from geomot import demo
+    from geomot.cli import _demo as demo
 
     check_seed(args.seed)
     result = demo.run(

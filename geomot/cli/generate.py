@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import geomot
-from geomot._saving import replacing_text
+from geomot._files.replacing import replacing_text
 from geomot._stderr import is_terminal
 from geomot.cli._shared import (
     EXIT_NOT_CONVERGED,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import geomot
-from geomot._saving import replacing_figure
+from geomot._files.replacing import replacing_figure
 from geomot.cli._shared import (
     EXIT_OK,
     BadInput,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import geomot
-from geomot._saving import replacing
+from geomot._files.replacing import replacing
 from geomot.cli._shared import (
     EXIT_OK,
     BadInput,

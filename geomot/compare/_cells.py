@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from geomot import _archive
+from geomot._files import archive
 
 __all__ = ["Cell", "cell_path", "plain_name", "read_cell", "traceback_path", "write_cell"]
 
@@ -94,12 +94,12 @@ def write_cell(path: str | os.PathLike[str], cell: Cell) -> None:
         "facts": dict(cell.facts),
         "history_names": list(cell.history_names),
     }
-    _archive.write(path, _FORMAT, _VERSION, header, cell.arrays)
+    archive.write(path, _FORMAT, _VERSION, header, cell.arrays)
 
 
 def read_cell(path: str | os.PathLike[str]) -> Cell:
     """Read a cell."""
-    return _archive.read(path, _FORMAT, _VERSION, _build, kind="a finished cell of a comparison")
+    return archive.read(path, _FORMAT, _VERSION, _build, kind="a finished cell of a comparison")
 
 
 def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Cell:

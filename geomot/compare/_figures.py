@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geomot._saving import replacing_figure
+from geomot._files.replacing import replacing_figure
 from geomot.compare._cells import Cell, plain_name
 from geomot.compare._measures import METRICS
-from geomot.compare._study import Study
+from geomot.compare._study import SURFACE_REACH, Study
 
 if TYPE_CHECKING:
     from geomot.compare._report import Report
@@ -176,7 +176,6 @@ def _surface(report: Report, study: Study) -> Any:
 
     from geomot import plotting
     from geomot.brenier import BrenierMap
-    from geomot.compare._harness import SURFACE_REACH
 
     cells = [cell for cell in _first(report, study) if "surface" in cell.arrays]
     problem = study.make(report.seeds[0])

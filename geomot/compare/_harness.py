@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from geomot._constants import COORDINATE_LIMIT
-from geomot._saving import replacing_text
+from geomot._files.replacing import replacing_text
 from geomot._stderr import progress_bar
 from geomot._validation import as_count, as_path, as_threads, as_tolerance
 from geomot.compare._cells import (
@@ -29,7 +29,7 @@ from geomot.compare._cells import (
 from geomot.compare._measures import MEASURES
 from geomot.compare._methods import warm_up
 from geomot.compare._report import Report
-from geomot.compare._study import FIGURES, Entry, Problem, Study, Task
+from geomot.compare._study import FIGURES, SURFACE_REACH, Entry, Problem, Study, Task
 
 __all__ = ["run"]
 
@@ -39,7 +39,6 @@ _KEPT = 2000
 _KEPT_IMAGES = 60
 _PATHS = 150
 _SURFACE = 61
-SURFACE_REACH = 3.5
 
 # Seconds between two looks at a row that is being made.
 _REFRESH = 0.5

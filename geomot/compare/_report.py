@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._saving import replacing_text
+from geomot._files.replacing import replacing_text
 from geomot._validation import as_path
 from geomot.compare._cells import Cell
 from geomot.compare._measures import METRICS

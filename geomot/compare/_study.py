@@ -12,6 +12,9 @@ __all__ = ["FIGURES", "Entry", "Method", "Problem", "Study", "Task"]
 
 SPACES = ("codes", "data")
 
+# Surfaces of potentials are drawn over [-reach, reach]^2.
+SURFACE_REACH = 3.5
+
 FIGURES = (
     "points", "ridge", "surface", "paths", "saddle", "bars", "curves", "images", "strips", "moves",
 )  # fmt: skip

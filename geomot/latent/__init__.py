@@ -9,6 +9,7 @@ fitted, never before; `PCACodec` has the same interface and needs nothing more. 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from geomot.latent.autoencoder import Autoencoder
@@ -22,12 +23,10 @@ __all__ = ["Autoencoder", "FeatureClassifier", "LatentGenerator", "PCACodec"]
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: the generator itself imports this package.
+    # The generator lies above this package, which lends it a second name.
     if name != "LatentGenerator":
         raise AttributeError(f"module 'geomot.latent' has no attribute {name!r}")
-    from geomot.generator import LatentGenerator
-
-    return LatentGenerator
+    return import_module("geomot.generator").LatentGenerator
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from geomot import _archive
+from geomot._files import archive
 from geomot._validation import as_count, as_points, as_samples
 from geomot.latent._scaling import as_float, chunks
 
@@ -82,7 +82,7 @@ class Stored(ABC):
             If the file cannot be written.
         """
         header, arrays = self.to_parts()
-        _archive.write(path, self._format, self._version, header, arrays)
+        archive.write(path, self._format, self._version, header, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: Any = "cpu") -> Self:
@@ -110,7 +110,7 @@ class Stored(ABC):
         """
         build = partial(cls.from_parts, device=device)
         kind = f"a file of {cls.__name__}.save"
-        return _archive.read(path, cls._format, cls._version, build, kind=kind)
+        return archive.read(path, cls._format, cls._version, build, kind=kind)
 
     def _parameters(self) -> dict[str, Any]:
         """The parameters as JSON can hold them."""

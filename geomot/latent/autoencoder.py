@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from geomot._archive import as_number, pop_prefixed
+from geomot._files.archive import as_number, pop_prefixed
 from geomot._validation import as_count, as_generator, as_samples, as_tolerance
 from geomot.latent._codec import Codec, read_mean_and_history
 from geomot.latent._networks import Layout, build_pair, fill, initialise, state

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from geomot._archive import as_number
+from geomot._files.archive import as_number
 from geomot._validation import as_count, as_samples
 from geomot.latent._codec import Codec, read_shape
 from geomot.latent._scaling import as_float

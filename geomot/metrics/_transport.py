@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from geomot import discrete
-from geomot._exact_flow import whole_masses
+from geomot._plans.exact_flow import whole_masses
 from geomot._validation import as_count, as_generator, as_masses
 from geomot.metrics._blocks import two_clouds
 from geomot.metrics._resampling import Estimate

@@ -1,8 +1,8 @@
 """Probability measures on the line.
 
-What `Source` offers in one dimension, and what `geomot.line` builds on: borders between given
-masses (`cuts`) and the masses, barycentres and spreads between given borders (`partition`). Both
-work in pairs (`_pieces`): cells of tiny mass keep their relative accuracy wherever they lie.
+What `Source` offers in one dimension, and what `geomot._line` builds on: borders between
+given masses (`cuts`) and the masses, barycentres and spreads between given borders (`partition`).
+Both work in pairs (`_pieces`): cells of tiny mass keep their relative accuracy wherever they lie.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx, ndtr, ndtri
 
-from geomot._pairs import Pair, halve, negate, plus, two_product, two_sum
+from geomot._double_double import Pair, halve, negate, plus, two_product, two_sum
 from geomot.sources._pieces import (
     as_keys,
     constant,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._pairs import Pair, negate, plus, two_product, two_sum
+from geomot._double_double import Pair, negate, plus, two_product, two_sum
 
 __all__ = [
     "as_keys",

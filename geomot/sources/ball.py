@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._constants import COORDINATE_LIMIT
+from geomot._double_double import two_sum
 from geomot._frozen import read_only
-from geomot._pairs import two_sum
 from geomot._validation import as_count, as_generator, as_real_array, as_tolerance, as_vector
 from geomot.sources._distributions import Distribution, Uniform
 from geomot.sources.base import Source

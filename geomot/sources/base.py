@@ -153,7 +153,7 @@ class Source(Frozen, ABC):
 
     @property
     def distribution(self) -> Distribution:
-        """The source on the line, as `geomot.line` uses it."""
+        """The source on the line, as `geomot._line` uses it."""
         return self._on_line("distribution")
 
     @cached_property

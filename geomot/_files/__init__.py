@@ -1,0 +1,1 @@
+"""Files: archives, replacement as a whole, arrays and text of other makers."""

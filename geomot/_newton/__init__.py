@@ -1,0 +1,1 @@
+"""Exact solves by Newton's method on power diagrams."""

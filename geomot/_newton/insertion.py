@@ -1,0 +1,187 @@
+"""Weights under which no cell is empty, close to the solution: insertion level by level.
+
+The heaviest sites are solved first, roughly; each further level inserts its new sites into the
+diagram of the level before, at the weight that gives each, alone, half of its mass. The coarsest
+level starts from the product of the marginals' quantile maps, a strictly convex potential.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot import _double_double
+from geomot._constants import (
+    COARSE_TOL,
+    COARSEST,
+    COARSEST_WIDE,
+    INSERTED_SHARE,
+    INSERTION_DECAY,
+    INSERTION_ROUNDS,
+    LEVEL_BAND,
+    LEVEL_RATIO,
+    LEVEL_RATIO_WIDE,
+    MAX_COARSE_ITER,
+    NEGLIGIBLE_START,
+    QUANTILE_SHARES,
+    START_FLOOR,
+    START_SEED,
+    VERY_WIDE_MASSES,
+    VORONOI_ERROR,
+    WIDE_MASSES,
+)
+from geomot._double_double import Pair
+from geomot._newton.newton import Iterate, Problem, lift_cells, newton, open_cells
+
+__all__ = ["insertion_start", "make_valid", "quantile_weights"]
+
+FloatArray = NDArray[np.float64]
+
+
+def insertion_start(problem: Problem) -> Iterate:
+    """Return weights for the problem under which no cell is empty, with their diagram.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its sites must lie inside the domain's bounding box, or near it.
+
+    Returns
+    -------
+    Iterate
+    """
+    voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))))
+    if voronoi.mass_error <= VORONOI_ERROR:
+        return voronoi
+    by_mass = _heaviest_first(problem.masses)
+    # sorted positions keep the order along the curve
+    levels = [np.sort(by_mass[:size]) for size in _level_sizes(problem.masses)]
+    level = _restrict(problem, levels[0])
+    start = make_valid(level.evaluate(quantile_weights(level)), START_FLOOR)
+    for members, finer in itertools.pairwise(levels):
+        coarse, _ = newton(start, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
+        level = _restrict(problem, finer)
+        weights = _insert(level, np.searchsorted(finer, members), coarse)
+        start = make_valid(level.evaluate(weights), START_FLOOR)
+    return start
+
+
+def _heaviest_first(masses: FloatArray) -> NDArray[np.int64]:
+    """Order by decreasing mass, ties in random order."""
+    shuffled = np.random.default_rng(START_SEED).permutation(len(masses))
+    order: NDArray[np.int64] = shuffled[np.argsort(-masses[shuffled], kind="stable")]
+    return order
+
+
+def _level_sizes(masses: FloatArray) -> list[int]:
+    spread = masses.max() / masses.min()
+    ratio = LEVEL_RATIO_WIDE if spread > VERY_WIDE_MASSES else LEVEL_RATIO
+    coarsest = COARSEST_WIDE if spread > WIDE_MASSES else COARSEST
+    descending = np.sort(masses)[::-1]
+    sizes = [len(masses)]
+    while True:
+        # sites that are lighter by many decades would be buried by those of their own level
+        heavier = int(np.count_nonzero(descending > LEVEL_BAND * descending[sizes[-1] - 1]))
+        coarser = max(sizes[-1] // ratio, heavier)
+        if coarser < coarsest:
+            return sizes[::-1]
+        sizes.append(coarser)
+
+
+def _restrict(problem: Problem, members: NDArray[np.int64]) -> Problem:
+    if len(members) == len(problem):
+        return problem
+    masses = problem.masses[members]
+    return Problem(
+        np.ascontiguousarray(problem.sites[members]),
+        masses / masses.sum(),
+        problem.polygon,
+        problem.threads,
+        problem.least,
+    )
+
+
+def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
+    """Weights of the level before for its sites `old`, of half their mass for new ones."""
+    fresh = np.ones(len(level), dtype=bool)
+    fresh[old] = False
+    hi, lo = np.empty(len(level)), np.empty(len(level))
+    hi[old], lo[old] = coarse.weights
+    hi[fresh], lo[fresh] = coarse.diagram.insert(
+        level.sites[fresh], INSERTED_SHARE * level.masses[fresh], threads=level.threads
+    ).T
+    return hi, lo
+
+
+def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
+    """Return weights near the given ones under which no cell that counts is empty.
+
+    Cells with less than the share `floor` of their mass are lifted as well.
+    """
+    problem, step = iterate.problem, iterate.step
+    wanted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
+    lifted = lift_cells(
+        iterate, wanted, INSERTION_ROUNDS, INSERTION_DECAY, floor=floor * problem.masses
+    )
+    # where rounding spoils the weights of insertion, more is lost than the lightest cells are worth
+    if _empty_mass(iterate) > NEGLIGIBLE_START or lifted.residual <= 2.0 * iterate.residual:
+        iterate = lifted
+    if _empty_mass(iterate) <= NEGLIGIBLE_START:
+        return open_cells(iterate, wanted)
+    # Touching cells belong to a convex potential, and a strictly convex one added leaves none
+    # empty; larger shares serve where rounding blurs that.
+    iterate = lift_cells(iterate, np.zeros(len(problem)), 1, 1.0)
+    quantile = quantile_weights(problem)
+    for share in QUANTILE_SHARES:
+        trial = problem.evaluate(_double_double.mix(iterate.weights, quantile, share), step)
+        if not trial.diagram.empty.any():
+            break
+    return trial
+
+
+def _empty_mass(iterate: Iterate) -> float:
+    """What the empty cells should weigh together."""
+    return float(iterate.problem.masses[iterate.diagram.empty].sum())
+
+
+def quantile_weights(problem: Problem) -> Pair:
+    """Weights of the convex potential whose gradient maps each marginal by its quantiles.
+
+    In the heights, h_i = -sum_k int^{y_ik} X_k, with X_k the increasing map of coordinate k onto
+    a box inside the domain. The gradient of u* at y_i lies in the cell of y_i, so that no cell is
+    empty, wherever the sites are.
+    """
+    lower, upper = inscribed_box(problem.polygon)
+    hi, lo = np.zeros(len(problem)), np.zeros(len(problem))
+    for k in range(2):
+        part = _marginal_weights(problem.sites[:, k], problem.masses, lower[k], upper[k])
+        hi, lo = _double_double.add(_double_double.add((hi, lo), part[0]), part[1])
+    return hi, lo
+
+
+def _marginal_weights(y: FloatArray, masses: FloatArray, lower: float, upper: float) -> Pair:
+    """The integral of 2 (t - X(t)) up to each y, X the marginal's map onto [lower, upper]."""
+    values, which = np.unique(y, return_inverse=True)
+    mass = np.bincount(which, masses)
+    # Wider arithmetic where the platform has it: neighbours may be close together.
+    t = values.astype(np.longdouble)
+    x = lower + (upper - lower) * np.cumsum(mass.astype(np.longdouble))[:-1]
+    pieces = np.diff(t) * ((t[1:] + t[:-1]) - 2.0 * x)
+    integral = np.concatenate([[np.longdouble(0.0)], np.cumsum(pieces)])
+    hi = integral.astype(np.float64)
+    lo = (integral - hi).astype(np.float64)
+    return hi[which], lo[which]
+
+
+def inscribed_box(polygon: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a box inside a convex polygon, of the shape of its bounding box."""
+    bounds = np.array([polygon.min(axis=0), polygon.max(axis=0)])
+    half = 0.5 * (bounds[1] - bounds[0])
+    centre = polygon.mean(axis=0)
+    step = np.roll(polygon, -1, axis=0) - polygon
+    normal = np.column_stack([step[:, 1], -step[:, 0]])
+    room = np.sum(normal * (polygon - centre), axis=1)
+    scale = np.min(room / np.sum(np.abs(normal) * half, axis=1))
+    return centre - scale * half, centre + scale * half

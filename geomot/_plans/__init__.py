@@ -1,0 +1,1 @@
+"""Exact plans between discrete measures, and their certificates."""

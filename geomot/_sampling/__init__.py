@@ -1,0 +1,1 @@
+"""Solves in any dimension by stochastic approximation from samples."""

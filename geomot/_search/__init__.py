@@ -1,0 +1,1 @@
+"""Which cell a point lies in: scores, their largest, and where they are computed."""

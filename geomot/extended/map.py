@@ -1,0 +1,370 @@
+"""The extended Brenier map: continuous where the optimal map jumps between neighbouring sites.
+
+The optimal map sends each cell to one site, so that it returns the data themselves. The extended
+map sends points to convex combinations of the sites of cells around them (`geomot.extended.rules`)
+and so makes new ones, but not where these sites lie farther apart than the data's spacing explains
+(`geomot.extended.separation`): there the optimal map has its singular set, across which mixtures of
+unlike data would arise.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.spatial import QhullError
+
+from geomot._validation import as_count, as_generator, as_points, as_threads, as_tolerance
+from geomot.diagram import PowerDiagram
+from geomot.extended.rules import Combination, LineRule, Rule, SimplicialRule, SmoothedRule
+from geomot.extended.separation import Spacing, angles
+from geomot.solution import Solution
+from geomot.sources import Source, UniformPolygon
+
+__all__ = ["ExtendedMap"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_SINGULAR = ("side", "discrete", "reject")
+
+# Points that the default threshold is found from.
+_THRESHOLD_POINTS = 20_000
+
+# Times that more points are drawn in place of rejected ones; points that are mapped at once.
+_ROUNDS = 1000
+_CHUNK = 2**16
+
+# What stands for a source in the plane without a border: an ellipse of so many of its standard
+# deviations, the first that does, and sides. Where cells meet farther out, the order of their
+# centroids may be another; where the ellipse is small, outer sites have no triangle in it.
+_DEVIATIONS = (3.0, 4.0, 6.0)
+_SIDES = 64
+
+# A smaller ratio of variances is a line.
+_FLAT = 1e-12
+
+
+class ExtendedMap:
+    """Continuous extension of an optimal map, for points that are not in the data.
+
+    In one dimension it is linear between the centroids of neighbouring cells, in the plane linear
+    on the triangles between them; elsewhere it is the gradient of the smoothed Brenier potential,
+    piecewise linear too (`geomot.extended.rules`).
+
+    A point is singular if a site with a share in its image lies too far from the site of the cell
+    that it is in.
+
+    Parameters
+    ----------
+    solution : Solution
+        The optimal map.
+    threshold : float, optional
+        How far apart two sites may lie to be combined, in units of the spacing of the sites around
+        them. None takes what stands out among the neighbours of sampled points: 1.5 times the range
+        of the quartiles above the upper one, on a logarithmic scale. ``numpy.inf`` combines all.
+    angle_threshold : float, optional
+        In place of `threshold`: the largest angle, in radians, between the normals (y, -1) of the
+        graph of the Brenier potential. It depends on the unit of length and the origin.
+    smoothing : float, default 0.5
+        Width of the smoothing, in units of the depth of the cells. Not used on the line and in the
+        plane.
+    random_state : None, int, Generator or RandomState, default 0
+        Randomness of the points that the default threshold is found from.
+    threads : int, optional
+        Number of threads; None uses the cores at hand. The result does not depend on it.
+
+    Attributes
+    ----------
+    solution : Solution
+        The optimal map.
+    rule : str
+        "line", "simplicial" or "smoothed".
+    threshold : float
+        The largest ratio of distance and spacing of sites that are combined; infinite where
+        `angle_threshold` is given.
+    angle_threshold : float
+        The largest angle; infinite where it is not given.
+
+    Examples
+    --------
+    Two clusters stay apart, and points between the sites of one are made:
+
+    >>> import numpy as np
+    >>> from geomot import BrenierMap
+    >>> rng = np.random.default_rng(0)
+    >>> Y = np.concatenate([0.2 + 0.05 * rng.random((50, 2)), 0.8 + 0.05 * rng.random((50, 2))])
+    >>> extended = BrenierMap().fit(Y).extended()
+    >>> images = extended.sample(1000, random_state=0)
+    >>> bool(np.any((images[:, 0] > 0.26) & (images[:, 0] < 0.79)))
+    False
+    >>> len(np.unique(images, axis=0)) > 900
+    True
+    """
+
+    def __init__(
+        self,
+        solution: Solution,
+        *,
+        threshold: float | None = None,
+        angle_threshold: float | None = None,
+        smoothing: float = 0.5,
+        random_state: Any = 0,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(solution, Solution):
+            raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
+        if threshold is not None and angle_threshold is not None:
+            raise ValueError("threshold and angle_threshold must not both be given")
+        self.solution = solution
+        self.threads = as_threads(threads)
+        self.smoothing = as_tolerance(smoothing, "smoothing")
+        self._rule, self.rule = self._choose_rule()
+        held = solution.target_masses > 0.0
+        self._spacing = Spacing(solution.sites, self.threads, solution.sites[held])
+        self.threshold = self.angle_threshold = np.inf
+        if angle_threshold is not None:
+            self.angle_threshold = _as_positive(angle_threshold, "angle_threshold")
+        elif threshold is not None:
+            self.threshold = _as_positive(threshold, "threshold")
+        elif len(solution.sites) > 1:
+            self.threshold = self._find_threshold(as_generator(random_state))
+
+    def __repr__(self) -> str:
+        n, d = self.solution.sites.shape
+        return f"ExtendedMap(<{n} sites in {d} dimensions>, {self.rule!r})"
+
+    def _choose_rule(self) -> tuple[Rule, str]:
+        s = self.solution
+        centroids = s.centroids
+        d = s.source.dim
+        if s.source.exact and d == 1:
+            held = np.flatnonzero(~np.isnan(centroids[:, 0]))
+            return LineRule(centroids[held], held), "line"
+        if d == 2:
+            try:
+                return _simplicial(s), "simplicial"
+            except QhullError:
+                pass  # on a line, or too few
+        # what is blended has mass
+        held = np.flatnonzero(s.target_masses > 0.0)
+        own = s.sites[held], s.weights[held], centroids[held]
+        return SmoothedRule(*own, self.smoothing, self.threads, held), "smoothed"
+
+    def _find_threshold(self, rng: np.random.Generator) -> float:
+        combination, cell = self._combine(self.solution.source.sample(_THRESHOLD_POINTS, rng))
+        # of the other sites that have a share, the one with the largest
+        share = np.where(combination.sites == cell[:, None], 0.0, combination.weights)
+        best = np.argmax(share, axis=1)
+        rows = np.flatnonzero(share[np.arange(len(cell)), best] > 0.0)
+        ratios = self._spacing.ratios(cell[rows], combination.sites[rows, best[rows]])
+        return Spacing.fence(ratios) if len(ratios) else np.inf
+
+    def _combine(self, points: FloatArray) -> tuple[Combination, IntArray]:
+        """Combinations for points, with everything that has a share, and the points' cells."""
+        cell = self.solution.assign(points, threads=self.threads)
+        return self._rule(points, cell, self.threads), cell
+
+    def _too_far(self, combination: Combination, cell: IntArray) -> NDArray[np.bool_]:
+        """Which sites of the combinations lie too far from those of the cells, shape (q, k)."""
+        first, second = cell[:, None], combination.sites
+        if np.isfinite(self.angle_threshold):
+            sites = self.solution.sites
+            far = angles(sites[first], sites[second]) > self.angle_threshold
+        else:
+            far = self._spacing.ratios(first, second) > self.threshold
+        return np.asarray(far & (combination.weights > 0.0) & (second != first))
+
+    def _as_points(self, X: ArrayLike) -> FloatArray:
+        return as_points(X, "X", self.solution.source.dim, allow_empty=True)
+
+    def is_singular(self, X: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which points would be sent to mixtures of sites that lie too far apart.
+
+        Parameters
+        ----------
+        X : array_like of shape (q, d)
+            Points of the source space.
+
+        Returns
+        -------
+        ndarray of shape (q,), bool
+        """
+        points = self._as_points(X)
+        singular = np.zeros(len(points), dtype=bool)
+        for start in range(0, len(points), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            singular[part] = self._too_far(*self._combine(points[part])).any(axis=1)
+        return singular
+
+    def weights(self, X: ArrayLike, singular: str = "side") -> csr_array:
+        """Shares of the sites in the images of points.
+
+        Parameters
+        ----------
+        X : array_like of shape (q, d)
+            Points of the source space.
+        singular : {"side", "discrete"}, default "side"
+            See `transform`.
+
+        Returns
+        -------
+        csr_array of shape (q, n)
+            At least 0; rows sum to 1. The product with labels of the sites, one column for each
+            class, are probabilities of the classes.
+        """
+        _check_choice(singular, ("side", "discrete"))
+        points = self._as_points(X)
+        n = len(self.solution.sites)
+        sites, shares, starts = [], [], [np.zeros(1, dtype=np.int64)]
+        for start in range(0, len(points), _CHUNK):
+            combination, _ = self._settled(points[start : start + _CHUNK], singular)
+            used = combination.weights > 0.0
+            sites.append(combination.sites[used])
+            shares.append(combination.weights[used])
+            starts.append(used.sum(axis=1))
+        data = np.concatenate(shares) if shares else np.empty(0)
+        indices = np.concatenate(sites) if sites else np.empty(0, dtype=np.int64)
+        table = csr_array((data, indices, np.cumsum(np.concatenate(starts))), (len(points), n))
+        table.sum_duplicates()
+        return table
+
+    def _settled(self, points: FloatArray, singular: str) -> tuple[Combination, NDArray[np.bool_]]:
+        """Combinations without sites that lie too far apart, and which points are singular."""
+        combination, cell = self._combine(points)
+        far = self._too_far(combination, cell)
+        lost = np.asarray(far.any(axis=1))
+        weights = combination.weights.copy()
+        sites = combination.sites.copy()
+        weights[far] = 0.0
+        if singular == "discrete":
+            weights[lost] = 0.0
+        # the site of the cell takes it all where nothing else is left
+        total = weights.sum(axis=1)
+        alone = total <= 0.0
+        sites[alone, 0], weights[alone, 0], total[alone] = cell[alone], 1.0, 1.0
+        return Combination(sites, weights / total[:, None]), lost
+
+    def _images(self, points: FloatArray, singular: str) -> tuple[FloatArray, NDArray[np.bool_]]:
+        images = np.empty_like(points)
+        lost = np.empty(len(points), dtype=bool)
+        for start in range(0, len(points), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            combination, lost[part] = self._settled(points[part], singular)
+            images[part] = np.einsum(
+                "qk,qkd->qd", combination.weights, self.solution.sites[combination.sites]
+            )
+        return images, lost
+
+    def transform(self, X: ArrayLike, singular: str = "side") -> FloatArray:
+        """Return the images of points.
+
+        Parameters
+        ----------
+        X : array_like of shape (q, d)
+            Points of the source space, inside or outside the source's domain.
+        singular : {"side", "discrete"}, default "side"
+            Where singular points go: "side" leaves out the sites that lie too far from the one of
+            the cell, "discrete" sends them to that one, as the optimal map does.
+
+        Returns
+        -------
+        ndarray of shape (q, d)
+        """
+        _check_choice(singular, ("side", "discrete"))
+        return self._images(self._as_points(X), singular)[0]
+
+    def sample(self, n: int, random_state: Any = None, singular: str = "side") -> FloatArray:
+        """Draw images of source points.
+
+        Parameters
+        ----------
+        n : int
+            Number of images.
+        random_state : None, int, Generator or RandomState, optional
+            The randomness.
+        singular : {"side", "discrete", "reject"}, default "side"
+            See `transform`; each site then keeps its probability, as the mass of its cell is spread
+            over images around it. "reject" draws other points in place of singular ones, and takes
+            from the probability of sites beside the singular set.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+
+        Raises
+        ------
+        ValueError
+            If next to all points are singular, and are to be rejected.
+        """
+        n = as_count(n, "n")
+        _check_choice(singular, _SINGULAR)
+        rng = as_generator(random_state)
+        source = self.solution.source
+        if singular != "reject":
+            return self._images(source.sample(n, rng), singular)[0]
+        kept: list[FloatArray] = []
+        missing = n
+        for _ in range(_ROUNDS):
+            images, lost = self._images(source.sample(missing, rng), "discrete")
+            kept.append(images[~lost])
+            missing -= len(kept[-1])
+            if missing == 0:
+                return np.concatenate(kept)
+        raise ValueError("singular must not be 'reject' where next to all points are singular")
+
+    def rejection_rate(self, n: int = 20_000, random_state: Any = 0) -> tuple[float, float]:
+        """Share of the source that is singular.
+
+        Parameters
+        ----------
+        n : int, default 20000
+            Number of points that it is measured on.
+        random_state : None, int, Generator or RandomState, default 0
+            The randomness.
+
+        Returns
+        -------
+        rate, standard_error : float
+        """
+        n = as_count(n, "n", 1)
+        points = self.solution.source.sample(n, as_generator(random_state))
+        rate = float(np.mean(self.is_singular(points)))
+        return rate, float(np.sqrt(max(rate * (1.0 - rate), 1.0 / n) / n))
+
+
+def _simplicial(solution: Solution) -> SimplicialRule:
+    """The rule in the plane, if it can be with the dual of the diagram."""
+    if solution.source.exact:
+        return SimplicialRule(solution.diagram())
+    for reach in _DEVIATIONS:
+        cells = PowerDiagram(solution.sites, solution.weights, _ellipse(solution.source, reach))
+        rule = SimplicialRule(cells, solution.centroids)
+        if rule.mesh.kept:
+            break
+    return rule
+
+
+def _ellipse(source: Source, deviations: float) -> UniformPolygon:
+    """Ellipse of so many standard deviations about a source in the plane."""
+    values, vectors = np.linalg.eigh(source.covariance)
+    if not values[0] > _FLAT * values[1]:
+        raise QhullError("the source lies on a line")
+    angle = 2.0 * np.pi * np.arange(_SIDES) / _SIDES
+    circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    return UniformPolygon(source.mean + deviations * (circle * np.sqrt(values)) @ vectors.T)
+
+
+def _as_positive(value: Any, name: str) -> float:
+    number = float(value) if isinstance(value, Real) else np.nan
+    if not number > 0.0:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+    return number
+
+
+def _check_choice(singular: str, choices: tuple[str, ...]) -> None:
+    if singular not in choices:
+        raise ValueError(f"singular must be one of {choices}, got {singular!r}")

@@ -1,0 +1,85 @@
+"""Which neighbouring cells belong to sites that lie farther apart than the data's own spacing.
+
+Between such cells the optimal map is discontinuous: they are its singular set, and what is
+interpolated across it resembles no data (Gu et al.; An et al., "AE-OT", ICLR 2020).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot._search.k_nearest_cells import TopScores
+
+__all__ = ["Spacing", "angles"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Neighbours over which the spacing around a site is averaged.
+_NEIGHBOURS = 5
+
+
+class Spacing:
+    """Distances between sites in units of the spacing around them.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites.
+    threads : int
+        Number of threads.
+    among : ndarray of shape (m, d), optional
+        The sites that the spacing is that of; all of them if None.
+    """
+
+    def __init__(self, sites: FloatArray, threads: int, among: FloatArray | None = None) -> None:
+        self.sites = sites
+        n = len(sites)
+        self.local = np.ones(n)
+        distinct = np.unique(sites if among is None else among, axis=0)
+        if len(distinct) > 1:
+            k = min(_NEIGHBOURS + 1, len(distinct))
+            nearest, _ = TopScores(distinct, np.zeros(len(distinct)))(sites, k, threads)
+            distance = np.linalg.norm(distinct[nearest] - sites[:, None], axis=2)
+            # the site itself is one of them, if it is not without mass
+            self.local = distance.sum(axis=1) / (k - 1)
+
+    def ratios(self, first: IntArray, second: IntArray) -> FloatArray:
+        """Distance of two sites over the geometric mean of the spacings around them."""
+        distance = np.linalg.norm(self.sites[first] - self.sites[second], axis=-1)
+        return distance / np.sqrt(self.local[first] * self.local[second])
+
+    @staticmethod
+    def fence(ratios: FloatArray) -> float:
+        """Ratio beyond which a pair stands out of a sample of neighbouring pairs.
+
+        Tukey's outer-fence rule on logarithms: the upper quartile plus FENCE times the range
+        between the quartiles.
+        """
+        low, high = np.quantile(np.log(np.maximum(ratios, 1e-300)), [0.25, 0.75])
+        return float(np.exp(high + FENCE * (high - low)))
+
+
+FENCE = 1.5
+
+
+def angles(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Angles, in radians, between the normals (y, -1) of the graph of the potential at two sites.
+
+    Unlike ratios of distances they depend on the unit of length and on the origin.
+
+    Parameters
+    ----------
+    a, b : ndarrays of shape (..., d)
+        Sites.
+
+    Returns
+    -------
+    ndarray of shape (...)
+    """
+    # of u = (a, -1), v = (b, -1): |u x v|^2 = |a - b|^2 + |a|^2 |b|^2 - <a, b>^2
+    inner = np.sum(a * b, axis=-1)
+    difference = np.sum((a - b) ** 2, axis=-1)
+    area = np.sum(a * a, axis=-1) * np.sum(b * b, axis=-1) - inner**2
+    return np.arctan2(np.sqrt(difference + np.maximum(area, 0.0)), 1.0 + inner)

@@ -1,0 +1,63 @@
+"""Sources that match the moments of a target."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot.generator.frame import moments
+from geomot.sources import Gaussian, Source, UniformPolygon
+
+__all__ = ["matching_disk", "matching_source"]
+
+FloatArray = NDArray[np.float64]
+
+# Sides of the polygon that stands for the disk: its area is 1e-4 short of the disk's.
+_SIDES = 256
+
+
+def matching_source(points: FloatArray, masses: FloatArray, name: str) -> Source:
+    """A source with mean and variance of some points: a disk in the plane, else a normal law.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+        The points.
+    masses : ndarray of shape (n,)
+        Their masses, which sum to 1.
+    name : str
+        What they are, for the message of the error.
+
+    Returns
+    -------
+    UniformPolygon or Gaussian
+
+    Raises
+    ------
+    ValueError
+        If the points are all equal.
+    """
+    mean, covariance = moments(points, masses, name)
+    return matching_disk(points, masses) if points.shape[1] == 2 else Gaussian(mean, covariance)
+
+
+def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
+    """The disk, as a regular polygon, with the mean and the total variance of the codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, 2)
+        The codes.
+    masses : ndarray of shape (n,)
+        Their masses, which sum to 1.
+
+    Returns
+    -------
+    UniformPolygon
+        Of 256 sides. Source and target then differ by shape alone, which is what the transport
+        cost measures.
+    """
+    mean = masses @ codes
+    variance = masses @ ((codes - mean) ** 2).sum(axis=1)
+    # The uniform measure on a disk of radius r has the total variance r^2 / 2.
+    return UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * variance)))

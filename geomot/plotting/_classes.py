@@ -1,0 +1,183 @@
+"""Colours of classes, and their legends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_rgba_array
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+
+from geomot._data import as_classes
+from geomot._palette import spread_colours
+from geomot._validation import as_count, as_vector
+from geomot.plotting._style import add_colorbar, as_diagram, flat_norm
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from geomot.diagram import PowerDiagram
+    from geomot.solution import Solution
+
+__all__ = ["Colours", "MOST_LABELS", "OKABE_ITO", "class_colors"]
+
+
+# Okabe and Ito's palette without black, and Tol's "muted" with its grey: both are distinct for
+# readers with any common colour blindness; the second is needed from the eighth class on.
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+_TOL_MUTED = (
+    "#332288",
+    "#88CCEE",
+    "#44AA99",
+    "#117733",
+    "#999933",
+    "#DDCC77",
+    "#CC6677",
+    "#882255",
+    "#AA4499",
+    "#BBBBBB",
+)
+# Points of a permutation that are numbered by default.
+MOST_LABELS = 20
+# Integers with more distinct values than the longest palette are treated as numbers.
+_MOST_INTEGERS = len(_TOL_MUTED)
+# Classes that have colours.
+_MOST_CLASSES = 256
+# Letters of a name in a legend of one or two columns; more of either would squeeze the figure.
+_LEGEND_LETTERS = (24, 14)
+
+
+def class_colors(n: int) -> list[str]:
+    """Return colours for classes that readers with colour blindness can tell apart.
+
+    From the eleventh on, each colour is as far as possible from the ones before it. More than about
+    twenty are hard to tell apart.
+
+    Parameters
+    ----------
+    n : int
+        Number of classes, at most 256.
+
+    Returns
+    -------
+    list of str
+        Hexadecimal colours, all different.
+    """
+    n = as_count(n, "n", 0)
+    if n > _MOST_CLASSES:
+        raise ValueError(f"n must be at most {_MOST_CLASSES}, got {n}")
+    if n <= len(OKABE_ITO):
+        return list(OKABE_ITO[:n])
+    if n <= len(_TOL_MUTED):
+        return list(_TOL_MUTED[:n])
+    return list(spread_colours(_TOL_MUTED, n))
+
+
+class Colours:
+    """One value per site, and how it is shown: as numbers on a scale, or as classes."""
+
+    def __init__(
+        self, diagram: PowerDiagram | Solution, values: Any, cmap: Any, norm: Any, label: str | None
+    ) -> None:
+        names = {"weights": "weight $w_i$", "masses": "mass of cell", "costs": "cost of cell"}
+        n = len(diagram.masses)
+        self.classes: np.ndarray | None = None
+        self.label = label
+        if isinstance(values, str):
+            if values not in names:
+                raise ValueError(f"values must be an array or one of {sorted(names)}: {values!r}")
+            self.label = names[values] if label is None else label
+            if values == "costs":
+                diagram = as_diagram(diagram)
+            if values == "masses" and norm is None:
+                positive = diagram.masses[diagram.masses > 0]
+                norm = "log" if positive.max() > 100 * positive.min() else None
+            values = getattr(diagram, values)
+        classes = as_classes(values, n, "values", _MOST_INTEGERS)
+        if classes is not None:
+            self.classes, self.index = classes
+            if len(self.classes) > _MOST_CLASSES:
+                raise ValueError(
+                    f"values must have at most {_MOST_CLASSES} classes, got {len(self.classes)}"
+                )
+            self.palette = to_rgba_array(class_colors(len(self.classes)))
+            return
+        array = np.asarray(values)
+        # Numbers as objects; all else has been refused or is a class.
+        self.values = as_vector(
+            array.astype(float) if array.dtype == object else array, n, "values"
+        )
+        shown = self.values[diagram.masses > 0]
+        self.mappable = mpl.cm.ScalarMappable(cmap=cmap)
+        self.mappable.set_norm(flat_norm(shown) if norm is None else norm)
+        self.mappable.set_array(shown)
+        self.mappable.autoscale_None()
+
+    def rgba(self, shown: Any) -> np.ndarray:
+        if self.classes is not None:
+            return self.palette[self.index[shown]]
+        return self.mappable.to_rgba(self.values[shown])
+
+    def paint(self, collection: Any, shown: Any, *, edges: bool) -> None:
+        """Give a collection its colours; numbers stay attached to it for later changes."""
+        if self.classes is not None:
+            collection.set_facecolor(self.rgba(shown))
+        else:
+            collection.set(cmap=self.mappable.cmap, norm=self.mappable.norm)
+            collection.set_array(self.values[shown])
+        if not edges:
+            collection.set_edgecolor("face")
+
+    def explain(self, ax: Axes, collection: Any) -> None:
+        if self.classes is None:
+            add_colorbar(ax, self.mappable if collection is None else collection, self.label or "")
+            return
+        size = "small" if len(self.classes) <= _legend_rows(ax, "small") else "x-small"
+        rows = _legend_rows(ax, size)
+        named, rest = self._named(len(_LEGEND_LETTERS) * rows)
+        columns = -(-(len(named) + (rest > 0)) // rows)
+        handles = [
+            Line2D([], [], linestyle="", marker="o", markersize=6, color=self.palette[k])
+            for k in named
+        ]
+        labels = [_shortened(str(self.classes[k]), _LEGEND_LETTERS[columns - 1]) for k in named]
+        if rest:
+            handles.append(Line2D([], [], linestyle=""))
+            labels.append(f"and {rest} more")
+        ax.legend(
+            handles,
+            labels,
+            title=self.label,
+            loc="center left",
+            bbox_to_anchor=(1.1 if hasattr(ax, "get_zlim") else 1.0, 0.5),
+            ncols=columns,
+            frameon=False,
+            handletextpad=0.2,
+            columnspacing=0.8,
+            fontsize=size,
+            title_fontsize="small",
+        )
+
+    def _named(self, most: int) -> tuple[np.ndarray, int]:
+        """The classes that a legend of so many entries names, and how many others there are."""
+        count = len(self.classes)
+        if count <= most:
+            return np.arange(count), 0
+        sizes = np.bincount(self.index, minlength=count)
+        largest = np.argsort(-sizes, kind="stable")[: most - 1]
+        return np.sort(largest), count - len(largest)
+
+
+def _legend_rows(ax: Axes, size: str) -> int:
+    """Entries of a legend below each other that are not higher than the axes."""
+    height = 72.0 * ax.figure.get_size_inches()[1] * ax.get_position().height
+    entry = 1.5 * FontProperties(size=size).get_size_in_points()
+    return max(int(height / entry) - 1, 4)
+
+
+def _shortened(name: str, letters: int) -> str:
+    # A leading underscore would hide the entry.
+    name = " ".join(name.split()).lstrip("_") or name
+    return name if len(name) <= letters else name[: letters - 1].rstrip() + "\u2026"
