@@ -199,7 +199,7 @@ def test_few_images(folder, capsys):
 
 
 def test_not_converged(folder, capsys, monkeypatch):
-    from geomot import generator
+    from geomot.generator import generator
 
     monkeypatch.setattr(generator, "BrenierMap", functools.partial(geomot.BrenierMap, max_iter=1))
     argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "3", *QUICK]

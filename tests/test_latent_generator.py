@@ -292,7 +292,7 @@ def test_conditional(planar):
 
 
 def test_conditional_starts_warm(planar, monkeypatch):
-    from geomot import generator
+    from geomot.generator import generator
 
     seen = {}
 

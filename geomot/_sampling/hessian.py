@@ -36,7 +36,7 @@ from geomot._sampling.designs import Design
 from geomot._sampling.springs import Ground, stiffness
 from geomot._search.backends import WinnersLike
 
-__all__ = ["Curvature", "Gaps", "Linear", "conjugate_gradients", "flow_between"]
+__all__ = ["Curvature", "Gaps", "conjugate_gradients", "flow_between"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

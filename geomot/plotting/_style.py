@@ -75,6 +75,7 @@ def as_diagram(thing: Any, name: str = "diagram") -> PowerDiagram:
 
 
 def check_plane(thing: Any, name: str) -> None:
+    """Refuse what has no diagram in the plane."""
     if not hasattr(thing, "sites"):
         raise TypeError(f"{name} must be a PowerDiagram or a Solution, got {type(thing).__name__}")
     dim = thing.sites.shape[1]
@@ -85,6 +86,7 @@ def check_plane(thing: Any, name: str) -> None:
 
 
 def new_axes(columns: int = 1, projection: str | None = None) -> Any:
+    """Axes of a new figure."""
     import matplotlib.pyplot as plt
 
     width = 5.2 if columns == 1 else 4.2 * columns
@@ -100,6 +102,7 @@ def new_axes(columns: int = 1, projection: str | None = None) -> Any:
 
 
 def set_frame(ax: Axes, bounds: np.ndarray, labels: tuple[str, str] = ("$x_1$", "$x_2$")) -> None:
+    """Limits around some bounds, with a margin, and labels."""
     low, high = bounds
     margin = 0.02 * (high - low).max()
     ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
@@ -135,6 +138,7 @@ def split_cells(vertices: np.ndarray, offsets: np.ndarray, shown: np.ndarray) ->
 def cell_collection(
     diagram: PowerDiagram, pitch: float, *, filled: bool, edges: bool
 ) -> PolyCollection:
+    """The cells as one collection."""
     cells = diagram.cells
     polygons = split_cells(cells.vertices, cells.offsets, drawn_cells(diagram))
     width = min(0.7, 0.04 * pitch)
@@ -149,6 +153,7 @@ def cell_collection(
 
 
 def draw_dots(ax: Axes, points: np.ndarray, pitch: float, colour: Any) -> None:
+    """Draw points, of a size that suits their number."""
     ax.scatter(
         *points.T,
         s=dot_area(pitch),
@@ -166,6 +171,7 @@ def source_outline(ax: Axes, source: Any) -> Polygon:
 
 
 def add_colorbar(ax: Axes, mappable: Any, label: str) -> None:
+    """A slim colour bar beside the axes."""
     pad = 0.1 if hasattr(ax, "get_zlim") else 0.02
     bar = ax.figure.colorbar(mappable, ax=ax, label=label, shrink=0.8, pad=pad, aspect=25)
     bar.outline.set_visible(False)
