@@ -179,10 +179,13 @@ class Iterate:
         flow = conductances * (size[edges[:, 0]] + size[edges[:, 1]])
         noise: FloatArray = np.bincount(edges[:, 0], flow, n).astype(np.float64, copy=False)
         noise = WEIGHT_NOISE * (noise + np.bincount(edges[:, 1], flow, n))
-        for i in np.flatnonzero(self.diagram.empty)[:MOST_EXAMINED]:
+        closed = np.flatnonzero(self.diagram.empty)[:MOST_EXAMINED]
+        if closed.size:
+            centred = self.problem.evaluate(_pairs.less(self.weights, self.stiffest), self.step)
+        for i in closed:
             # the smallest cell that the digits allow, if it is too large
             target = float(self.problem.masses[i])
-            smallest = float(_open(self, int(i), target, (False,))[0].diagram.masses[i])
+            smallest = float(_open(centred, int(i), target, (False,))[0].diagram.masses[i])
             noise[i] = smallest if smallest > 2.0 * target else 0.0
         return noise
 
