@@ -335,6 +335,9 @@ def _line_search(
     k = iterate.stiffest
     weights_there = _pairs.less(iterate.weights, k)
     hi, lo = _pairs.less(direction.values, k)
+    # no equation says where empty cells go: they must not come out where others fall
+    lowest = int(np.argmin(hi))
+    hi[iterate.diagram.empty], lo[iterate.diagram.empty] = hi[lowest], lo[lowest]
     step = min(1.0, 2.0 * iterate.step) if noise is None else 1.0
     while step >= MIN_STEP:
         weights = _pairs.plus(weights_there, (step * hi, step * lo))
