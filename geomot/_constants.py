@@ -81,9 +81,10 @@ ROUNDING_TRIALS = 4
 # by no more than this are noise to the line search.
 WEIGHT_NOISE = 2.0**-104
 
-# Cells that insertion leaves empty are opened by trial: first steps relative to the weights, their
-# growth, rounds in case one buries another, and most diagrams that this may take.
-OPENING = 2.0**-60
+# Cells that are left empty are opened one by one, by trial: first steps from the weight of
+# insertion, relative to all weights, their growth, rounds in case one buries another, and most
+# diagrams that this may take.
+OPENING = 2.0**-104
 OPENING_GROWTH = 16.0
 OPENING_ROUNDS = 5
 MAX_OPENING = 1000

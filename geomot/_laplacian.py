@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -201,14 +202,18 @@ def _eliminate(
     """Solve by the factors, and refine while that helps."""
     # The last vertex has potential 0: there the digits are finest, and needed most.
     factors = network.factors(int(np.argmax(network.rates / scale)))
-    x = factors.solve(rhs, np.zeros(network.n))
-    left = network.excess(x, rhs)
+    # It takes what the sum is off by, as rounding may leave more than its unit: the coarsest unit
+    # takes that instead.
+    balance = np.zeros(network.n)
+    balance[np.argmax(scale)] = -fsum(rhs)
+    x = factors.solve(rhs, balance)
+    left = _double_double.add(network.excess(x, rhs), balance)
     residual = float(np.linalg.norm(left[0] / scale)) / size
     for _ in range(MAX_REFINEMENTS):
         if residual <= rtol:
             break
         refined = _double_double.plus(x, factors.solve(*left))
-        left = network.excess(refined, rhs)
+        left = _double_double.add(network.excess(refined, rhs), balance)
         reached = float(np.linalg.norm(left[0] / scale)) / size
         if not reached < residual:
             break

@@ -43,14 +43,15 @@ TOL = 1e-9
 ATOL = 2.0**-97
 # A mass of size 1/N is a double: relative errors below this are rounding.
 ROUNDING = 2e-15
-# What the claimed masses of cells may be off by, relative to the cell and to the domain.
-CELL_ROUNDING, DOMAIN_ROUNDING = 1e-12, 1e-21
+# What the claimed masses of cells may be off by, relative to the cell, however small it is: the
+# largest error seen in 1200 solves, on cells down to 1e-30 of the domain, was 3e-14.
+CELL_ROUNDING = 1e-12
 # Costs and bounds agree to this, relative to the cost, besides the price of what is misplaced.
 COST_TOLERANCE = 1e-9
 COST_ROUNDING = 1e-14
 # Weights are sums hi + lo of 106 binary digits. Roundings of the right ones that show what this
 # forbids, and how far above their errors those of a solution may be.
-FLOOR_TRIALS = 8
+FLOOR_TRIALS = 32
 FLOOR_FACTOR = 8
 # Up to this many sites some solutions are compared with those of the textbook's method, which
 # leaves out the masses that change no digit of a cost.
@@ -660,11 +661,11 @@ def _masses(case, solution, exact, atol, verdict):
     elif solution.status == "precision" and far_off.any():
         verdict.status = "floor" if _at_floor(case, solution, target, relative) else "precision"
     claimed = solution.mass_error
-    # Cells may be smaller than the rounding of the domain: what such an error is, nobody can say.
-    rounding = DOMAIN_ROUNDING / units + CELL_ROUNDING
-    if not (relative <= 2 * claimed + rounding)[target > 0].all():
-        yield f"mass_error {claimed:.3g}, exactly {verdict.error:.3g}"
-    if not claimed <= float((2 * relative + rounding)[target > 0].max()):
+    exactly = float(relative[target > 0].max())
+    # Sites may be left out whose masses come to `atol` together.
+    if not (
+        verdict.error <= 2 * claimed + CELL_ROUNDING and claimed <= 2 * exactly + CELL_ROUNDING
+    ):
         yield f"mass_error {claimed:.3g}, exactly {verdict.error:.3g}"
     if not abs(fsum(solution.masses) - 1) <= 1e-12:
         yield f"masses sum to 1 + {fsum(solution.masses) - 1:.3g}"
@@ -672,7 +673,7 @@ def _masses(case, solution, exact, atol, verdict):
         yield "a mass is negative"
     mine = exact.by_location(solution.masses)
     off = np.abs(mine - masses) - CELL_ROUNDING * masses
-    if not off.max() <= DOMAIN_ROUNDING:
+    if not off.max() <= 0.0:
         k = int(np.argmax(off))
         yield f"site {k} is said to have mass {mine[k]:.17g}, it has {masses[k]:.17g}"
 

@@ -200,13 +200,77 @@ def test_cost_beside_a_far_site_without_mass():
     judge(sites, [0.0, 0.0, 1.0], polygon, 1.1471866579084664e-54, textbook=False)
 
 
-# Problems of the fuzz without a smaller one that fails in the same way.
+# Digits of weights and of linear systems: sites, masses, domain, W2^2.
+DIGITS = {
+    "twins at one end of the weights": (
+        [
+            (6600, 15000),
+            (0.5000000000116124, 0.4999999999955244),
+            (6600, 14500),
+            (0.5000000000116125, 0.4999999999955244),
+        ],
+        [0.026, 0.001, 0.095, 0.86],
+        UNIT_SQUARE,
+        31660042.84602,
+    ),
+    "a cell of 3e-28 that insertion does not open": (
+        [
+            (0.7384128898745316, 0.38775),
+            (0.7384128898745316, 0.388),
+            (0.74, 0.39),
+            (0.73841289, 0.39),
+            (0.7384128898745316, 0.38776),
+            (0.73841, 0.389),
+        ],
+        [0.5, 0.5, 2e-10, 3e-8, 8e-15, 3e-28],
+        np.array([(-0.2, 0.41), (0.58, 0.33), (1.75, 0.38), (1.2, 0.45)]),
+        0.1804862497125,
+    ),
+    "sites 1e-23 apart; the linear system needs its digits there": (
+        [(99.7344210478328, 0), (100, 0.33), (99.7344210478328, 1.3e-23), (100, 0.16667)],
+        [4e-11, 0.006, 3e-23, 0.1],
+        box(179, 1),
+        2780.514400415,
+    ),
+    # Targets sum to 1 to 1e-17, which the lightest cells must not take.
+    "masses of 1e-26 beside .02": (
+        [
+            (0.88, 0.6),
+            (0.32809038, 0.18028063),
+            (0.3281, 0.18),
+            (0.33, 0.18),
+            (0.32809, 0.18027),
+            (0.3820885, 0.611),
+            (0.38212084038064414, 0.611),
+            (0.382, 0.6113348214101966),
+            (0.382, 0.61133784),
+            (0.38212084112733796, 0.6113127039046999),
+            (0.40578205, 0.635),
+            (0.37363, 0.6412990652181411),
+            (0.39, 0.63817180861713),
+            (0.66, 0.1557),
+        ],
+        [
+            *(1e-33, 7.249e-26, 7e-26, 7.225e-26, 7e-26, 0.0156776431027352, 0.01568, 0.01568),
+            *(0.02, 0.016, 0.011461273518768338, 0.011900055743223408, 0.01, 2e-37),
+        ],
+        UNIT_SQUARE,
+        0.1864858216295,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_digits(name):
+    judge(*DIGITS[name], textbook=False)
+
+
+# Problems of the fuzz without a small one that fails in the same way.
 REPLAYS = {
-    "combined:201508": "a cell of 3e-28 that insertion cannot open",
-    "combined:201748": "twins at one end of the weights",
-    "combined:201665": "sites 1e-25 apart; the linear system needs its digits there",
     "combined:201909": "two sites without mass that uncover each other",
     "combined:202385": "dozens of cells between two doubles",
+    "combined:300706": "one heavy site and light ones need a level of its own",
+    "combined:310309": "cells that bury each other when they are opened",
 }
 
 
@@ -219,10 +283,20 @@ def test_replayed(name):
     assert verdict.solving < 60
 
 
-def test_a_floor_is_proved():
-    # Twins on a cell of 1e-20: the right weights, rounded, are as far off.
-    verdict = fuzz_solve.check(fuzz_solve.make("combined", 201948))
+# The right weights, rounded, are as far off.
+FLOORS = {
+    "combined:201948": "twins on a cell of 1e-20",
+    "combined:330243": "noise beside cells that have their digits, and reach the tolerance",
+    "combined:300591": "two cells that need the digits at either end take turns",
+}
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_floor_is_proved(name):
+    family, seed = name.split(":")
+    verdict = fuzz_solve.check(fuzz_solve.make(family, int(seed)))
     assert verdict.status == "floor"
+    assert not verdict.failed, verdict.wrong
 
 
 @pytest.mark.parametrize("name", GROUPS)

@@ -83,6 +83,39 @@ def test_insertion_gives_the_wanted_mass_to_a_site_alone(share):
         assert 0.99 * target[k] <= together.masses[-1] <= 1.01 * target[k]
 
 
+def test_insertion_far_from_the_vertex_where_the_walk_ends():
+    # Seen from there the cell between twins is off by 1e-17, in a weight that needs 1e-21.
+    x, third = 0.00048828125, 1 / 3
+    sites = np.array(
+        [
+            (0.00033, 0.83333),
+            (0.00016, 0.833),
+            (x, 0.8333333333333331),
+            (x, 0.8333333333333334),
+            (0.00065, 1),
+            (0.00048828, 2 * third),
+            (0.00065, 0.5),
+        ]
+    )
+    weights = np.array(
+        [
+            -0.00038,
+            -0.00014,
+            -0.0006796679862968248,
+            -0.0006796679862967813,
+            -0.015,
+            -0.00811,
+            0.024,
+        ]
+    )
+    twin = np.array([(0.00048828124999999973, 0.8333333333333336)])
+    raised = PlaneSites(sites, BOX).diagram(weights).insert(twin, np.array([6e-8]))
+    together = PlaneSites(np.vstack([sites, twin]), BOX).diagram(
+        np.append(weights, raised[0, 0]), np.append(np.zeros(7), raised[0, 1])
+    )
+    assert 0.99 * 6e-8 <= together.masses[-1] <= 1.01 * 6e-8
+
+
 def test_insertion_of_mass_zero_touches():
     rng = np.random.default_rng(3)
     sites, weights = rng.random((50, 2)), np.zeros(50)

@@ -11,6 +11,10 @@ against the old ones around that vertex, has the wanted area.  Each new site
 sees the old diagram only: sites inserted together may take area from one another, but keep apart,
 because rises for equal areas are concave along a line of sites that crowd together.
 
+Vertices are rounded, and so are the coefficients of a bisector, which moves it by more the farther
+it is from the frame's origin.  Where the cell that comes out does not contain the vertex it should
+have grown from, all is done again in a frame inside that cell.
+
 Cells with many sides are kept for the next sites, and searched by bisection, so that a hub costs
 its size once and not with every site.
 """
@@ -32,6 +36,7 @@ cdef enum:
     MAX_TRIALS = 60         # evaluations of the new cell's area
     FEW = 64                # sides of a cell that is computed anew each time
     HUBS = 4                # larger cells that are kept
+    MAX_FRAMES = 12         # frames in which a new cell is computed, where the first was off
     PERIOD = 16384          # sides between two looks for Ctrl-C (a few ms)
 
 # A new cell may miss its target by these factors. Sites that crowd together are kept apart by the
@@ -270,9 +275,9 @@ cdef int collect_rivals(Regular2D mesh, const Vertex* at, index_t own, index_t* 
                         index_t* rivals) noexcept nogil:
     """Sites of the cells at the vertex, and their neighbours; how many."""
     cdef index_t[3] core
-    cdef int n_core = 0, count = 0, c, r
-    cdef Py_ssize_t degree, k
-    cdef bint closed, known
+    cdef int n_core = 0, count = 0, c
+    cdef Py_ssize_t degree
+    cdef bint closed
     core[0] = at.site
     n_core = 1
     if at.before >= 0 and at.before != own:
@@ -289,13 +294,41 @@ cdef int collect_rivals(Regular2D mesh, const Vertex* at, index_t own, index_t* 
             degree = mesh.star_about(core[c], companion(mesh, at, core[c]), ring, RIVALS)
         else:
             degree = mesh.star(core[c], ring, RIVALS, &closed)
-        for k in range(min(degree, RIVALS)):
-            known = ring[k] == own
-            for r in range(count):
-                known = known or rivals[r] == ring[k]
-            if not known and count < RIVALS:
-                rivals[count] = ring[k]
-                count += 1
+        count = append(ring, min(degree, RIVALS), own, rivals, count)
+    return count
+
+
+cdef int append(const index_t* more, Py_ssize_t n_more, index_t own, index_t* rivals,
+                int count) noexcept nogil:
+    """Add the sites that are not among the rivals yet; how many there are then."""
+    cdef bint known
+    cdef Py_ssize_t k
+    cdef int r
+    for k in range(n_more):
+        known = more[k] == own
+        for r in range(count):
+            known = known or rivals[r] == more[k]
+        if not known and count < RIVALS:
+            rivals[count] = more[k]
+            count += 1
+    return count
+
+
+cdef int collect_around(Regular2D mesh, const Polygon* p, const Line* lines, int n_lines,
+                        index_t own, index_t* ring, index_t* rivals) noexcept nogil:
+    """Sites across the sides of a new cell, and their neighbours; how many."""
+    cdef int k, j, count = 0, n_sides
+    cdef index_t site
+    cdef bint closed
+    for k in range(p.size):
+        for j in range(n_lines):
+            if lines[j].a == p.corner[k].a and lines[j].b == p.corner[k].b:
+                site = <index_t> lines[j].across
+                count = append(&site, 1, own, rivals, count)
+    n_sides = count
+    for k in range(n_sides):
+        j = <int> min(mesh.star(rivals[k], ring, RIVALS, &closed), RIVALS)
+        count = append(ring, j, own, rivals, count)
     return count
 
 
@@ -449,6 +482,66 @@ cdef double lower_to(double target, double blur, const Line* lines, int count, D
     return high
 
 
+cdef int bisectors(Regular2D mesh, const Frame* frame, const index_t* rivals, int count,
+                   Line* lines) noexcept nogil:
+    """Bisectors of the frame's site with each rival; how many."""
+    cdef int j, n_lines = 0
+    for j in range(count):
+        shifted_bisector(frame.site, &mesh.site[rivals[j], 0], frame.shift_x, frame.shift_y,
+                         &lines[n_lines])
+        lines[n_lines].across = rivals[j]
+        n_lines += lines[n_lines].a != 0.0 or lines[n_lines].b != 0.0
+    return n_lines
+
+
+cdef inline bint contains_origin(const Line* lines, int count, double rise) noexcept nogil:
+    """Is the frame's origin on the new cell's side of all bisectors?"""
+    cdef int k
+    for k in range(count):
+        if lines[k].c + 0.5 * rise < 0.0:
+            return False
+    return True
+
+
+cdef double reframe(Regular2D mesh, Domain2D domain, index_t own, double target, double rise,
+                    double* site, Frame* frame, Line* lines, int n_lines, index_t* ring,
+                    index_t* rivals, Polygon* p) noexcept nogil:
+    """The rise above the site's weight, which changes, from frames inside the new cell.
+
+    The rounding that put the cell elsewhere is relative to the way there: each frame is better than
+    the one before."""
+    cdef double x, y, s, e, span, blur, area
+    cdef int k, count, _turn
+    for _turn in range(MAX_FRAMES):
+        area_at(rise, lines, n_lines, domain, frame, p)
+        if p.size == 0:
+            return rise
+        x = y = span = 0.0
+        for k in range(p.size):
+            x += p.corner[k].x / p.size
+            y += p.corner[k].y / p.size
+        for k in range(p.size):
+            span = max(span, fabs(p.corner[k].a) + fabs(p.corner[k].b))
+        blur = ROUNDING * (fabs(x) + fabs(y)) * span
+        count = collect_around(mesh, p, lines, n_lines, own, ring, rivals)
+        two_sum(site[2], rise, &s, &e)
+        two_sum(s, e + site[3], &site[2], &site[3])
+        frame.x += x
+        frame.y += y
+        frame.shift_x += x
+        frame.shift_y += y
+        n_lines = bisectors(mesh, frame, rivals, count, lines)
+        area = area_at(0.0, lines, n_lines, domain, frame, p)
+        rise = 0.0
+        if area < LEAST * target:
+            rise = raise_to(target, blur, blur, lines, n_lines, domain, frame, p)
+        elif area > MOST * target:
+            rise = lower_to(target, blur, lines, n_lines, domain, frame, p)
+        if contains_origin(lines, n_lines, rise):
+            return rise
+    return rise
+
+
 cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
                       const double[:, ::1] points, const index_t[::1] own,
                       const double[::1] areas, index_t start,
@@ -467,7 +560,7 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
     cdef double rise, distance
     cdef Frame frame
     cdef Py_ssize_t k, q = points.shape[0]
-    cdef int count, j, n_lines, h, status = 0
+    cdef int count, n_lines, h, status = 0
     cdef size_t corners = <size_t> (4 + RIVALS + domain.n + 4)
     cdef Corner* memory = <Corner*> malloc(2 * corners * sizeof(Corner))
     if memory == NULL:
@@ -504,11 +597,7 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
         frame.y = at.y
         frame.shift_x = at.x - site[0]
         frame.shift_y = at.y - site[1]
-        n_lines = 0
-        for j in range(count):
-            shifted_bisector(site, &mesh.site[rivals[j], 0], frame.shift_x, frame.shift_y,
-                             &lines[n_lines])
-            n_lines += lines[n_lines].a != 0.0 or lines[n_lines].b != 0.0
+        n_lines = bisectors(mesh, &frame, rivals, count, lines)
         distance = (fabs(site[0] - mesh.site[at.site, 0])
                     + fabs(site[1] - mesh.site[at.site, 1]))
         rise = 0.0
@@ -516,6 +605,9 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
             rise = raise_to(areas[k], 2.0 * sqrt(areas[k]) * distance,
                             ROUNDING * domain.diameter * distance, lines, n_lines, domain,
                             &frame, &polygon)
+            if not contains_origin(lines, n_lines, rise):
+                rise = reframe(mesh, domain, own[k], areas[k], rise, site, &frame, lines, n_lines,
+                               ring, rivals, &polygon)
         two_sum(site[2], rise, &weights[k, 0], &weights[k, 1])
         weights[k, 1] += site[3]
     shapes_free(&shapes)

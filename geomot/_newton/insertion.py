@@ -86,6 +86,8 @@ def _level_sizes(masses: FloatArray) -> list[int]:
         heavier = int(np.count_nonzero(descending > LEVEL_BAND * descending[sizes[-1] - 1]))
         coarser = max(sizes[-1] // ratio, heavier)
         if coarser < coarsest:
+            if heavier:
+                sizes.append(heavier)
             return sizes[::-1]
         sizes.append(coarser)
 
@@ -137,8 +139,9 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
     for share in QUANTILE_SHARES:
         trial = problem.evaluate(_double_double.mix(iterate.weights, quantile, share), step)
         if not trial.diagram.empty.any():
-            break
-    return trial
+            return trial
+    opened = open_cells(lifted, wanted)
+    return opened if opened.lost < trial.lost else trial
 
 
 def _empty_mass(iterate: Iterate) -> float:

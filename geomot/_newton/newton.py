@@ -141,6 +141,13 @@ class Iterate:
         return float(self.diagram.masses.min())
 
     @cached_property
+    def lost(self) -> float:
+        """Number of empty cells, of those lighter than counts only their share."""
+        nu = self.problem.masses
+        units = np.maximum(nu, self.problem.least)
+        return float(np.sum((nu / units)[self.diagram.empty]))
+
+    @cached_property
     def floor(self) -> float:
         """Mass below which a step may leave no cell."""
         return min(self.min_mass, 0.5 * float(self.problem.masses.min()))
@@ -172,10 +179,15 @@ class Iterate:
         flow = conductances * (size[edges[:, 0]] + size[edges[:, 1]])
         noise: FloatArray = np.bincount(edges[:, 0], flow, n).astype(np.float64, copy=False)
         noise = WEIGHT_NOISE * (noise + np.bincount(edges[:, 1], flow, n))
-        for i in np.flatnonzero(self.diagram.empty)[:MOST_EXAMINED]:
+        closed = np.flatnonzero(self.diagram.empty)[:MOST_EXAMINED]
+        if closed.size:
+            centred = self.problem.evaluate(
+                _double_double.less(self.weights, self.stiffest), self.step
+            )
+        for i in closed:
             # the smallest cell that the digits allow, if it is too large
             target = float(self.problem.masses[i])
-            smallest = float(_open(self, int(i), target, (False,))[0].diagram.masses[i])
+            smallest = float(_open(centred, int(i), target, (False,))[0].diagram.masses[i])
             noise[i] = smallest if smallest > 2.0 * target else 0.0
         return noise
 
@@ -248,7 +260,7 @@ def newton(
             return iterate, "stopped"
         if n_iter == max_iter:
             return iterate, "max_iter"
-        following, residual = _step(iterate, crawling=short >= MANY_SHORT_STEPS)
+        following, residual = _step(iterate, tol, crawling=short >= MANY_SHORT_STEPS)
         if following is None and openings < OPENING_ROUNDS and iterate.diagram.empty.any():
             openings += 1
             following = open_cells(iterate, LIFT * iterate.problem.masses)
@@ -263,7 +275,7 @@ def newton(
             return iterate, "precision"
 
 
-def _step(iterate: Iterate, crawling: bool = False) -> tuple[Iterate | None, float]:
+def _step(iterate: Iterate, tol: float, crawling: bool = False) -> tuple[Iterate | None, float]:
     """The next iterate, None if there is none, and the residual of the last linear system."""
     root = _direction(iterate, _root_excess(iterate))
     if not crawling:
@@ -275,10 +287,24 @@ def _step(iterate: Iterate, crawling: bool = False) -> tuple[Iterate | None, flo
     missing[iterate.diagram.empty] = 0.0  # no step of the others fills them
     classical = _direction(iterate, missing)
     following = None if crawling else _line_search(iterate, classical, rate=0.25)
-    if following is None:
+    if following is None and iterate.excess_error(iterate.noise) > tol:
         # masses that are noise must not keep the others from theirs
-        following = _line_search(iterate, classical, rate=0.25, noise=iterate.noise)
+        beyond = _direction(iterate, _beyond_noise(iterate, missing))
+        following = _line_search(iterate, beyond, rate=0.25, noise=iterate.noise)
     return following, classical.residual
+
+
+def _beyond_noise(iterate: Iterate, missing: FloatArray) -> FloatArray:
+    """What is missing where it is more than noise; the other cells balance the sum.
+
+    Linear systems are solved relative to their right-hand side: noise would set their accuracy.
+    """
+    quiet = np.abs(missing) > iterate.noise
+    share = np.where(quiet | iterate.diagram.empty, 0.0, iterate.noise)
+    total = float(share.sum())
+    if total == 0.0:
+        return missing
+    return np.where(quiet, missing, -missing[quiet].sum() / total * share)
 
 
 def _root_excess(iterate: Iterate) -> FloatArray:
@@ -311,6 +337,9 @@ def _line_search(
     k = iterate.stiffest
     weights_there = _double_double.less(iterate.weights, k)
     hi, lo = _double_double.less(direction.values, k)
+    # no equation says where empty cells go: they must not come out where others fall
+    lowest = int(np.argmin(hi))
+    hi[iterate.diagram.empty], lo[iterate.diagram.empty] = hi[lowest], lo[lowest]
     step = min(1.0, 2.0 * iterate.step) if noise is None else 1.0
     while step >= MIN_STEP:
         weights = _double_double.plus(weights_there, (step * hi, step * lo))
@@ -348,8 +377,8 @@ def _better(iterate: Iterate, trial: Iterate, decrease: float) -> bool:
 def open_cells(iterate: Iterate, targets: FloatArray) -> Iterate:
     """Raise the weights of empty cells one by one, by trial, the heaviest first.
 
-    Insertion looks at the diagram through vertices that are rounded to doubles: where dozens of
-    cells lie within that rounding it may find no weight. Diagrams themselves are exact.
+    Cells that are inserted together may bury each other; of one at a time it is seen what it costs.
+    None is opened that buries more than it is worth, or they would take turns.
     """
     trials = MAX_OPENING
     for k in range(OPENING_ROUNDS):
@@ -360,7 +389,7 @@ def open_cells(iterate: Iterate, targets: FloatArray) -> Iterate:
                 opened, used = _open(iterate, int(i), float(wanted[i]))
                 trials -= used
                 # other cells may need the digits more
-                if opened.residual <= 2.0 * iterate.residual:
+                if opened.lost < iterate.lost and opened.residual <= 2.0 * iterate.residual:
                     iterate = opened
     return iterate
 
@@ -368,10 +397,11 @@ def open_cells(iterate: Iterate, targets: FloatArray) -> Iterate:
 def _open(
     iterate: Iterate, i: int, wanted: float, gauges: tuple[bool, ...] = (False, True)
 ) -> tuple[Iterate, int]:
-    """Give an empty cell about the mass wanted by bisection; also how many trials that took.
+    """Give an empty cell about the mass wanted; also how many trials that took.
 
-    Where the digits of the weights end before, they are taken about that of this site (True), and
-    what is left is the smallest cell that was seen.
+    Bisection corrects the weight of insertion, which rounding may spoil. Where the digits of the
+    weights end before, they are taken about that of this site (True), and what is left is the
+    smallest cell that was seen.
     """
     problem = iterate.problem
     at = slice(i, i + 1)
@@ -379,37 +409,37 @@ def _open(
     best = iterate
     used = 0
     for centred in gauges:
-        hi, lo = _double_double.less(best.weights, i) if centred else best.weights
-        hi, lo = hi.copy(), lo.copy()
-        # the cell is empty, or too large
-        step = (-OPENING if centred and not best.diagram.empty[i] else OPENING) * size
+        if centred:
+            best = problem.evaluate(_double_double.less(best.weights, i), iterate.step)
+        hi, lo = best.weights[0].copy(), best.weights[1].copy()
+        if best.diagram.empty[i]:
+            hi[at], lo[at] = best.diagram.insert(
+                problem.sites[at], np.array([wanted]), np.array([i])
+            ).T
         low: Pair | None = None
         high: Pair | None = None
-        here = hi[at].copy(), lo[at].copy()
-        if step > 0.0:
-            low = here
-        else:
-            high = here
+        step = OPENING * size
         while True:
-            if low is None or high is None:
-                if abs(step) > OPENING_GROWTH * size:
+            trial = problem.evaluate((hi.copy(), lo.copy()), iterate.step)
+            used += 1
+            mass = float(trial.diagram.masses[i])
+            here = hi[at].copy(), lo[at].copy()
+            if mass < 0.5 * wanted:
+                low = here
+            else:
+                best, high = trial, here
+                if mass <= 2.0 * wanted:
                     return best, used
-                middle = _double_double.add(here, np.array([step]))
+            if low is None or high is None:
+                if step > OPENING_GROWTH * size:
+                    return best, used
+                middle = _double_double.add(here, np.array([step if high is None else -step]))
                 step *= OPENING_GROWTH
             else:
                 middle = _double_double.halve(_double_double.plus(low, high))
                 if any(middle[0] == end[0] and middle[1] == end[1] for end in (low, high)):
                     break
             hi[at], lo[at] = middle
-            trial = problem.evaluate((hi.copy(), lo.copy()), iterate.step)
-            used += 1
-            mass = float(trial.diagram.masses[i])
-            if mass < 0.5 * wanted:
-                low = middle
-                continue
-            best, high = trial, middle
-            if mass <= 2.0 * wanted:
-                return best, used
     return best, used
 
 
