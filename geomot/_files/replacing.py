@@ -298,9 +298,10 @@ def _exchange(new: Path, target: Path) -> None:
         try:
             new.rename(target)
             return
-        except OSError:
-            # Another save may have put its folder there meanwhile, which is then replaced.
-            if not target.exists():
+        except OSError as error:
+            # Another save has put its folder there meanwhile, which is then replaced; even if a
+            # third one has moved that away already.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) and not target.exists():
                 if old.exists():
                     old.rename(target)
                 raise
