@@ -60,7 +60,7 @@ from geomot._double_double import Pair
 from geomot._laplacian import Network, Potentials, solve_laplacian
 from geomot._power import PlaneDiagram, PlaneSites
 
-__all__ = ["Iterate", "Problem", "lift_cells", "newton"]
+__all__ = ["Iterate", "Problem", "lift_cells", "newton", "open_cells"]
 
 FloatArray = NDArray[np.float64]
 

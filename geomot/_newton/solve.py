@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from geomot import _double_double
 from geomot._bounds import bracket
 from geomot._constants import ZERO_MASS_DROP
 from geomot._double_double import Pair
+from geomot._duplicates import representatives
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.insertion import insertion_start, make_valid
 from geomot._newton.newton import Iterate, Problem, newton
@@ -259,13 +260,12 @@ class _Frame:
         # A power of two, so that scaling is exact. Tight groups of sites are scaled up: they would
         # lose their shape to rounding if they were only moved.
         scale = 2.0 ** np.floor(np.log2(room / extent)) if extent > 0.0 else 1.0
-        frame = cls(0.5 * (bottom + top), float(scale), 0.5 * (low + high))
-        if len(np.unique(frame.sites(sites), axis=0)) < len(sites):
-            # about zero more of them are told apart, and the domain need not be there
-            frame = replace(frame, origin=np.zeros(2))
-            if len(np.unique(frame.sites(sites), axis=0)) < len(sites):
-                return None
-        return frame
+        # about zero more sites are told apart, and the domain need not be there
+        for origin in (0.5 * (low + high), np.zeros(2)):
+            frame = cls(0.5 * (bottom + top), float(scale), origin)
+            if (representatives(frame.sites(sites)) == np.arange(len(sites))).all():
+                return frame
+        return None
 
     def sites(self, sites: FloatArray) -> FloatArray:
         """The similar sites."""
