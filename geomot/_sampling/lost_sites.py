@@ -78,8 +78,9 @@ class Thresholds:
         """Take samples (m, d) and the scores that are to be exceeded there."""
         # a chunk is not to consist of samples that have coordinates in common
         order = self.rng.permutation(len(points))
+        points, best = points[order], best[order]
         for group in self.groups:
-            group.add(points[order], best[order])
+            group.add(points, best)
 
     def heights(self) -> FloatArray:
         """Return the heights, shape (k,); a share of less than half a sample is taken for that."""
