@@ -30,6 +30,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +149,7 @@ class Design(ABC):
         # would leave weights few digits where it is large: they turn heights into weights.
         moved = sites - self.centre
         self.squares = np.einsum("nk,nk->n", moved, moved + 2.0 * self.offset)
-        self.extent = float(np.sqrt(np.einsum("nk,nk->n", moved, moved).max()))
+        self.extent = float(_lengths_of(moved).max())
 
     def __len__(self) -> int:
         return len(self.squares)
@@ -196,7 +197,7 @@ class Design(ABC):
     @cached_property
     def _reach(self) -> float:
         """Largest distance of a site from the centre, in the frame."""
-        return float(np.sqrt(np.einsum("nk,nk->n", self.frame_sites, self.frame_sites).max()))
+        return float(_lengths_of(self.frame_sites).max())
 
     def decided(self, batch: Batch, points: Float32Array, heights: FloatArray) -> Decision:
         """Sites of samples under heights, by the rule of `Assigner` for the heights' weights.
@@ -243,8 +244,8 @@ class Design(ABC):
         first, second = self.frame_sites[found.first], self.frame_sites[found.second]
         lengths = self._lengths(batch).astype(np.float64)
         spread = float(np.sqrt(np.mean(lengths**2) / self.source.dim))
-        own = np.sqrt(np.einsum("mk,mk->m", first, first))
-        apart = np.sqrt(np.einsum("mk,mk->m", first - second, first - second))
+        own = _lengths_of(first)
+        apart = _lengths_of(first - second)
         rounding = _ROUNDING * (lengths * own + np.abs(found.best))
         with np.errstate(all="ignore"):
             share = np.nan_to_num(0.5 * rounding / (apart * spread), nan=1.0)
@@ -385,7 +386,7 @@ class PointDesign(Design):
 
     def _lengths(self, batch: Batch) -> Float32Array:
         z = batch.points[0]
-        return np.sqrt(np.einsum("mk,mk->m", z, z))
+        return _lengths_of(z)
 
     def _stretch(self) -> float:
         return self.scale
@@ -630,6 +631,11 @@ def _root_mean_square(values: FloatArray) -> float:
     """Return it without underflow or overflow of the squares."""
     largest = float(np.abs(values).max())
     return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest > 0.0 else 0.0
+
+
+def _lengths_of(rows: NDArray[Any]) -> NDArray[Any]:
+    """Euclidean length of each row, in its own precision."""
+    return np.sqrt(np.einsum("mk,mk->m", rows, rows))
 
 
 def power_of_two(size: float) -> float:

@@ -244,7 +244,7 @@ class _Recorder:
 
     def record(self, look: Look) -> bool:
         """Add a look to the history and show it; whether the monitor wants to stop."""
-        dual = look.tally.costs(look.tally.design.weights(look.heights))[0]
+        dual = look.tally.costs(look.weights)[0]
         masses = look.tally.measured()
         tv, least = self.examiner.total_variation(look), float(masses.min())
         self.rows.append((dual, tv, self.fit.step_factor, least, float(self.fit.drawn)))
@@ -263,16 +263,15 @@ class _Recorder:
         )
 
     def _weights(self, look: Look) -> FloatArray:
-        return _all_weights(self.problem, look.tally.design.weights(look.heights), self.source)
+        return _all_weights(self.problem, look.weights, self.source)
 
     def solution(self, look: Look, status: str, sharp: bool = True) -> Solution:
         """Return what this look measured; in checkpoints without what takes long."""
         problem, tally = self.problem, look.tally
-        own = tally.design.weights(look.heights)
         masses = tally.measured()
-        dual = tally.costs(own)[0]
-        estimate = tally.estimate(self.fit.drawn, own, look.scales, max(look.verdict, 1))
-        bounds = _bracket(problem, tally, own, dual, estimate, sharp)
+        dual = tally.costs(look.weights)[0]
+        estimate = tally.estimate(self.fit.drawn, look.weights, look.scales, max(look.verdict, 1))
+        bounds = _bracket(problem, tally, look.weights, dual, estimate, sharp)
         return Solution(
             sites=problem.all_sites,
             weights_exact=_exact(self._weights(look)),

@@ -8,6 +8,7 @@ level (`verdict_quantile`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,11 @@ class Look:
     verdict: int  # the number of verdicts so far
     converged: bool
     unresolved: bool = False  # only to float32, which heights are fitted in, do they seem right
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """The heights as weights of the sites that were solved for."""
+        return self.tally.design.weights(self.heights)
 
 
 class Examiner:
