@@ -67,6 +67,12 @@ class Network:
     conductances: FloatArray
 
     @cached_property
+    def matrix(self) -> Csr:
+        """The Laplacian in CSR form: data, indices, indptr; sorted columns, a full diagonal."""
+        matrix: Csr = laplacian(self.n, self.edges, self.conductances)
+        return matrix
+
+    @cached_property
     def preconditioner(self) -> Any:
         """Approximate factors (Kyng, Sachdeva 2016); None for a matrix that is not definite.
 
@@ -81,12 +87,6 @@ class Network:
             )
         except ValueError:
             return None
-
-    @cached_property
-    def matrix(self) -> Csr:
-        """The Laplacian in CSR form: data, indices, indptr; sorted columns, a full diagonal."""
-        matrix: Csr = laplacian(self.n, self.edges, self.conductances)
-        return matrix
 
     def factors(self, last: int) -> Elimination:
         """The factors of the elimination, in an order of little fill but for the last vertex."""
