@@ -71,5 +71,7 @@ extensions = [
 setup(
     ext_modules=cythonize(
         extensions, build_dir="build/cython", compiler_directives=DIRECTIVES, force=DEBUG
-    )
+    ),
+    # one compiler for each processor
+    options={"build_ext": {"parallel": True}},
 )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 
 
 def pytest_configure(config):
+    # Several workers share the machine: threads of their own for each only get in the way.
+    if getattr(config.option, "numprocesses", None):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
     # Shells start background jobs with interrupts ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import time
 import warnings
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from effort import Interruption, needs_timers
 
 import geomot
 from geomot._duplicates import Merged
@@ -234,7 +233,7 @@ def test_many_points():
     np.testing.assert_array_equal(labels[pick], nearest(sites, weights, points[pick]))
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+@needs_timers
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("tied", [False, True])
 def test_an_interrupt_ends_it(threads, tied):
@@ -245,23 +244,9 @@ def test_an_interrupt_ends_it(threads, tied):
         sites = np.where(r.random((150_000, 64)) < 0.5, 1.0, -1.0)
         points = 1e-9 * points
     assigner = Assigner(sites, (sites**2).sum(axis=1))
-    fired = []
-
-    def interrupt(*_):
-        fired.append(time.monotonic())
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
-        asked = time.monotonic() + 0.2
-        with pytest.raises(KeyboardInterrupt):
-            assigner(points, threads)
-        ended = time.monotonic()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
-    assert fired and ended - asked <= 0.25
+    with Interruption(0.2) as interruption:
+        assigner(points, threads)
+    assert interruption.late <= 0.25 * threads
     assert len(assigner(points[:2])) == 2
 
 

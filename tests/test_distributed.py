@@ -373,9 +373,7 @@ def test_a_killed_rank_ends_the_run(tmp_path, size, lost):
         time.sleep(0.02)
     time.sleep(0.1)
     processes[lost].kill()
-    killed = time.monotonic()
     outcomes = outcome(processes, 30)
-    assert time.monotonic() - killed < 30  # whatever else the machine does
     assert outcomes[lost][0] == -signal.SIGKILL
     for rank, (code, out, err) in enumerate(outcomes):
         if rank != lost:

