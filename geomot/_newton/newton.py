@@ -171,24 +171,31 @@ class Iterate:
         return Network(len(sites), edges, conductances)
 
     @cached_property
-    def noise(self) -> FloatArray:
-        """Which part of each mass is rounding of the weights, near the best constant added."""
+    def weight_noise(self) -> FloatArray:
+        """What rounding of the weights makes of each mass, with the best constant added to them."""
         edges, conductances = self.hessian.edges, self.hessian.conductances
         n = len(self.problem)
         size = np.abs(_double_double.less(self.weights, self.stiffest)[0])
         flow = conductances * (size[edges[:, 0]] + size[edges[:, 1]])
         noise: FloatArray = np.bincount(edges[:, 0], flow, n).astype(np.float64, copy=False)
-        noise = WEIGHT_NOISE * (noise + np.bincount(edges[:, 1], flow, n))
-        closed = np.flatnonzero(self.diagram.empty)[:MOST_EXAMINED]
+        return WEIGHT_NOISE * (noise + np.bincount(edges[:, 1], flow, n))
+
+    @cached_property
+    def noise(self) -> FloatArray:
+        """Which part of each mass is rounding; of empty cells the heaviest are opened to see it."""
+        noise = self.weight_noise.copy()
+        closed = np.flatnonzero(self.diagram.empty)
+        closed = closed[np.argsort(-self.problem.masses[closed], kind="stable")[:MOST_EXAMINED]]
         if closed.size:
             centred = self.problem.evaluate(
                 _double_double.less(self.weights, self.stiffest), self.step
             )
         for i in closed:
-            # the smallest cell that the digits allow, if it is too large
             target = float(self.problem.masses[i])
-            smallest = float(_open(centred, int(i), target, (False,))[0].diagram.masses[i])
-            noise[i] = smallest if smallest > 2.0 * target else 0.0
+            opened = _open(centred, int(i), target, (False,))[0]
+            # the smallest cell that the digits allow, if it is too large
+            smallest = float(opened.diagram.masses[i])
+            noise[i] = max(opened.weight_noise[i], smallest if smallest > 2.0 * target else 0.0)
         return noise
 
     def excess_error(self, noise: FloatArray) -> float:
@@ -298,13 +305,16 @@ def _beyond_noise(iterate: Iterate, missing: FloatArray) -> FloatArray:
     """What is missing where it is more than noise; the other cells balance the sum.
 
     Linear systems are solved relative to their right-hand side: noise would set their accuracy.
+    No cell balances more than its noise: what the masses of all others are off by together may be
+    more than it weighs, and is left to the heavy cells.
     """
     quiet = np.abs(missing) > iterate.noise
     share = np.where(quiet | iterate.diagram.empty, 0.0, iterate.noise)
     total = float(share.sum())
     if total == 0.0:
         return missing
-    return np.where(quiet, missing, -missing[quiet].sum() / total * share)
+    part = min(max(-missing[quiet].sum() / total, -1.0), 1.0)
+    return np.where(quiet, missing, part * share)
 
 
 def _root_excess(iterate: Iterate) -> FloatArray:
