@@ -12,9 +12,10 @@ from geomot._double_double import Pair
 from geomot._duplicates import Merged
 from geomot._line import LineDiagram, solve_line
 from geomot._monitor import Monitor, SolverState
+from geomot._request import Request
 from geomot._tolerance import mass_errors
 from geomot.potentials import dual_value
-from geomot.solution import Solution, history_records
+from geomot.solution import Solution
 from geomot.sources import Samples, Source
 
 __all__ = ["solve_quantile"]
@@ -22,30 +23,14 @@ __all__ = ["solve_quantile"]
 FloatArray = NDArray[np.float64]
 
 
-def solve_quantile(
-    sites: FloatArray,
-    masses: FloatArray,
-    source: Source,
-    *,
-    tol: float,
-    atol: float,
-    given: Pair | None,
-    monitor: Monitor,
-) -> Solution:
+def solve_quantile(request: Request, monitor: Monitor) -> Solution:
     """Find the weights at once: cells end where the distribution function passes sums of masses.
 
     Parameters
     ----------
-    sites : ndarray of shape (n, 1)
-        The sites.
-    masses : ndarray of shape (n,)
-        The target masses, of sum 1.
-    source : Source
-        A source on the line with a distribution function.
-    tol, atol : float
-        Each mass is wanted to within tol times its target, or to within atol.
-    given : pair of ndarray of shape (n,), optional
-        Weights hi, lo that are measured instead.
+    request : Request
+        Its source has a distribution function. Given weights are only measured, and only if no step
+        is wanted.
     monitor : Monitor
         Shown the one state that there is.
 
@@ -56,13 +41,15 @@ def solve_quantile(
         float64's precision cannot place the borders that the tolerance asks for, or if the given
         weights are not good enough.
     """
-    merged = Merged(sites, masses)
+    source, tol = request.source, request.tol
+    given = request.initial if request.max_iter == 0 else None
+    merged = Merged(request.sites, request.target_masses)
     if given is None:
         weights = solve_line(merged.sites, merged.masses, source)
     else:
         weights = given[0][merged.members], given[1][merged.members]
     diagram = LineDiagram(merged.sites, *weights, source)
-    error = float(np.max(mass_errors(diagram.masses, merged.masses, tol, atol)))
+    error = float(np.max(mass_errors(diagram.masses, merged.masses, tol, request.atol)))
     dual = dual_value(diagram.costs, diagram.masses, merged.masses, *weights)
     state = SolverState(
         n_iter=0,
@@ -75,22 +62,15 @@ def solve_quantile(
     )
 
     def solution(status: str) -> Solution:
-        return Solution(
-            sites=sites,
-            weights_exact=state.weights_exact,
-            target_masses=masses,
+        return request.solution(
+            weights=state.weights_exact,
             masses=merged.spread(diagram.masses),
             mass_error=error,
             status=status,
             n_iter=0,
-            cost=max(dual, 0.0),
-            dual_value=dual,
+            dual=dual,
             bracket=_bracket(merged, diagram, dual),
-            history=history_records([(dual, error, state.step, state.min_mass)]),
-            source=source,
-            method="quantile",
-            tol=tol,
-            atol=atol,
+            rows=[(dual, error, state.step, state.min_mass)],
         )
 
     stopped = monitor.show(lambda: state, lambda: solution("stopped"), f"mass_error={error:.1e}")

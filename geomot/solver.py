@@ -14,13 +14,13 @@ from geomot._constants import (
     FIRST_STEP,
     LEAST_RELATIVE_MASS,
     MONTECARLO_TOL,
-    NEWTON_MAX_ITER,
     NEWTON_TOL,
 )
 from geomot._double_double import Pair
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.solve import solve_exact
 from geomot._quantile import solve_quantile
+from geomot._request import Request
 from geomot._sampling.solve import solve_montecarlo
 from geomot._search.backends import Backend, CoreBackend
 from geomot._stderr import warn
@@ -195,36 +195,18 @@ def solve(
     y = as_points(sites, "sites")
     warn_if_transposed(y, "sites")
     nu = as_masses(target_masses, len(y), "target_masses", normalize=normalize)
-    if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(f"method must be one of {METHODS}, got {method!r}")
     measure = as_source(source, y.shape[1])
-    if method == "auto":
-        exact = "quantile" if y.shape[1] == 1 else "newton"
-        method = exact if measure.exact else "montecarlo"
-    if method == "newton":
-        _require_exact(y, measure)
-    if method == "quantile":
-        _require_line(y, measure)
-    tolerance = as_tolerance(_TOLERANCES[method] if tol is None else tol)
-    if method == "montecarlo" and tolerance >= 1.0:
-        raise ValueError(
-            f"tol must be less than 1 for method montecarlo, a total variation, got {tolerance}"
-        )
+    method = _as_method(method, y, measure)
+    tolerance, absolute = _as_tolerances(tol, atol, method)
     limit = None if max_iter is None else as_count(max_iter, "max_iter", 0)
     if method != "montecarlo" and device is not None:
         raise ValueError(f"device must be None for method {method}, got {device!r}")
     shards = _as_shards(distributed, method)
-    if method == "montecarlo" and atol is not None:
-        raise ValueError(f"atol must be None for method montecarlo, got {atol!r}")
-    absolute = min(ATOL, LEAST_RELATIVE_MASS * tolerance)
-    if atol is not None:
-        absolute = as_absolute_tolerance(atol)
     n_threads = as_threads(threads)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     rng = as_generator(random_state)
     initial, step = _as_initial(initial_weights, len(y))
-    start = None if initial is None else initial[0] + initial[1]
 
     backend: Backend = CoreBackend()
     if device is not None:
@@ -235,6 +217,7 @@ def solve(
     if shards is not None:
         from geomot.distributed import DistributedBackend, SharedMonitor, agree, local_ranks
 
+        start = None if initial is None else initial[0] + initial[1]
         rng = agree(rng, sites=y, target_masses=nu, initial_weights=start, tol=tolerance,
                     max_iter=limit, source=measure)  # fmt: skip
         backend = DistributedBackend(backend, shards=shards)
@@ -242,39 +225,11 @@ def solve(
         if threads is None:
             n_threads = max(n_threads // local_ranks(), 1)
 
+    request = Request(
+        y, nu, measure, method, tolerance, absolute, initial, step, limit, n_threads, rng, backend
+    )
     with monitors(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
-        if method == "quantile":
-            # The quantiles need no start and no steps: without steps, a start is what is measured.
-            given = initial if limit == 0 else None
-            solution = solve_quantile(
-                y, nu, measure, tol=tolerance, atol=absolute, given=given, monitor=monitor
-            )
-        elif method == "newton":
-            solution = solve_exact(
-                y,
-                nu,
-                measure,
-                tol=tolerance,
-                atol=absolute,
-                initial=initial,
-                step=step,
-                max_iter=NEWTON_MAX_ITER if limit is None else limit,
-                threads=n_threads,
-                monitor=monitor,
-            )
-        else:
-            solution = solve_montecarlo(
-                y,
-                nu,
-                measure,
-                tol=tolerance,
-                initial=start,
-                max_iter=limit,
-                threads=n_threads,
-                rng=rng,
-                monitor=monitor,
-                backend=backend,
-            )
+        solution = _SOLVERS[method](request, monitor)
     if not solution.converged:
         message = _complaint(solution)
         if strict:
@@ -282,6 +237,8 @@ def solve(
         warn(message, ConvergenceWarning, stacklevel=2)
     return solution
 
+
+_SOLVERS = {"quantile": solve_quantile, "newton": solve_exact, "montecarlo": solve_montecarlo}
 
 _TOLERANCES = {"newton": NEWTON_TOL, "quantile": NEWTON_TOL, "montecarlo": MONTECARLO_TOL}
 
@@ -294,20 +251,44 @@ _REASONS = {
 }
 
 
-def _require_exact(sites: FloatArray, source: Source) -> None:
-    if sites.shape[1] != 2:
+def _as_method(method: str, sites: FloatArray, source: Source) -> str:
+    """The method to take, which must be able to solve for this source."""
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+    if method == "auto":
+        exact = "quantile" if sites.shape[1] == 1 else "newton"
+        return exact if source.exact else "montecarlo"
+    if method == "newton":
+        if sites.shape[1] != 2:
+            raise ValueError(
+                f"sites must have shape (n, 2) for the exact method, got {sites.shape}: "
+                'method="montecarlo" works in any dimension'
+            )
+        exact_polygon(source)
+    if method == "quantile":
+        if sites.shape[1] != 1:
+            raise ValueError(f"sites must have shape (n, 1) for quantiles, got {sites.shape}")
+        if not source.exact:
+            raise ValueError(
+                f"source must have a distribution function for quantiles, got {source}"
+            )
+    return method
+
+
+def _as_tolerances(tol: float | None, atol: float | None, method: str) -> tuple[float, float]:
+    """The relative tolerance, and the absolute one, which Monte Carlo does not have."""
+    tolerance = as_tolerance(_TOLERANCES[method] if tol is None else tol)
+    if method != "montecarlo":
+        if atol is not None:
+            return tolerance, as_absolute_tolerance(atol)
+        return tolerance, min(ATOL, LEAST_RELATIVE_MASS * tolerance)
+    if tolerance >= 1.0:
         raise ValueError(
-            f"sites must have shape (n, 2) for the exact method, got {sites.shape}: "
-            'method="montecarlo" works in any dimension'
+            f"tol must be less than 1 for method montecarlo, a total variation, got {tolerance}"
         )
-    exact_polygon(source)
-
-
-def _require_line(sites: FloatArray, source: Source) -> None:
-    if sites.shape[1] != 1:
-        raise ValueError(f"sites must have shape (n, 1) for quantiles, got {sites.shape}")
-    if not source.exact:
-        raise ValueError(f"source must have a distribution function for quantiles, got {source}")
+    if atol is not None:
+        raise ValueError(f"atol must be None for method montecarlo, got {atol!r}")
+    return tolerance, 0.0
 
 
 def _as_shards(distributed: bool | str, method: str) -> str | None:

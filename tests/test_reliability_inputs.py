@@ -21,6 +21,7 @@ from effort import Interruption, needs_timers
 from oracles import UNIT_SQUARE, ExactDiagram
 
 import geomot
+from geomot._power import PlaneSites
 
 rng = np.random.default_rng
 SQ = UNIT_SQUARE
@@ -551,7 +552,7 @@ def _long_work(kind):
         points, diagram = rng(0).random((10**7, 2)), geomot.PowerDiagram(rng(1).random((1000, 2)))
         return lambda threads: diagram.locate(points)
     points = rng(0).random((10**6, 2))
-    core = geomot._power.PlaneSites(points[: 10**5], SQ).diagram(np.zeros(10**5))
+    core = PlaneSites(points[: 10**5], SQ).diagram(np.zeros(10**5))
     if kind == "cells":
         return lambda threads: core.cells(threads=threads)
     return lambda threads: core.insert(points, points[:, 0] / 1e6, threads=threads)

@@ -9,55 +9,30 @@ from numpy.typing import NDArray
 
 from geomot import _double_double
 from geomot._bounds import bracket
-from geomot._constants import ZERO_MASS_DROP
+from geomot._constants import NEWTON_MAX_ITER, ZERO_MASS_DROP
 from geomot._double_double import Pair
 from geomot._duplicates import representatives
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.insertion import insertion_start, make_valid
 from geomot._newton.newton import Iterate, Problem, newton
 from geomot._power import PlaneSites, coincident, hilbert_order
+from geomot._request import Request
 from geomot.potentials import heights_from_weights, weights_from_heights
-from geomot.solution import Solution, history_records
-from geomot.sources import Source, exact_polygon
+from geomot.solution import Solution
+from geomot.sources import exact_polygon
 
 __all__ = ["solve_exact"]
 
 FloatArray = NDArray[np.float64]
 
 
-def solve_exact(
-    sites: FloatArray,
-    masses: FloatArray,
-    source: Source,
-    *,
-    tol: float,
-    atol: float,
-    initial: Pair | None,
-    step: float,
-    max_iter: int,
-    threads: int,
-    monitor: Monitor,
-) -> Solution:
-    """Find weights whose cells have their masses to a relative error of `tol`, or within `atol`.
+def solve_exact(request: Request, monitor: Monitor) -> Solution:
+    """Find weights whose cells have their masses to within the request's tolerances.
 
     Parameters
     ----------
-    sites : ndarray of shape (n, 2)
-        The sites.
-    masses : ndarray of shape (n,)
-        The target masses, of sum 1.
-    source : Source
-        The uniform measure on a polygon.
-    tol, atol : float
-        Each mass is wanted to within tol times its target, or to within atol.
-    initial : pair of ndarray of shape (n,), optional
-        Weights hi, lo to start from.
-    step : float
-        Length of the step before the first.
-    max_iter : int
-        Most Newton steps.
-    threads : int
-        Number of threads.
+    request : Request
+        Its source has exact diagrams in the plane.
     monitor : Monitor
         Shown every accepted iterate.
 
@@ -65,19 +40,19 @@ def solve_exact(
     -------
     Solution
     """
-    reduced = _Reduced(sites, masses, exact_polygon(source), threads, tol, atol)
-    start = reduced.start() if initial is None else reduced.restart(initial, step)
-    observer = _Observer(reduced, source, monitor)
-    iterate, status = newton(start, tol=tol, max_iter=max_iter, observe=observer)
-    return reduced.solution(iterate, status, source, observer.rows)
+    reduced = _Reduced(request)
+    start = reduced.start() if request.initial is None else reduced.restart(request.initial)
+    observer = _Observer(reduced, monitor)
+    max_iter = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
+    iterate, status = newton(start, tol=request.tol, max_iter=max_iter, observe=observer)
+    return reduced.solution(iterate, status, observer.rows)
 
 
 class _Observer:
     """Keeps the history, and shows every iterate to the monitor."""
 
-    def __init__(self, reduced: _Reduced, source: Source, monitor: Monitor) -> None:
+    def __init__(self, reduced: _Reduced, monitor: Monitor) -> None:
         self.reduced = reduced
-        self.source = source
         self.monitor = monitor
         self.rows: list[tuple[float, ...]] = []
 
@@ -86,7 +61,7 @@ class _Observer:
         self.monitor.tick(len(self.rows) - 1)
         return self.monitor.show(
             lambda: self._state(iterate),
-            lambda: self.reduced.solution(iterate, "stopped", self.source, self.rows),
+            lambda: self.reduced.solution(iterate, "stopped", self.rows),
             f"mass_error={iterate.mass_error:.1e}",
         )
 
@@ -109,21 +84,10 @@ class _Reduced:
     back.
     """
 
-    def __init__(
-        self,
-        sites: FloatArray,
-        masses: FloatArray,
-        polygon: FloatArray,
-        threads: int,
-        tol: float,
-        atol: float,
-    ) -> None:
-        self.sites = sites
-        self.masses = masses
-        self.polygon = polygon
-        self.threads = threads
-        self.tol = tol
-        self.atol = atol
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.polygon = exact_polygon(request.source)
+        sites, masses = request.sites, request.target_masses
         order, keys = hilbert_order(sites)
         representative = np.arange(len(sites))
         twins, starts = coincident(sites[order], keys)
@@ -135,21 +99,21 @@ class _Reduced:
             representative, masses, minlength=len(sites)
         ).astype(np.float64)
         self.counts = self.group_mass > 0.0
-        self.counts[negligible(self.group_mass, atol)] = False
+        self.counts[negligible(self.group_mass, request.atol)] = False
         # along the curve, without losers among twins
         self.members = order[(representative[order] == order) & self.counts[order]]
         self.problem = Problem(
             np.ascontiguousarray(sites[self.members]),
             self.group_mass[self.members],
-            polygon,
-            threads,
-            atol / tol,
+            self.polygon,
+            request.threads,
+            request.atol / request.tol,
         )
 
-    def restart(self, weights: Pair, step: float) -> Iterate:
+    def restart(self, weights: Pair) -> Iterate:
         """The given weights of all sites, made valid where they leave a cell empty."""
         kept = weights[0][self.members], weights[1][self.members]
-        return make_valid(self.problem.evaluate(kept, step))
+        return make_valid(self.problem.evaluate(kept, self.request.step))
 
     def start(self) -> Iterate:
         """The insertion start, in a frame in which the sites lie inside the domain."""
@@ -158,72 +122,60 @@ class _Reduced:
         if frame is None:
             return insertion_start(self.problem)
         similar = frame.sites(sites)
-        model = Problem(similar, masses, self.polygon, self.threads, self.problem.least)
+        model = Problem(similar, masses, self.polygon, self.request.threads, self.problem.least)
         weights = frame.weights(sites, similar, insertion_start(model).weights)
         return make_valid(self.problem.evaluate(weights))
 
     def expand(self, weights: Pair) -> Pair:
         """Weights of all sites: twins share one, sites that do not count have no cell."""
-        n = len(self.sites)
+        sites, threads = self.request.sites, self.request.threads
+        n = len(sites)
         hi, lo = np.zeros(n), np.zeros(n)
         hi[self.members], lo[self.members] = weights
         idle = np.flatnonzero(~self.counts & (self.representative == np.arange(n)))
         if idle.size:
-            diagram = self.problem.plane.diagram(*weights, threads=self.threads)
-            touching = diagram.insert(self.sites[idle], np.zeros(idle.size), threads=self.threads)
-            extent = np.ptp(np.vstack([self.polygon, self.sites]), axis=0).max()
+            diagram = self.problem.plane.diagram(*weights, threads=threads)
+            touching = diagram.insert(sites[idle], np.zeros(idle.size), threads=threads)
+            extent = np.ptp(np.vstack([self.polygon, sites]), axis=0).max()
             below = (touching[:, 0], touching[:, 1])
             drop = np.full(idle.size, ZERO_MASS_DROP * extent**2)
             distinct = np.flatnonzero(self.representative == np.arange(n))
-            plane = PlaneSites(self.sites[distinct], self.polygon)
+            plane = PlaneSites(sites[distinct], self.polygon)
             due = np.ones(idle.size, dtype=bool)
             while due.any():
                 below = _double_double.add(below, np.where(due, -drop, 0.0))
                 hi[idle], lo[idle] = below
                 empty = np.ones(n, dtype=bool)
-                empty[distinct] = plane.diagram(
-                    hi[distinct], lo[distinct], threads=self.threads
-                ).empty
+                empty[distinct] = plane.diagram(hi[distinct], lo[distinct], threads=threads).empty
                 # where rounding has put the weight at which a cell appears too high; steps grow
                 # also for those that come to light again when others have gone
                 due = ~empty[idle]
                 drop[due] *= 4.0
         return hi[self.representative], lo[self.representative]
 
-    def solution(
-        self,
-        iterate: Iterate,
-        status: str,
-        source: Source,
-        rows: list[tuple[float, ...]],
-    ) -> Solution:
+    def solution(self, iterate: Iterate, status: str, rows: list[tuple[float, ...]]) -> Solution:
+        """What the solve returns at this iterate."""
+        sites, targets = self.request.sites, self.request.target_masses
         hi, lo = self.expand(iterate.weights)
-        masses, costs = np.zeros(len(self.sites)), np.zeros(len(self.sites))
+        masses, costs = np.zeros(len(sites)), np.zeros(len(sites))
         masses[self.members] = iterate.diagram.masses
         costs[self.members] = iterate.diagram.costs
-        dual, bounds = bracket(self.sites, hi, lo, masses, costs, self.group_mass, self.polygon)
+        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self.polygon)
         share = np.divide(
-            self.masses,
+            targets,
             self.group_mass[self.representative],
-            where=self.masses > 0.0,
-            out=np.zeros_like(self.masses),
+            where=targets > 0.0,
+            out=np.zeros_like(targets),
         )
-        return Solution(
-            sites=self.sites,
-            weights_exact=np.column_stack([hi, lo]),
-            target_masses=self.masses,
+        return self.request.solution(
+            weights=np.column_stack([hi, lo]),
             masses=masses[self.representative] * share,
             mass_error=iterate.mass_error,
             status=status,
             n_iter=len(rows) - 1,
-            cost=max(dual, 0.0),
-            dual_value=dual,
+            dual=dual,
             bracket=bounds,
-            history=history_records(rows),
-            source=source,
-            method="newton",
-            tol=self.tol,
-            atol=self.atol,
+            rows=rows,
         )
 
 

@@ -26,15 +26,15 @@ from geomot._constants import (
 from geomot._duplicates import Merged
 from geomot._mass_estimate import MassEstimate
 from geomot._monitor import Monitor, SolverState
+from geomot._request import Request
 from geomot._sampling.designs import Design, make_design
 from geomot._sampling.fit import Fit
 from geomot._sampling.lost_sites import lost_sites
 from geomot._sampling.tally import Tally
 from geomot._sampling.verdict import Examiner, Look
-from geomot._search.backends import Backend, CoreBackend
 from geomot._search.nearest_cell import Assigner
 from geomot._stderr import warn
-from geomot.solution import MONTECARLO_HISTORY, Solution, history_records
+from geomot.solution import Solution
 from geomot.sources import Source
 
 __all__ = ["solve_montecarlo"]
@@ -42,60 +42,35 @@ __all__ = ["solve_montecarlo"]
 FloatArray = NDArray[np.float64]
 
 
-def solve_montecarlo(
-    sites: FloatArray,
-    masses: FloatArray,
-    source: Source,
-    *,
-    tol: float,
-    initial: FloatArray | None,
-    max_iter: int | None,
-    threads: int,
-    rng: np.random.Generator,
-    monitor: Monitor,
-    backend: Backend | None = None,
-) -> Solution:
+def solve_montecarlo(request: Request, monitor: Monitor) -> Solution:
     """Find weights whose masses are within `tol` of their targets in total variation.
 
     Parameters
     ----------
-    sites : ndarray of shape (n, d)
-        The sites.
-    masses : ndarray of shape (n,)
-        The target masses, of sum 1.
-    source : Source
-        The source measure.
-    tol : float
-        Tolerated total variation.
-    initial : ndarray of shape (n,), optional
-        Weights to start from.
-    max_iter : int, optional
-        Most steps; by default what FIT_CAP allows.
-    threads : int
-        Number of threads.
-    rng : Generator
-        All randomness.
+    request : Request
+        Its initial weights are looked at, and started from if they are worth it.
     monitor : Monitor
         Shown every look.
-    backend : Backend, optional
-        Where scores are computed; the compiled core by default.
 
     Returns
     -------
     Solution
     """
-    problem = Merged(sites, masses)
+    problem = Merged(request.sites, request.target_masses)
     # not every generator can spawn others, but all draw integers
-    root = np.random.SeedSequence([int(seed) for seed in rng.integers(2**63, size=4)])
+    root = np.random.SeedSequence([int(seed) for seed in request.rng.integers(2**63, size=4)])
     design_rng, fit_rng, test_rng, blur_rng = map(np.random.default_rng, root.spawn(4))
-    design = make_design(problem.sites, source, design_rng, threads, backend or CoreBackend())
-    examiner = Examiner(design, problem.masses, tol, test_rng)
+    design = make_design(
+        problem.sites, request.source, design_rng, request.threads, request.backend
+    )
+    examiner = Examiner(design, problem.masses, request.tol, test_rng)
     _refuse_too_many(examiner)
+    initial = None if request.initial is None else request.initial[0] + request.initial[1]
     fit, look = _start(design, examiner, problem, initial, fit_rng)
     limit = int(FIT_CAP * examiner.usual / examiner.most / fit.batch_size)
-    limit = max(limit, LEAST_LIMIT) if max_iter is None else max_iter
+    limit = max(limit, LEAST_LIMIT) if request.max_iter is None else request.max_iter
 
-    recorder = _Recorder(problem, fit, examiner, source, tol, monitor)
+    recorder = _Recorder(request, problem, fit, examiner, monitor)
     following, placed = examiner.first_look(), 0
     forecast = _Forecast(examiner, fit, limit)
     while True:
@@ -227,18 +202,16 @@ class _Recorder:
 
     def __init__(
         self,
+        request: Request,
         problem: Merged,
         fit: Fit,
         examiner: Examiner,
-        source: Source,
-        tol: float,
         monitor: Monitor,
     ) -> None:
+        self.request = request
         self.problem = problem
         self.fit = fit
         self.examiner = examiner
-        self.source = source
-        self.tol = tol
         self.monitor = monitor
         self.rows: list[tuple[float, ...]] = []
 
@@ -263,7 +236,7 @@ class _Recorder:
         )
 
     def _weights(self, look: Look) -> FloatArray:
-        return _all_weights(self.problem, look.weights, self.source)
+        return _all_weights(self.problem, look.weights, self.request.source)
 
     def solution(self, look: Look, status: str, sharp: bool = True) -> Solution:
         """Return what this look measured; in checkpoints without what takes long."""
@@ -272,21 +245,15 @@ class _Recorder:
         dual = tally.costs(look.weights)[0]
         estimate = tally.estimate(self.fit.drawn, look.weights, look.scales, max(look.verdict, 1))
         bounds = _bracket(problem, tally, look.weights, dual, estimate, sharp)
-        return Solution(
-            sites=problem.all_sites,
-            weights_exact=_exact(self._weights(look)),
-            target_masses=problem.all_masses,
+        return self.request.solution(
+            weights=_exact(self._weights(look)),
             masses=problem.spread(masses),
             mass_error=_largest_error(masses, problem.masses),
             status=status,
             n_iter=self.fit.n_iter,
-            cost=max(dual, 0.0),
-            dual_value=dual,
+            dual=dual,
             bracket=bounds,
-            history=history_records(self.rows, MONTECARLO_HISTORY),
-            source=self.source,
-            method="montecarlo",
-            tol=self.tol,
+            rows=self.rows,
             estimate=replace(
                 estimate,
                 mass_standard_errors=problem.spread(estimate.mass_standard_errors),
