@@ -29,8 +29,8 @@ from geomot._constants import (
 )
 from geomot._core.cg import conjugate_gradients
 from geomot._core.elimination import Elimination, excess
+from geomot._core.laplacian import laplacian
 from geomot._double_double import Pair
-from geomot._power import laplacian
 
 try:
     import approx_chol

@@ -41,9 +41,6 @@ class PlaneDiagram:
         threads: int = 1,
     ) -> NDArray[np.float64]: ...
 
-def laplacian(
-    n: int, edges: NDArray[np.int64], conductance: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]: ...
 def hilbert_order(
     points: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]: ...

@@ -8,21 +8,23 @@ so neither overflow nor underflow disturbs the exact arithmetic and units change
 import numpy as np
 
 from libc.math cimport ldexp
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int64_t, uint8_t
 
-from geomot._core.cells2d cimport (
-    FLAT, NO_MEMORY, REGULAR, Cell, Domain2D, cell_compute, cell_free, cell_init)
-from geomot._core.insert2d cimport insert_sites
-from geomot._core.interrupt cimport INTERRUPTED, interrupted, raise_pending
-from geomot._core.locate2d cimport Hubs, locate_points
-from geomot._core.order2d cimport Keyed, sort_keyed
+from geomot._core.interrupt cimport interrupted, raise_for, raise_pending
+from geomot._core.plane.cells cimport (
+    FLAT, REGULAR, Cell, Domain2D, cell_compute, cell_free, cell_init)
+from geomot._core.plane.insert cimport insert_sites
+from geomot._core.plane.locate cimport Hubs, locate_points
+from geomot._core.plane.measure cimport (
+    Density, Measure, Uniform, measure_free, measure_init, measure_reserve)
 from geomot._core.predicates cimport two_sum
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.regular cimport Regular2D
+from geomot._core.status cimport INTERRUPTED, NO_MEMORY, OK
 from geomot._core.types cimport index_t
 
-from geomot._core.order2d import coincident, exponent_of, hilbert_order, insertion_order
-from geomot._core.polygons2d import Corners, cell_sides, contracted, first_equal, unsound
+from geomot._core.facets import sort_facets
+from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
+from geomot._core.plane.polygons import Corners, cell_sides, contracted, first_equal, unsound
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -30,9 +32,8 @@ cdef enum:
     CORNER_CHUNK = 16384
     QUERY_CHUNK = 4096
     QUERY_BLOCK = 524288    # queries that are sorted together: sorting hears no Ctrl-C
-    WORK = 65536            # sides or facets between two looks for Ctrl-C (a few ms)
+    WORK = 65536            # sides between two looks for Ctrl-C (a few ms)
     TRIANGLES = 1048576     # triangles that are only counted, between two looks
-    SHORT_ROW = 64          # facets of a site that are sorted by insertion
 
 # Whether this build checks every index (GEOMOT_DEBUG=1 at compile time).
 cdef extern from *:
@@ -76,6 +77,7 @@ cdef class PlaneSites:
     cdef object order                   # insertion order, in sorted positions
     cdef object twins, twin_starts      # coincident sites, in sorted positions
     cdef Domain2D domain
+    cdef Density density
     cdef object polygon                 # the domain as it was given
 
     def __init__(self, sites, polygon):
@@ -92,6 +94,7 @@ cdef class PlaneSites:
         if np.ptp(domain, axis=0).min() < _LEAST_DOMAIN:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
         self.domain = Domain2D(domain)
+        self.density = Uniform(1.0 / self.domain.area)
         self.polygon = polygon
         order, keys = hilbert_order(scaled)
         self.perm = order.astype(np.int32)
@@ -174,7 +177,7 @@ cdef class PlaneDiagram:
     cdef int64_t[::1] facet_start       # room of each chunk in the facet arrays
     cdef int64_t[::1] facet_count
     cdef index_t[:, ::1] facet_site
-    cdef double[::1] facet_length
+    cdef double[::1] facet_measure
     cdef object facets_
     cdef object hubs_
 
@@ -232,32 +235,32 @@ cdef class PlaneDiagram:
         self.facet_start = np.cumsum(start)
         self.facet_count = np.zeros(chunks, dtype=np.int64)
         self.facet_site = np.empty((self.facet_start[chunks], 2), dtype=np.int32)
-        self.facet_length = np.empty(self.facet_start[chunks])
+        self.facet_measure = np.empty(self.facet_start[chunks])
 
     def _measure_chunk(self, Py_ssize_t chunk):
         cdef Py_ssize_t start = chunk * CHUNK, stop = min(start + CHUNK, self.sites.n)
         cdef int status
         cdef Regular2D mesh = self.mesh
         cdef Domain2D domain = self.sites.domain
+        cdef Density density = self.sites.density
         cdef int exponent = self.sites.exponent
         with nogil:
-            status = self.measure(mesh, domain, exponent, chunk, <index_t> start, <index_t> stop)
-        if status == INTERRUPTED:
-            raise_pending()
-        if status == NO_MEMORY:
-            raise MemoryError("one cell's sides do not fit into memory")
+            status = self.measure(mesh, domain, density, exponent, chunk, <index_t> start,
+                                  <index_t> stop)
+        raise_for(status, "one cell's sides do not fit into memory")
 
-    cdef int measure(self, Regular2D mesh, Domain2D domain, int e, Py_ssize_t chunk,
-                     index_t start, index_t stop) noexcept nogil:
-        """Cells of the sorted sites start to stop; 0, NO_MEMORY or INTERRUPTED."""
+    cdef int measure(self, Regular2D mesh, Domain2D domain, Density density, int e,
+                     Py_ssize_t chunk, index_t start, index_t stop) noexcept nogil:
+        """Cells of the sorted sites start to stop; OK, NO_MEMORY or INTERRUPTED."""
         cdef Cell cell
+        cdef Measure measured
         cdef index_t i, own
         cdef Py_ssize_t k, across, at = self.facet_start[chunk], work = 0
-        cdef int kind, status = 0
-        cdef double density = 1.0 / domain.area
+        cdef int kind, status = OK
         cdef double unit = ldexp(1.0, e), unit2 = ldexp(1.0, 2 * e), per_unit = ldexp(1.0, -e)
         if cell_init(&cell) != 0:
             return NO_MEMORY
+        measure_init(&measured)
         for i in range(start, stop):
             kind = cell_compute(&cell, mesh, domain, i)
             if kind < 0:
@@ -272,21 +275,26 @@ cdef class PlaneDiagram:
                 if interrupted():
                     status = INTERRUPTED
                     break
+            status = measure_reserve(&measured, cell.size)
+            if status != OK:
+                break
+            density.integrate(&cell, &measured)
             own = self.perm[i]
             self.empty_[own] = 0
-            self.mass_[own] = cell.area * density
-            self.cost_[own] = cell.cost * density * unit2
-            self.centroid_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, cell.centre_x) * unit
-            self.centroid_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, cell.centre_y) * unit
+            self.mass_[own] = measured.mass
+            self.cost_[own] = measured.cost * unit2
+            self.centroid_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, measured.centre_x) * unit
+            self.centroid_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, measured.centre_y) * unit
             for k in range(cell.size):
                 across = cell.lines[cell.side[k]].across
-                if across > i and cell.length[k] > 0.0:
+                if across > i and measured.facet[k] > 0.0:
                     self.facet_site[at, 0] = own
                     self.facet_site[at, 1] = self.perm[across]
-                    self.facet_length[at] = cell.length[k] * density * per_unit
+                    self.facet_measure[at] = measured.facet[k] * per_unit
                     at += 1
         self.facet_count[chunk] = at - self.facet_start[chunk]
         cell_free(&cell)
+        measure_free(&measured)
         return status
 
     # ---- facets ----
@@ -303,10 +311,10 @@ cdef class PlaneDiagram:
 
     cdef sorted_facets(self):
         if self.facets_ is None:
-            self.facets_ = _sort_facets(self.sites.n, self.facet_start, self.facet_count,
-                                        self.facet_site, self.facet_length)
+            self.facets_ = sort_facets(self.sites.n, self.facet_start, self.facet_count,
+                                       self.facet_site, self.facet_measure)
             self.facet_site = None
-            self.facet_length = None
+            self.facet_measure = None
         return self.facets_
 
     # ---- geometry ----
@@ -441,10 +449,7 @@ def _insert(PlaneDiagram diagram, const double[:, ::1] points, const index_t[::1
     cdef int status
     with nogil:
         status = insert_sites(mesh, domain, kind, points, own, areas, start, weights)
-    if status == INTERRUPTED:
-        raise_pending()
-    if status == NO_MEMORY:
-        raise MemoryError("one cell's sides do not fit into memory")
+    raise_for(status, "one cell's sides do not fit into memory")
     return np.asarray(weights)
 
 
@@ -459,132 +464,3 @@ def _locate(PlaneDiagram diagram, const double[:, ::1] points):
     cdef int64_t[::1] out = np.empty(points.shape[0], dtype=np.int64)
     locate_points(diagram.mesh, diagram.hubs_, diagram.perm, points, diagram.sites.exponent, out)
     return np.asarray(out)
-
-
-def _sort_facets(Py_ssize_t n, const int64_t[::1] start, const int64_t[::1] count,
-                 const index_t[:, ::1] site, const double[::1] length):
-    """Facets of all chunks, i < j, in lexicographic order.
-
-    A counting sort by i; the few j of a row by insertion, the many of a hub by their digits."""
-    cdef Py_ssize_t chunks = count.shape[0], c, k, at, total = 0
-    cdef int64_t[::1] row = np.zeros(n + 2, dtype=np.int64)
-    cdef index_t a
-    cdef int status = 0
-    for c in range(chunks):
-        total += count[c]
-    cdef int64_t[:, ::1] pairs = np.empty((total, 2), dtype=np.int64)
-    cdef double[::1] measures = np.empty(total)
-    with nogil:
-        for c in range(chunks):
-            for k in range(start[c], start[c] + count[c]):
-                row[min(site[k, 0], site[k, 1]) + 2] += 1
-        for k in range(n):
-            row[k + 2] += row[k + 1]
-        for c in range(chunks):
-            if interrupted():
-                status = INTERRUPTED
-                break
-            for k in range(start[c], start[c] + count[c]):
-                a = min(site[k, 0], site[k, 1])
-                at = row[a + 1]
-                row[a + 1] = at + 1
-                pairs[at, 0] = a
-                pairs[at, 1] = max(site[k, 0], site[k, 1])
-                measures[at] = length[k]
-        # now site a has the facets row[a] to row[a + 1]
-        for k in range(n):
-            if status != 0:
-                break
-            if k % WORK == WORK - 1 and interrupted():
-                status = INTERRUPTED
-            elif row[k + 1] - row[k] > SHORT_ROW:
-                status = sort_row(pairs, measures, row[k], row[k + 1])
-            else:
-                sort_short_row(pairs, measures, row[k], row[k + 1])
-    if status == INTERRUPTED:
-        raise_pending()
-    if status == NO_MEMORY:
-        raise MemoryError("the facets of one site do not fit into memory")
-    return np.asarray(pairs), np.asarray(measures)
-
-
-cdef void sort_short_row(int64_t[:, ::1] pairs, double[::1] measures, Py_ssize_t start,
-                         Py_ssize_t stop) noexcept nogil:
-    cdef Py_ssize_t k, j
-    cdef int64_t b
-    cdef double v
-    for k in range(start + 1, stop):
-        b = pairs[k, 1]
-        v = measures[k]
-        j = k
-        while j > start and pairs[j - 1, 1] > b:
-            pairs[j, 1] = pairs[j - 1, 1]
-            measures[j] = measures[j - 1]
-            j -= 1
-        pairs[j, 1] = b
-        measures[j] = v
-
-
-cdef int sort_row(int64_t[:, ::1] pairs, double[::1] measures, Py_ssize_t start,
-                  Py_ssize_t stop) noexcept nogil:
-    """0, NO_MEMORY or INTERRUPTED."""
-    cdef Py_ssize_t m = stop - start, k
-    cdef Keyed* keyed = <Keyed*> malloc(2 * <size_t> m * sizeof(Keyed))
-    cdef double* moved = <double*> malloc(<size_t> m * sizeof(double))
-    cdef int status = NO_MEMORY
-    if keyed != NULL and moved != NULL:
-        for k in range(m):
-            keyed[k].key = <uint64_t> pairs[start + k, 1]
-            keyed[k].item = <index_t> k
-            moved[k] = measures[start + k]
-        status = sort_keyed(keyed, keyed + m, m, 32)
-        for k in range(m):
-            pairs[start + k, 1] = <int64_t> keyed[k].key
-            measures[start + k] = moved[keyed[k].item]
-    free(keyed)
-    free(moved)
-    return status
-
-
-# ---- the Hessian's matrix ----
-
-def laplacian(Py_ssize_t n, const int64_t[:, ::1] edges, const double[::1] conductance):
-    """Graph Laplacian in CSR form: (data, indices, indptr), columns sorted.
-
-    Edges are pairs i < j in lexicographic order; every row has its diagonal."""
-    cdef Py_ssize_t m = edges.shape[0], k
-    cdef index_t[::1] indptr = np.zeros(n + 1, dtype=np.int32)
-    cdef index_t[::1] indices = np.empty(n + 2 * m, dtype=np.int32)
-    cdef double[::1] data = np.empty(n + 2 * m)
-    cdef int64_t[::1] at = np.zeros(n, dtype=np.int64)
-    cdef int64_t[::1] diagonal = np.zeros(n, dtype=np.int64)
-    cdef int64_t i, j
-    with nogil:
-        for k in range(n):
-            indptr[k + 1] = 1
-        for k in range(m):
-            indptr[edges[k, 0] + 1] += 1
-            indptr[edges[k, 1] + 1] += 1
-            diagonal[edges[k, 1]] += 1          # lower neighbours come first
-        for k in range(n):
-            indptr[k + 1] += indptr[k]
-            at[k] = indptr[k]
-            diagonal[k] += indptr[k]
-            indices[diagonal[k]] = <index_t> k
-            data[diagonal[k]] = 0.0
-        for k in range(m):
-            j = edges[k, 1]
-            i = edges[k, 0]
-            indices[at[j]] = <index_t> i
-            data[at[j]] = -conductance[k]
-            at[j] += 1
-            data[diagonal[i]] += conductance[k]
-            data[diagonal[j]] += conductance[k]
-        for k in range(n):
-            at[k] = diagonal[k] + 1
-        for k in range(m):
-            i = edges[k, 0]
-            indices[at[i]] = <index_t> edges[k, 1]
-            data[at[i]] = -conductance[k]
-            at[i] += 1
-    return np.asarray(data), np.asarray(indices), np.asarray(indptr)

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from geomot._core.laplacian import laplacian
 from geomot._frozen import Frozen, read_only
 from geomot._line import LineDiagram
-from geomot._power import PlaneDiagram, PlaneSites, laplacian
+from geomot._power import PlaneDiagram, PlaneSites
 from geomot._validation import as_masses, as_points, as_threads, as_weights
 from geomot.potentials import dual_value
 from geomot.sources import Source, as_source, exact_polygon

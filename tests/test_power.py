@@ -10,13 +10,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from effort import growth
-from geomot._core.order2d import _as_keys, _ranks, _sorted_by
-from geomot._core.polygons2d import contracted, first_equal, linked, unsound
+from geomot._core.order import _as_keys, _ranks, _sorted_by
+from geomot._core.plane.polygons import contracted, first_equal, linked, unsound
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import ExactDiagram
 
 from geomot._core.interrupt import _look
-from geomot._power import PlaneSites, coincident, hilbert_order, laplacian
+from geomot._core.laplacian import laplacian
+from geomot._power import PlaneSites, coincident, hilbert_order
 from geomot._threads import run_chunks
 
 BOX = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])

@@ -7,6 +7,8 @@ that work for the same call are told by a flag, which they `watch`.
 
 import threading
 
+from geomot._core.status cimport INTERRUPTED, NO_MEMORY
+
 cdef extern from "Python.h":
     # without cpython.exc's "except -1": the exception must stay set while scratch is freed
     int PyErr_CheckSignals() noexcept
@@ -43,6 +45,15 @@ cdef bint interrupted() noexcept nogil:
 cdef int raise_pending() except -1:
     """Raise the exception that `interrupted` has left."""
     return -1
+
+
+cdef int raise_for(int status, str memory) except -1:
+    """Raise what a kernel's status stands for; `memory` says what did not fit into memory."""
+    if status == INTERRUPTED:
+        return -1
+    if status == NO_MEMORY:
+        raise MemoryError(memory)
+    return 0
 
 
 # ---- wrapper for tests ----

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport uint8_t
 
-from geomot._core.cells2d cimport Domain2D
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.cells cimport Domain2D
+from geomot._core.plane.regular cimport Regular2D
 from geomot._core.types cimport index_t
 
 

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.regular cimport Regular2D
 from geomot._core.types cimport index_t
 
 

@@ -18,12 +18,12 @@ from libc.stdlib cimport free, malloc, realloc
 
 import numpy as np
 
-from geomot._core.interrupt cimport INTERRUPTED, interrupted
+from geomot._core.interrupt cimport interrupted
 from geomot._core.predicates cimport orient, power_collinear, power_test
+from geomot._core.status cimport INTERRUPTED, NO_MEMORY
 from geomot._core.types cimport index_t
 
 cdef enum:
-    NO_MEMORY = -1
     PERIOD = 8192               # insertions between two looks for Ctrl-C (about 10 ms)
     LARGE_ZONE = 65536          # triangles of one zone between two looks
     LARGE_MESH = 1048576        # triangles of the result between two looks

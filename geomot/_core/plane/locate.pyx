@@ -17,11 +17,12 @@ from libc.math cimport fabs, frexp, ldexp
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
-from geomot._core.cells2d cimport Line, shifted_bisector, shifted_edge
-from geomot._core.interrupt cimport INTERRUPTED, interrupted, raise_pending
+from geomot._core.plane.cells cimport Line, shifted_bisector, shifted_edge
+from geomot._core.interrupt cimport interrupted, raise_pending
 from geomot._core.predicates cimport (
     ExactLine, compare_power, compare_power_exact, det3_exact, exact_bisector, exact_edge)
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.regular cimport Regular2D
+from geomot._core.status cimport INTERRUPTED
 from geomot._core.types cimport index_t
 
 cdef enum:

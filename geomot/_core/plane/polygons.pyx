@@ -19,13 +19,14 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-from geomot._core.cells2d cimport (
-    NO_MEMORY, REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, set_exact,
+from geomot._core.plane.cells cimport (
+    REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, set_exact,
     set_line)
-from geomot._core.interrupt cimport INTERRUPTED, interrupted, raise_pending
-from geomot._core.order2d cimport Keyed, mix, sort_keyed
+from geomot._core.interrupt cimport interrupted, raise_for, raise_pending
+from geomot._core.order cimport Keyed, mix, sort_keyed
 from geomot._core.predicates cimport ExactLine, exact_vertex, orient, two_sum
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.regular cimport Regular2D
+from geomot._core.status cimport INTERRUPTED, NO_MEMORY
 from geomot._core.types cimport index_t
 
 cdef enum:
@@ -37,7 +38,7 @@ cdef enum:
 
 # Conditioning, not correctness: sines below this have their corner from exact arithmetic.
 cdef double SINE = 1.0 / 16
-# The error of the plain formula relative to the magnitudes that enter it, as in cells2d: 2^-44.
+# The error of the plain formula relative to the magnitudes that enter it, as in `cells`: 2^-44.
 cdef double PLAIN_ERROR = 5.684341886080802e-14
 # Rounding is settled by an error below 2^-64 of the result: a thousandth of half its last place.
 cdef double SETTLED = 5.421010862427522e-20
@@ -87,10 +88,7 @@ def cell_sides(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind, index_t
                     status = INTERRUPTED
         cell_free(&cell)
     try:
-        if status == INTERRUPTED:
-            raise_pending()
-        if status == NO_MEMORY:
-            raise MemoryError("one cell's sides do not fit into memory")
+        raise_for(status, "one cell's sides do not fit into memory")
         out = np.empty(size, dtype=np.int32)
         if size > 0:
             memcpy(&out[0], across, <size_t> size * sizeof(index_t))
@@ -278,7 +276,12 @@ cdef class Corners:
     @property
     def domain_corners(self):
         """Which corner of the domain each corner is, (count,); negative for others."""
-        return np.ascontiguousarray(np.asarray(self.found)["domain_corner"][:self.count])
+        cdef index_t[::1] out = np.empty(self.count, dtype=np.int32)
+        cdef Py_ssize_t k
+        # not through a view of the structs: numpy makes a ValueError of an interrupt in its making
+        for k in range(self.count):
+            out[k] = self.found[k].domain_corner
+        return np.asarray(out)
 
     def polygons(self, const int64_t[::1] place):
         """Offsets (n + 1,), corners and labels of the cells in the order of `rank`.

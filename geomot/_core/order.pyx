@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from geomot._core.interrupt cimport INTERRUPTED, interrupted, raise_pending
+from geomot._core.interrupt cimport interrupted, raise_pending
+from geomot._core.status cimport INTERRUPTED
 from geomot._core.types cimport index_t
 
 cdef enum:

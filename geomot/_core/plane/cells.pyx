@@ -26,11 +26,12 @@ import numpy as np
 from libc.math cimport M_PI, atan2, fabs, sqrt
 from libc.stdlib cimport free, realloc
 
-from geomot._core.interrupt cimport INTERRUPTED, interrupted
+from geomot._core.interrupt cimport interrupted
 from geomot._core.predicates cimport (
     ExactLine, det3_exact, exact_bisector, exact_distance_ratio, exact_edge, exact_facet_ratio,
     exact_vertex, turn_exact, two_product, two_sum, weight_difference)
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.regular cimport Regular2D
+from geomot._core.status cimport INTERRUPTED, NO_MEMORY
 from geomot._core.types cimport index_t
 
 # Conditioning, not correctness: beyond these the slower, more accurate formulas are taken.
@@ -59,7 +60,7 @@ def exact_area(corners):
 
 
 cdef class Domain2D:
-    """Convex polygon, strictly convex and counter-clockwise, with a uniform density."""
+    """Convex polygon, strictly convex and counter-clockwise."""
 
     def __init__(self, polygon):
         corners = np.ascontiguousarray(np.vstack([polygon, polygon[:1]]), dtype=np.float64)

@@ -1,7 +1,7 @@
 """Power cells clipped to a convex polygon."""
 
 from geomot._core.predicates cimport ExactLine
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.regular cimport Regular2D
 from geomot._core.types cimport index_t
 
 
@@ -64,7 +64,6 @@ cdef enum:
     EMPTY = 0
     REGULAR = 1
     FLAT = 2            # without interior in the whole plane: not a corner of the lifted hull
-    NO_MEMORY = -1
 
 
 cdef int cell_init(Cell* cell) noexcept nogil

@@ -23,12 +23,13 @@ from libc.math cimport fabs, log, pow, sqrt
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
 
-from geomot._core.cells2d cimport (
-    NO_MEMORY, REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, shifted_bisector,
+from geomot._core.plane.cells cimport (
+    REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, shifted_bisector,
     shifted_edge)
-from geomot._core.interrupt cimport INTERRUPTED, interrupted
+from geomot._core.interrupt cimport interrupted
 from geomot._core.predicates cimport two_product, two_sum
-from geomot._core.regular2d cimport Regular2D
+from geomot._core.plane.regular cimport Regular2D
+from geomot._core.status cimport INTERRUPTED, NO_MEMORY
 from geomot._core.types cimport index_t
 
 cdef enum:

@@ -1,0 +1,1 @@
+"""Kernels of the plane: triangulation, cells, what they measure, location, insertion."""
