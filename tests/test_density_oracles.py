@@ -1,0 +1,389 @@
+"""The density oracles against closed forms, their definitions, and exact finite differences."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from math import pi
+
+import numpy as np
+import pytest
+from density_oracles import (
+    Diagram,
+    PiecewiseOracle,
+    TorusOracle,
+    mp,
+)
+
+UNIT_SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
+QUADRANTS = [(1, 1), (-1, 1), (-1, -1), (1, -1)]
+TIGHT = {"rtol": 1e-15, "atol": 1e-15}
+
+RNG = np.random.default_rng(20261)
+SITES = RNG.random((9, 2))
+WEIGHTS = 0.03 * RNG.standard_normal(9)
+IMAGE = RNG.integers(0, 3, (4, 3))
+# A square with vertex values, cut into triangles around an inner vertex.
+MESH = (
+    [*UNIT_SQUARE, (0.375, 0.5)],
+    [(0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)],
+    [1, 0, 2, 0.5, 3],
+)
+RING = [
+    [(0, 0), (1, 0), (0.75, 0.25), (0.25, 0.25)],
+    [(1, 0), (1, 1), (0.75, 0.75), (0.75, 0.25)],
+    [(1, 1), (0, 1), (0.25, 0.75), (0.75, 0.75)],
+    [(0, 1), (0, 0), (0.25, 0.25), (0.25, 0.75)],
+]
+
+
+def relative_error(value, reference):
+    return abs(mp(value) / mp(reference) - 1)
+
+
+# What every source has in common
+
+
+SOURCES = {
+    # oracle, density on the unit square, whether differences of masses are exact
+    "square": (PiecewiseOracle.union([UNIT_SQUARE]), lambda x, y: 1 + 0 * x, True),
+    "ramp": (PiecewiseOracle([(UNIT_SQUARE, (0, 1, 0))]), lambda x, y: 2 * x, False),
+    "image": (
+        PiecewiseOracle.grid(IMAGE, (0, 0), (1, 1)),
+        lambda x, y: IMAGE[(4 * x).astype(int), (3 * y).astype(int)] / IMAGE.mean(),
+        True,
+    ),
+    "ring": (
+        PiecewiseOracle.union(RING),
+        lambda x, y: (np.maximum(abs(x - 0.5), abs(y - 0.5)) > 0.25) / 0.75,
+        True,
+    ),
+    "torus": (TorusOracle((0, 0), (1, 1)), lambda x, y: 1 + 0 * x, True),
+    "cylinder": (TorusOracle((0, 0), (1, 1), (False, True)), lambda x, y: 1 + 0 * x, True),
+}
+
+
+@cache
+def measured(name):
+    """Sites, weights and measures of a source; few sites where the oracle is slow."""
+    n = {"gaussian": 3, "torus": 6, "cylinder": 6}.get(name, 9)
+    weights = WEIGHTS[:n] + 0.04 * (name == "partial")
+    return SITES[:n], weights, SOURCES[name][0].measure(SITES[:n], weights)
+
+
+@pytest.fixture(params=SOURCES)
+def case(request):
+    return request.param, *SOURCES[request.param], *measured(request.param)
+
+
+def test_sums_match_a_grid_of_points(case):
+    name, oracle, density, _, sites, weights, measures = case
+    n = 320
+    x, y = ((np.indices((n, n)) + 0.5) / n).reshape(2, -1)
+    gaps = np.stack([x, y], axis=1) - sites[:, None]
+    if isinstance(oracle, TorusOracle):
+        gaps -= np.round(gaps) * np.array(oracle.periodic)
+    squares = (gaps**2).sum(axis=2)
+    power = squares - weights[:, None]
+    cell = power.argmin(axis=0)
+    value = density(x, y) / n**2
+    if name == "partial":
+        value = value * (power.min(axis=0) <= 0)
+    points = np.arange(n * n)
+    k = len(sites)
+    masses = np.bincount(cell, value, k)
+    costs = np.bincount(cell, value * squares[cell, points], k)
+    moments = np.stack([np.bincount(cell, value * gaps[cell, points, a], k) for a in (0, 1)], 1)
+    np.testing.assert_allclose(measures.masses, masses, atol=2e-3)
+    np.testing.assert_allclose(measures.costs, costs, atol=1e-3)
+    exact_moments = np.array([[float(u), float(v)] for u, v in measures.exact_moments])
+    np.testing.assert_allclose(exact_moments, moments, atol=1e-3)
+    alive = measures.masses > 0
+    centroids = sites[alive] + exact_moments[alive] / measures.masses[alive, None]
+    np.testing.assert_allclose(measures.centroids[alive], centroids, rtol=1e-14)
+    assert np.isnan(measures.centroids[~alive]).all()
+
+
+def test_masses_sum_to_one(case):
+    name, *_, measures = case
+    total = sum(measures.exact_masses)
+    if name == "partial":
+        assert 0.1 < total < 1
+    elif isinstance(total, Fraction):
+        assert total == 1
+    else:
+        assert abs(total - 1) < (1e-25 if name == "gaussian" else 1e-45)
+
+
+def test_facets_are_derivatives_of_masses(case):
+    """Where the density is constant on pieces, masses are quadratic: differences are exact.
+
+    Elsewhere the error is the third derivative times the square of the step.
+    """
+    name, oracle, _, quadratic, sites, weights, measures = case
+    step = Fraction(1, 2**30)
+    jacobian = measures.exact_jacobian()
+    weights = [Fraction(float(w)) for w in weights]
+    for j in [0] if name == "gaussian" else [0, 3]:
+        up, down = list(weights), list(weights)
+        up[j] += step
+        down[j] -= step
+        above = oracle.measure(sites, up).exact_masses
+        below = oracle.measure(sites, down).exact_masses
+        for i in range(len(sites)):
+            if quadratic:
+                assert (above[i] - below[i]) / (2 * step) == jacobian[i][j]
+            else:
+                difference = mp(above[i] - below[i]) / mp(2 * step)
+                assert abs(difference - mp(jacobian[i][j])) < 1e-14
+
+
+def test_facets_and_ratios_agree(case):
+    _, oracle, *_, sites, _, measures = case
+    assert list(measures.exact_facets) == list(measures.exact_ratios)
+    assert len(measures.facets) >= 2
+    facets = {(i, j, (0, 0)): facet for (i, j), facet in measures.facets.items()}
+    if isinstance(oracle, TorusOracle):
+        facets = {key: f for key, f in measures.by_shift.items() if key[0] < key[1]}
+    facet_sums, ratio_sums = dict.fromkeys(measures.facets, 0), dict.fromkeys(measures.facets, 0)
+    for (i, j, shift), facet in facets.items():
+        facet_sums[i, j] += facet
+        ratio_sums[i, j] += facet / np.linalg.norm(sites[i] - sites[j] - shift)
+    assert facet_sums == pytest.approx(measures.facets, rel=1e-14)
+    ratios = {pair: float(r) for pair, r in measures.exact_ratios.items()}
+    assert ratio_sums == pytest.approx(ratios, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["square", "ramp", "image", "torus"])
+def test_a_constant_added_to_weights_changes_nothing(name):
+    sites, weights, measures = measured(name)
+    moved = [Fraction(float(w)) + 7 for w in weights]
+    assert SOURCES[name][0].measure(sites, moved) == measures
+
+
+# Diagrams
+
+
+def test_a_cell_of_width_zero_has_no_facet():
+    diagram = Diagram([(-1, 0), (0, 0), (1, 0)], [0, -1, 0])
+    assert [(i, j) for i, j, _ in diagram.facets()] == [(0, 2)]
+
+
+def test_facets_of_a_lattice_have_no_diagonals():
+    diagram = Diagram(QUADRANTS, [0, 0, 0, 0])
+    assert [(i, j) for i, j, _ in diagram.facets()] == [(0, 1), (0, 3), (1, 2), (2, 3)]
+
+
+def test_coincident_sites():
+    square = PiecewiseOracle.union([UNIT_SQUARE])
+    measures = square.measure([(0.5, 0.5), (0.5, 0.5)], [0, 1])
+    assert measures.exact_masses == [0, 1]
+    assert measures.facets == {}
+    with pytest.raises(ValueError, match="same place and weight"):
+        square.measure([(0.5, 0.5), (0.5, 0.5)], [1, 1])
+
+
+# Piecewise densities
+
+
+def test_one_site_in_the_unit_square():
+    measures = PiecewiseOracle.union([UNIT_SQUARE]).measure([(0.5, 0.25)], [3])
+    assert measures.exact_masses == [1]
+    assert measures.exact_costs == [Fraction(1, 6) + Fraction(1, 16)]
+    np.testing.assert_array_equal(measures.centroids, [[0.5, 0.5]])
+    assert measures.facets == {}
+    assert measures.components() == [[0]]
+    assert measures.massless == []
+
+
+def test_a_ramp_and_a_line():
+    """Density 2x; the line is x = 1/2."""
+    ramp = PiecewiseOracle.mesh(UNIT_SQUARE, [(0, 1, 2), (0, 2, 3)], [0, 1, 1, 0])
+    measures = ramp.measure([(0.25, 0.5), (0.75, 0.5)], [0, 0])
+    assert measures.exact_masses == [Fraction(1, 4), Fraction(3, 4)]
+    assert measures.exact_costs[0] == Fraction(5, 192)
+    np.testing.assert_allclose(measures.centroids, [[1 / 3, 0.5], [7 / 9, 0.5]], **TIGHT)
+    assert measures.facets == {(0, 1): 1}
+    assert measures.exact_ratios == {(0, 1): 2}
+    np.testing.assert_array_equal(measures.jacobian(), [[1, -1], [-1, 1]])
+
+
+def test_two_triangulations_of_one_density():
+    plane = PiecewiseOracle([(UNIT_SQUARE, (1, 2, -0.5))])
+    values = [1, 3, 2.5, 0.5]
+    for triangles in ([(0, 1, 2), (0, 2, 3)], [(1, 2, 3), (3, 1, 0)]):
+        mesh = PiecewiseOracle.mesh(UNIT_SQUARE, triangles, values)
+        assert mesh.measure(SITES, WEIGHTS) == plane.measure(SITES, WEIGHTS)
+
+
+def test_a_mesh_is_the_limit_of_images():
+    mesh = PiecewiseOracle.mesh(*MESH).measure(SITES[:4], WEIGHTS[:4])
+    vertices, triangles, values = MESH
+    n = 8
+    centres = (np.indices((n, n)) + 0.5).reshape(2, -1).T / n
+    image = np.zeros(n * n)
+    for triangle in triangles:
+        corners = np.vstack([np.array([vertices[k] for k in triangle]).T, np.ones(3)])
+        barycentric = np.linalg.solve(corners, np.vstack([centres.T, np.ones(n * n)]))
+        inside = (barycentric > 1e-9).all(axis=0)
+        image[inside] = (np.array([values[k] for k in triangle]) @ barycentric)[inside]
+    fine = PiecewiseOracle.grid(image.reshape(n, n), (0, 0), (1, 1))
+    pixels = fine.measure(SITES[:4], WEIGHTS[:4])
+    np.testing.assert_allclose(mesh.masses, pixels.masses, atol=2e-2)
+    np.testing.assert_allclose(mesh.costs, pixels.costs, atol=2e-2)
+    assert mesh.facets == pytest.approx(pixels.facets, abs=0.1)
+
+
+def test_pixels_of_one_value_are_a_rectangle():
+    rectangle = PiecewiseOracle.union([[(0, 0), (2, 0), (2, 1), (0, 1)]])
+    pixels = PiecewiseOracle.grid(np.full((4, 3), 7), (0, 0), (2, 1))
+    assert pixels.measure(SITES, WEIGHTS) == rectangle.measure(SITES, WEIGHTS)
+
+
+def test_grid_indices():
+    measures = PiecewiseOracle.grid([[1, 2, 3], [4, 5, 6]]).measure(
+        [(i + 0.5, j + 0.5) for i in range(2) for j in range(3)], np.zeros(6)
+    )
+    assert measures.exact_masses == [Fraction(k, 21) for k in range(1, 7)]
+
+
+@pytest.mark.parametrize("left, right", [(1, 3), (0, 2), (2, 0)])
+def test_a_facet_along_a_jump_is_the_mean_of_both_sides(left, right):
+    oracle = PiecewiseOracle.grid([[left], [right]])
+    sites = [(0.5, 0.5), (1.5, 0.5)]
+    measures = oracle.measure(sites, [0, 0])
+    assert measures.exact_ratios == {(0, 1): Fraction(1, 2)}
+    step = Fraction(1, 8)
+    above, below = (oracle.measure(sites, [0, s]).exact_masses for s in (step, -step))
+    assert (above[0] - below[0]) / (2 * step) == measures.exact_jacobian()[0][1]
+
+
+def test_a_facet_along_the_border_of_the_domain_is_halved():
+    measures = PiecewiseOracle.union([UNIT_SQUARE]).measure([(0.5, 0.5), (-0.5, 0.5)], [0, 0])
+    assert measures.exact_masses == [1, 0]
+    assert measures.reached == [True, False]
+    assert measures.facets == {(0, 1): 0.5}
+    assert measures.massless == []
+    assert measures.components() == [[0]]
+
+
+def test_massless_cells_and_components():
+    sites = [(0.5, 0.5), (1.5, 0.5), (2.5, 0.5), (2.5, 0.75), (1.5, 9)]
+    measures = PiecewiseOracle.grid([[1], [0], [1]]).measure(sites, np.zeros(5))
+    assert measures.massless == [1]
+    assert measures.components() == [[0], [2, 3]]
+    # The facets of the massless cell lie along jumps of the density.
+    assert measures.facets == {(0, 1): 0.25, (1, 2): 0.15625, (2, 3): 0.5}
+
+
+def test_islands():
+    far = [(x + 5, y) for x, y in UNIT_SQUARE]
+    sites = [(0.5, 0.25), (0.5, 0.75), (5.5, 0.25), (5.5, 0.75)]
+    measures = PiecewiseOracle.union([UNIT_SQUARE, far]).measure(sites, np.zeros(4))
+    assert measures.exact_masses == [Fraction(1, 4)] * 4
+    assert measures.facets == {(0, 1): 0.5, (2, 3): 0.5}
+    assert measures.components() == [[0, 1], [2, 3]]
+
+
+def test_a_hole():
+    """A cell within a hole is outside of the domain; in a piece of density 0 it is massless."""
+    # The line is x = 2/3, which crosses the hole.
+    sites = [(0.5, 0.5), (2, 0.5)]
+    measures = PiecewiseOracle.union(RING).measure(sites, [-0.875, 0.875])
+    assert measures.exact_masses == [Fraction(11, 18), Fraction(7, 18)]
+    assert measures.facets == pytest.approx({(0, 1): 2 / 3}, rel=1e-15)
+    sites, weights = [(0.5, 0.5), *np.add(np.multiply(QUADRANTS, 0.5), 0.5)], [-0.45, 0, 0, 0, 0]
+    assert PiecewiseOracle.union(RING).measure(sites, weights).massless == []
+    hole = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]
+    filled = PiecewiseOracle([(p, 1) for p in RING] + [(hole, 0)])
+    assert filled.measure(sites, weights).massless == [0]
+
+
+def test_invalid_pieces():
+    with pytest.raises(ValueError, match="convex"):
+        PiecewiseOracle.union([[(0, 0), (2, 0), (0.5, 0.5), (0, 2)]])
+    with pytest.raises(ValueError, match="convex"):
+        PiecewiseOracle.union([[(0, 0), (1, 1), (2, 2)]])
+    pentagram = [(np.cos(4 * pi * k / 5), np.sin(4 * pi * k / 5)) for k in range(5)]
+    with pytest.raises(ValueError, match="convex"):
+        PiecewiseOracle.union([pentagram])
+    with pytest.raises(ValueError, match="negative"):
+        PiecewiseOracle([(UNIT_SQUARE, (0.5, -1, 0))])
+    with pytest.raises(ValueError, match="0 everywhere"):
+        PiecewiseOracle.grid([[0, 0]])
+
+
+# The torus
+
+
+def test_torus_lattice():
+    k = 3
+    sites = [(Fraction(a, k), Fraction(b, k)) for a in range(k) for b in range(k)]
+    measures = TorusOracle((0, 0), (1, 1)).measure(sites, np.zeros(k * k))
+    assert measures.exact_masses == [Fraction(1, 9)] * 9
+    assert measures.exact_costs == [Fraction(1, 9) * Fraction(1, 9) / 6] * 9
+    assert measures.exact_moments == [(0, 0)] * 9
+    # Every cell has four neighbours.
+    assert sorted(measures.facets.values()) == pytest.approx([1 / 3] * 18, rel=1e-15)
+    assert measures.by_shift[0, 2, (0, -1)] == pytest.approx(1 / 3)
+    assert len(measures.by_shift) == 18
+
+
+def test_torus_one_site():
+    measures = TorusOracle((1, 1), (3, 2)).measure([(0, 0)], [0])
+    assert measures.exact_masses == [1]
+    assert measures.exact_costs == [Fraction(5, 12)]
+    np.testing.assert_array_equal(measures.centroids, [[0, 0]])
+    assert measures.by_shift == {(0, 0, (0, 1)): 1, (0, 0, (1, 0)): 0.5}
+    assert measures.facets == {}
+
+
+def test_torus_two_sites_meet_twice():
+    """Strips: |x| <= 1/4 + 1/8 belongs to the first site."""
+    measures = TorusOracle((0, 0), (1, 1)).measure([(0, 0), (0.5, 0)], [0.125, 0])
+    assert measures.exact_masses == [Fraction(3, 4), Fraction(1, 4)]
+    assert measures.facets == {(0, 1): 2}
+    # Between copies of one site: the horizontal borders of the strips.
+    assert measures.by_shift == {
+        (0, 1, (0, 0)): 1,
+        (0, 1, (-1, 0)): 1,
+        (0, 0, (0, 1)): 0.75,
+        (1, 1, (0, 1)): 0.25,
+    }
+
+
+def test_torus_second_ring_changes_nothing():
+    # Weights so large that single cells reach half a period from their sites.
+    weights = WEIGHTS[:5] + [0.3, 0, 0, 0.2, 0]
+    for periodic in [(True, True), (False, True)]:
+        one, two = (
+            TorusOracle((0, 0), (1, 0.75), periodic, rings).measure(SITES[:5], weights)
+            for rings in (1, 2)
+        )
+        assert one == two
+
+
+def test_torus_sites_outside_of_the_box():
+    torus = TorusOracle((0, 0), (1, 1))
+    shifts = RNG.integers(-3, 4, (6, 2))
+    sites = [[Fraction(float(c)) for c in site] for site in SITES[:6]]
+    moved = [
+        [c + int(k) for c, k in zip(s, shift, strict=True)]
+        for s, shift in zip(sites, shifts, strict=True)
+    ]
+    one, other = (torus.measure(s, WEIGHTS[:6]) for s in (sites, moved))
+    assert one.exact_masses == other.exact_masses
+    assert one.exact_moments == other.exact_moments
+    assert one.exact_costs == other.exact_costs
+    assert one.exact_ratios == other.exact_ratios
+    assert sorted(one.by_shift.values()) == sorted(other.by_shift.values())
+
+
+def test_torus_without_periodic_axes_is_a_box():
+    torus = TorusOracle((0, 0), (1, 1), (False, False)).measure(SITES, WEIGHTS)
+    square = PiecewiseOracle.union([UNIT_SQUARE]).measure(SITES, WEIGHTS)
+    assert torus.exact_masses == square.exact_masses
+    assert torus.exact_moments == square.exact_moments
+    assert torus.exact_costs == square.exact_costs
+    assert torus.exact_ratios == square.exact_ratios
+    assert torus.facets == pytest.approx(square.facets, rel=1e-15)
