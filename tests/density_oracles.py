@@ -19,7 +19,9 @@ share a border) is made in rational arithmetic. Only transcendental results are 
 class               source                                  accuracy before rounding to doubles
 ==================  ======================================  ======================================
 `PiecewiseOracle`   linear density on convex pieces         exact (facets: `DIGITS` digits)
+`BallOracle`        uniform disk                            1e-45 absolute
 `TorusOracle`       uniform box with periodic axes          exact (facets: `DIGITS` digits)
+`PartialOracle`     convex polygon, cells cut by balls      1e-45 absolute
 ==================  ======================================  ======================================
 
 Facets along jumps of the density
@@ -575,6 +577,156 @@ def linear_along(segment, density, halfplanes):
     middle = along(segment.origin, segment.direction, (segment.start + segment.stop) / 2)
     value = density[0] + dot(density[1:], middle)
     return share * value * (segment.stop - segment.start)
+
+
+# Disks
+
+
+def disk_moments(polygon, r2):
+    """Integrals of 1, x and |x|^2 over a polygon within the disk |x|^2 <= r2; and the angle.
+
+    The sum over all edges of the polygon, with signs, of the integral over the triangle between
+    the edge and the centre within the disk. Where the edge is inside of the disk that is a
+    triangle, elsewhere a sector. The angle is the sum over all sectors: the angle that the arcs of
+    the circle within the polygon span.
+    """
+    area, moment, second, angle = mp(0), (mp(0), mp(0)), mp(0), mp(0)
+    radius = MP.sqrt(mp(r2))
+
+    def triangle(p, q):
+        nonlocal area, moment, second
+        a = cross(p, q) / 2
+        area += a
+        moment = (moment[0] + a * (p[0] + q[0]) / 3, moment[1] + a * (p[1] + q[1]) / 3)
+        second += a * (dot(p, p) + dot(q, q) + dot(p, q)) / 6
+
+    def sector(p, q):
+        nonlocal area, moment, second, angle
+        turn = MP.atan2(cross(p, q), dot(p, q))
+        start, stop = (radius / MP.sqrt(dot(s, s)) for s in (p, q))
+        area += r2_mp * turn / 2
+        # Integral of r (cos, sin) r dr dtheta; q scaled to the circle minus p scaled to it,
+        # turned by a right angle.
+        chord = (q[0] * stop - p[0] * start, q[1] * stop - p[1] * start)
+        moment = (moment[0] + r2_mp * chord[1] / 3, moment[1] - r2_mp * chord[0] / 3)
+        second += r2_mp**2 * turn / 4
+        angle += turn
+
+    r2_mp = mp(r2)
+    for p, q in edges(polygon):
+        d = minus(q, p)
+        a, b, c = dot(d, d), dot(p, d), dot(p, p) - r2
+        discriminant = b * b - a * c
+        p_mp, d_mp = (mp(p[0]), mp(p[1])), (mp(d[0]), mp(d[1]))
+        q_mp = (mp(q[0]), mp(q[1]))
+        if c <= 0 and dot(q, q) <= r2:
+            triangle(p_mp, q_mp)
+            continue
+        if a == 0 or discriminant <= 0:
+            sector(p_mp, q_mp)
+            continue
+        root = MP.sqrt(mp(discriminant))
+        enter = min(max((-mp(b) - root) / mp(a), mp(0)), mp(1))
+        leave = min(max((-mp(b) + root) / mp(a), mp(0)), mp(1))
+        if enter >= leave:
+            sector(p_mp, q_mp)
+            continue
+        first, last = along(p_mp, d_mp, enter), along(p_mp, d_mp, leave)
+        if enter > 0:
+            sector(p_mp, first)
+        triangle(first, last)
+        if leave < 1:
+            sector(last, q_mp)
+    return area, moment, second, angle
+
+
+def disk_part(polygon, centre, r2, site):
+    """Area, moment and cost with respect to a site of a polygon within a disk; and the angle.
+
+    None if the polygon and the disk have no interior points in common, which is decided exactly.
+    """
+    if r2 <= 0 or not polygon:
+        return None
+    gap = minus(nearest_point(centre, polygon), centre)
+    if dot(gap, gap) >= r2:
+        return None
+    area, (u, v), second, angle = disk_moments([minus(p, centre) for p in polygon], r2)
+    gap = minus(centre, site)
+    gap = (mp(gap[0]), mp(gap[1]))
+    moment = (u + gap[0] * area, v + gap[1] * area)
+    return area, moment, second + 2 * dot(gap, (u, v)) + dot(gap, gap) * area, angle
+
+
+def chord(segment, centre, r2):
+    """Length in t of the part of a segment in a disk; 0 is decided exactly."""
+    if r2 <= 0:
+        return Fraction(0)
+    p, d = minus(segment.origin, centre), segment.direction
+    a = dot(d, d)
+    foot = -dot(p, d) / a
+    nearest = along(p, d, min(max(foot, segment.start), segment.stop))
+    if dot(nearest, nearest) >= r2:
+        return Fraction(0)
+    nearest = along(p, d, foot)
+    half = MP.sqrt(mp((r2 - dot(nearest, nearest)) / a))
+    start, stop = mp(foot) - half, mp(foot) + half
+    return min(stop, mp(segment.stop)) - max(start, mp(segment.start))
+
+
+class BallOracle:
+    """The uniform distribution on a disk."""
+
+    def __init__(self, centre, radius):
+        self.centre = exact_points([centre])[0]
+        self.radius = exact(radius)
+        if self.radius <= 0:
+            raise ValueError("radius must be positive")
+
+    def measure(self, sites, weights):
+        diagram = Diagram(sites, weights)
+        (x, y), r = self.centre, self.radius
+        box = [(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)]
+        cells = []
+        for i in range(len(diagram)):
+            part = disk_part(diagram.cell(i, box), self.centre, r * r, diagram.sites[i])
+            cells.append(EMPTY if part is None else part[:3])
+        borders = {(i, j): chord(s, self.centre, r * r) for i, j, s in diagram.facets()}
+        return gather(diagram, cells, borders, MP.pi * mp(r * r))
+
+
+class PartialOracle:
+    """The uniform distribution on a convex polygon, transported in part.
+
+    Cell i is power cell i within the ball |x - y_i|^2 <= w_i. It is empty if w_i <= 0. The whole
+    polygon has mass 1, so the masses add up to the mass that is transported.
+    """
+
+    def __init__(self, polygon):
+        self.polygon = convex_polygon(polygon)
+        self.area = double_area(self.polygon) / 2
+
+    def measure(self, sites, weights):
+        diagram = Diagram(sites, weights)
+        cells, rates = [], []
+        for i, (site, w) in enumerate(zip(diagram.sites, diagram.weights, strict=True)):
+            part = disk_part(diagram.cell(i, self.polygon), site, w, site)
+            cells.append(EMPTY if part is None else part[:3])
+            # The arcs have length angle * sqrt(w), and sqrt(w) grows by 1 / (2 sqrt(w)).
+            rates.append(mp(0) if part is None else part[3] / 2 / mp(self.area))
+        borders = {}
+        for i, j, segment in diagram.facets():
+            share = Fraction(1)
+            for halfplane in sides(self.polygon):
+                segment, on_border = segment.clip(halfplane)
+                if segment is None:
+                    break
+                if on_border:
+                    share = Fraction(1, 2)
+            if segment is not None:
+                # On the border both balls end at the same points.
+                length = chord(segment, diagram.sites[i], diagram.weights[i])
+                borders[i, j] = mp(share) * mp(length)
+        return gather(diagram, cells, borders, self.area, arc_rates=rates)
 
 
 # The flat torus

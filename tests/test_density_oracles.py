@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
-from math import pi
+from itertools import pairwise
+from math import acos, pi, sqrt
 
 import numpy as np
 import pytest
 from density_oracles import (
+    BallOracle,
     Diagram,
+    PartialOracle,
     PiecewiseOracle,
     TorusOracle,
     mp,
@@ -44,6 +47,10 @@ def relative_error(value, reference):
 # What every source has in common
 
 
+def inside_disk(x, y):
+    return ((x - 0.5) ** 2 + (y - 0.5) ** 2 <= 0.25) / (pi / 4)
+
+
 SOURCES = {
     # oracle, density on the unit square, whether differences of masses are exact
     "square": (PiecewiseOracle.union([UNIT_SQUARE]), lambda x, y: 1 + 0 * x, True),
@@ -58,8 +65,10 @@ SOURCES = {
         lambda x, y: (np.maximum(abs(x - 0.5), abs(y - 0.5)) > 0.25) / 0.75,
         True,
     ),
+    "ball": (BallOracle((0.5, 0.5), 0.5), inside_disk, False),
     "torus": (TorusOracle((0, 0), (1, 1)), lambda x, y: 1 + 0 * x, True),
     "cylinder": (TorusOracle((0, 0), (1, 1), (False, True)), lambda x, y: 1 + 0 * x, True),
+    "partial": (PartialOracle(UNIT_SQUARE), lambda x, y: 1 + 0 * x, False),
 }
 
 
@@ -154,7 +163,7 @@ def test_facets_and_ratios_agree(case):
     assert ratio_sums == pytest.approx(ratios, rel=1e-14)
 
 
-@pytest.mark.parametrize("name", ["square", "ramp", "image", "torus"])
+@pytest.mark.parametrize("name", ["square", "ramp", "image", "ball", "torus"])
 def test_a_constant_added_to_weights_changes_nothing(name):
     sites, weights, measures = measured(name)
     moved = [Fraction(float(w)) + 7 for w in weights]
@@ -311,6 +320,95 @@ def test_invalid_pieces():
         PiecewiseOracle([(UNIT_SQUARE, (0.5, -1, 0))])
     with pytest.raises(ValueError, match="0 everywhere"):
         PiecewiseOracle.grid([[0, 0]])
+
+
+# Disks
+
+
+def test_quarter_disks():
+    measures = BallOracle((0, 0), 1).measure(QUADRANTS, np.zeros(4))
+    np.testing.assert_allclose(measures.masses, [0.25] * 4, **TIGHT)
+    centroid = 4 / (3 * pi)
+    np.testing.assert_allclose(measures.centroids, np.multiply(QUADRANTS, centroid), **TIGHT)
+    np.testing.assert_allclose(measures.costs, [(0.5 + 2 - 4 * centroid) / 4] * 4, **TIGHT)
+    borders = [(0, 1), (0, 3), (1, 2), (2, 3)]
+    assert measures.facets == pytest.approx(dict.fromkeys(borders, 1 / pi), rel=1e-15)
+
+
+def test_circular_segment():
+    """The line is x = 3 + 1/4 in a disk of radius 2 around x = 3."""
+    measures = BallOracle((3, -1), 2).measure([(2.75, 5), (3.75, 5)], [0, 0])
+    h = 0.125
+    segment = (acos(h) - h * sqrt(1 - h * h)) / pi
+    np.testing.assert_allclose(measures.masses, [1 - segment, segment], **TIGHT)
+    assert measures.facets == pytest.approx({(0, 1): 4 * sqrt(1 - h * h) / (4 * pi)}, rel=1e-15)
+    centroid = 2 * 2 * (1 - h * h) ** 1.5 / (3 * pi * segment)
+    np.testing.assert_allclose(measures.centroids[1], [3 + centroid, -1], rtol=1e-14)
+
+
+def test_disk_within_one_cell_and_tangent_to_a_line():
+    measures = BallOracle((0, 0), 1).measure([(0, 0), (2, 0)], [0, 0])
+    assert float(measures.exact_masses[0]) == 1
+    assert measures.exact_masses[1] == 0
+    assert measures.facets == {}
+    assert float(measures.exact_costs[0]) == 0.5
+
+
+def test_strips_of_a_disk():
+    """Many parallel lines: differences of circular segments."""
+    sites = [(k / 4, 0) for k in range(-4, 5)]
+    measures = BallOracle((0, 0), 1).measure(sites, np.zeros(9))
+
+    def left(h):
+        h = min(max(h, -1), 1)
+        return 1 - (acos(h) - h * sqrt(1 - h * h)) / pi
+
+    cuts = [left(x / 4 + 0.125) for x in range(-5, 5)]
+    np.testing.assert_allclose(measures.masses, [b - a for a, b in pairwise(cuts)], atol=1e-15)
+    assert measures.components() == [list(range(9))]
+
+
+# Partial transport
+
+
+def test_partial_disks_that_do_not_meet():
+    oracle = PartialOracle([(-5, -5), (5, -5), (5, 5), (-5, 5)])
+    measures = oracle.measure([(-2, 0), (2, 0), (0, 4)], [1, 2.25, -1])
+    np.testing.assert_allclose(measures.masses, [pi / 100, 2.25 * pi / 100, 0], rtol=1e-15)
+    np.testing.assert_allclose(measures.centroids[:2], [[-2, 0], [2, 0]], **TIGHT)
+    np.testing.assert_allclose(measures.costs[:2], [pi / 200, 1.5**4 * pi / 200], rtol=1e-15)
+    assert measures.facets == {}
+    # The derivative of pi w.
+    np.testing.assert_allclose(measures.jacobian(), np.diag([pi, pi, 0]) / 100, **TIGHT)
+
+
+def test_partial_lens():
+    oracle = PartialOracle([(-5, -5), (5, -5), (5, 5), (-5, 5)])
+    measures = oracle.measure([(-0.5, 0), (0.5, 0)], [1, 1])
+    segment = acos(0.5) - 0.5 * sqrt(0.75)
+    np.testing.assert_allclose(measures.masses, [(pi - segment) / 100] * 2, rtol=1e-15)
+    assert measures.facets == pytest.approx({(0, 1): 2 * sqrt(0.75) / 100}, rel=1e-15)
+    arc = 2 * (pi - acos(0.5))
+    facet = sqrt(0.75)
+    expected = np.array([[arc / 2 + facet, -facet], [-facet, arc / 2 + facet]]) / 100
+    np.testing.assert_allclose(measures.jacobian(), expected, rtol=1e-15)
+
+
+def test_partial_ball_at_a_corner():
+    measures = PartialOracle(UNIT_SQUARE).measure([(0, 0)], [0.25])
+    np.testing.assert_allclose(measures.masses, [pi / 16], rtol=1e-15)
+    np.testing.assert_allclose(measures.centroids, [[2 / (3 * pi)] * 2], rtol=1e-15)
+    np.testing.assert_allclose(measures.costs, [pi / 128], rtol=1e-15)
+
+
+def test_partial_with_large_weights_is_complete():
+    whole = PiecewiseOracle.union([UNIT_SQUARE]).measure(SITES, WEIGHTS)
+    partial = PartialOracle(UNIT_SQUARE).measure(SITES, [Fraction(float(w)) + 9 for w in WEIGHTS])
+    np.testing.assert_allclose(partial.masses, whole.masses, **TIGHT)
+    np.testing.assert_allclose(partial.costs, whole.costs, **TIGHT)
+    np.testing.assert_allclose(partial.centroids, whole.centroids, **TIGHT)
+    assert partial.facets == pytest.approx(whole.facets, rel=1e-15)
+    assert partial.arc_rates == [0] * 9
 
 
 # The torus
