@@ -5,13 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
-from math import acos, pi, sqrt
+from math import acos, asin, erf, exp, pi, sqrt
 
 import numpy as np
 import pytest
 from density_oracles import (
+    MP,
     BallOracle,
     Diagram,
+    GaussianOracle,
     PartialOracle,
     PiecewiseOracle,
     TorusOracle,
@@ -40,6 +42,10 @@ RING = [
 ]
 
 
+def normal(t):
+    return (1 + erf(t / sqrt(2))) / 2
+
+
 def relative_error(value, reference):
     return abs(mp(value) / mp(reference) - 1)
 
@@ -51,6 +57,14 @@ def inside_disk(x, y):
     return ((x - 0.5) ** 2 + (y - 0.5) ** 2 <= 0.25) / (pi / 4)
 
 
+def gaussian_density(x, y):
+    u, v = x - 0.5, y - 0.4
+    a, b, d = 0.005, 0.0025, 0.0075
+    det = a * d - b * b
+    return np.exp(-(d * u * u - 2 * b * u * v + a * v * v) / (2 * det)) / (2 * pi * sqrt(det))
+
+
+GAUSSIAN = GaussianOracle((0.5, 0.4), [[0.005, 0.0025], [0.0025, 0.0075]])
 SOURCES = {
     # oracle, density on the unit square, whether differences of masses are exact
     "square": (PiecewiseOracle.union([UNIT_SQUARE]), lambda x, y: 1 + 0 * x, True),
@@ -65,6 +79,7 @@ SOURCES = {
         lambda x, y: (np.maximum(abs(x - 0.5), abs(y - 0.5)) > 0.25) / 0.75,
         True,
     ),
+    "gaussian": (GAUSSIAN, gaussian_density, False),
     "ball": (BallOracle((0.5, 0.5), 0.5), inside_disk, False),
     "torus": (TorusOracle((0, 0), (1, 1)), lambda x, y: 1 + 0 * x, True),
     "cylinder": (TorusOracle((0, 0), (1, 1), (False, True)), lambda x, y: 1 + 0 * x, True),
@@ -320,6 +335,100 @@ def test_invalid_pieces():
         PiecewiseOracle([(UNIT_SQUARE, (0.5, -1, 0))])
     with pytest.raises(ValueError, match="0 everywhere"):
         PiecewiseOracle.grid([[0, 0]])
+
+
+# The normal distribution
+
+
+def test_gaussian_half_planes():
+    """The line is x = 1/2, in a distribution of deviation 2 around x = 1."""
+    oracle = GaussianOracle((1, -3), [[4, 0], [0, 1]])
+    measures = oracle.measure([(0, -3), (1, -3)], [0, 0])
+    np.testing.assert_allclose(measures.masses, [normal(-0.25), normal(0.25)], **TIGHT)
+    density = exp(-(0.25**2) / 2) / sqrt(2 * pi) / 2
+    assert measures.facets == pytest.approx({(0, 1): density}, rel=1e-15)
+    # The integral of (x - 1) phi over the left half-plane is -4 phi.
+    left = 1 - 4 * density / normal(-0.25)
+    np.testing.assert_allclose(measures.centroids[0], [left, -3], rtol=1e-14)
+    # With z = (x - 1) / 2, integral of (2 z)^2 over z > -1/4 and of (y + 3)^2.
+    moment2 = 4 * (normal(0.25) - 0.25 * exp(-(0.25**2) / 2) / sqrt(2 * pi))
+    np.testing.assert_allclose(measures.costs[1], moment2 + normal(0.25), rtol=1e-14)
+
+
+def test_gaussian_one_site():
+    measures = GaussianOracle((1, 2), [[2, 1], [1, 3]], angle=0.3).measure([(0, 0)], [5])
+    np.testing.assert_allclose(measures.masses, [1], **TIGHT)
+    np.testing.assert_allclose(measures.centroids, [[1, 2]], **TIGHT)
+    np.testing.assert_allclose(measures.costs, [2 + 3 + 1 + 4], **TIGHT)
+
+
+def test_gaussian_quadrants():
+    rho = 0.625
+    measures = GaussianOracle((0, 0), [[1, rho], [rho, 1]]).measure(QUADRANTS, np.zeros(4))
+    even = 0.25 + asin(rho) / (2 * pi)
+    np.testing.assert_allclose(measures.masses, [even, 0.5 - even, even, 0.5 - even], rtol=1e-15)
+    # The density on an axis, over half of it.
+    facet = 1 / (2 * sqrt(2 * pi))
+    borders = [(0, 1), (0, 3), (1, 2), (2, 3)]
+    assert measures.facets == pytest.approx(dict.fromkeys(borders, facet), rel=1e-15)
+
+
+def test_gaussian_does_not_depend_on_the_direction_of_lines():
+    sites, weights, one = measured("gaussian")
+    other = GaussianOracle(GAUSSIAN.mean, GAUSSIAN.covariance, angle=1).measure(sites, weights)
+    for i in range(len(sites)):
+        assert relative_error(one.exact_masses[i], other.exact_masses[i]) < 1e-24
+        assert relative_error(one.exact_costs[i], other.exact_costs[i]) < 1e-24
+        for u, v in zip(one.exact_moments[i], other.exact_moments[i], strict=True):
+            assert relative_error(u, v) < 1e-24
+
+
+def test_gaussian_far_tail():
+    """A half-plane 40 deviations away, of mass 3.7e-350."""
+    measures = GaussianOracle((0, 0), [[1, 0], [0, 1]], angle=0.7).measure(
+        [(-1, 0), (81, 0)], [0, 0]
+    )
+    tail = MP.erfc(40 / MP.sqrt(2)) / 2
+    density = MP.exp(-800) / MP.sqrt(2 * MP.pi)
+    assert relative_error(measures.exact_masses[1], tail) < 1e-25
+    assert relative_error(measures.exact_moments[1][0], density - 81 * tail) < 1e-25
+    cost = (40 * density + tail) - 2 * 81 * density + 81**2 * tail + tail
+    assert relative_error(measures.exact_costs[1], cost) < 1e-25
+    assert relative_error(measures.exact_facets[0, 1], density) < 1e-40
+
+
+def test_gaussian_without_common_scales():
+    """The whitened sites are 1e8 times farther apart along one axis; a mass is 1e-522207288."""
+    sites, weights = [(1e-3, 0), (1e3, 1), (-50, 3)], [0, 1e-8, -3]
+    one, other = (
+        GaussianOracle((1, 2), [[1e-4, 0], [0, 1e4]], angle).measure(sites, weights)
+        for angle in (0, 0.6)
+    )
+    for i in range(3):
+        assert relative_error(one.exact_masses[i], other.exact_masses[i]) < 1e-24
+        assert relative_error(one.exact_costs[i], other.exact_costs[i]) < 1e-24
+    assert sum(one.exact_masses) == pytest.approx(1, abs=1e-30)
+
+
+def test_gaussian_thin_strip():
+    """The cell between two parallel lines at a distance of 2^-40."""
+    width = Fraction(1, 2**40)
+    sites = [(0, 0), (1, 0), (2, 0)]
+    # The lines are x = (1 - w) / 2 and x = (3 + w) / 2.
+    measures = GaussianOracle((0, 0), [[1, 0], [0, 1]], angle=0.25).measure(
+        sites, [0, width - 1, 0]
+    )
+    a, b = (MP.mpf(1) + s * mp(width) / 2 for s in (-1, 1))
+    strip = (MP.erfc(a / MP.sqrt(2)) - MP.erfc(b / MP.sqrt(2))) / 2
+    assert relative_error(measures.exact_masses[1], strip) < 1e-18
+    # About x = 1 the strip has second moment width^2 / 12, except for terms of order width^3.
+    assert relative_error(measures.exact_costs[1], strip * (1 + mp(width) ** 2 / 12)) < 1e-24
+    assert sorted(measures.facets) == [(0, 1), (1, 2)]
+
+
+def test_gaussian_invalid():
+    with pytest.raises(ValueError, match="positive definite"):
+        GaussianOracle((0, 0), [[1, 1], [1, 1]])
 
 
 # Disks
