@@ -23,6 +23,7 @@ class               source                                  accuracy before roun
 `BallOracle`        uniform disk                            1e-45 absolute
 `TorusOracle`       uniform box with periodic axes          exact (facets: `DIGITS` digits)
 `PartialOracle`     convex polygon, cells cut by balls      1e-45 absolute
+`MixtureOracle`     weighted sum of sources                 as its parts
 ==================  ======================================  ======================================
 
 Facets along jumps of the density
@@ -1036,4 +1037,58 @@ class TorusOracle:
             reached=[m > 0 for m, _, _ in cells],
             arc_rates=[0] * len(cells),
             by_shift=by_shift,
+        )
+
+
+# Sums
+
+
+class MixtureOracle:
+    """A weighted sum of sources on the plane.
+
+    Parameters
+    ----------
+    oracles : list of oracles, not on a torus
+    shares : list of numbers
+        Divided by their sum.
+    """
+
+    def __init__(self, oracles, shares):
+        shares = [exact(s) for s in shares]
+        if len(oracles) != len(shares) or min(shares) < 0 or sum(shares) == 0:
+            raise ValueError("every source must have a share, and the sum must be positive")
+        self.oracles = list(oracles)
+        self.shares = [s / sum(shares) for s in shares]
+
+    def measure(self, sites, weights):
+        parts = [oracle.measure(sites, weights) for oracle in self.oracles]
+        n = len(parts[0].sites)
+
+        def mean(pick):
+            values = [pick(part) for part in parts]
+            if not all(isinstance(v, Fraction | int) for v in values):
+                values = [mp(v) for v in values]
+                return sum(mp(s) * v for s, v in zip(self.shares, values, strict=True))
+            return sum(s * v for s, v in zip(self.shares, values, strict=True))
+
+        pairs = sorted(
+            {
+                pair
+                for share, part in zip(self.shares, parts, strict=True)
+                if share
+                for pair in part.exact_ratios
+            }
+        )
+        return Measures(
+            sites=parts[0].sites,
+            exact_masses=[mean(lambda p, i=i: p.exact_masses[i]) for i in range(n)],
+            exact_moments=[
+                tuple(mean(lambda p, i=i, a=a: p.exact_moments[i][a]) for a in range(2))
+                for i in range(n)
+            ],
+            exact_costs=[mean(lambda p, i=i: p.exact_costs[i]) for i in range(n)],
+            exact_ratios={q: mean(lambda p, q=q: p.exact_ratios.get(q, 0)) for q in pairs},
+            exact_facets={q: mean(lambda p, q=q: p.exact_facets.get(q, 0)) for q in pairs},
+            reached=[any(p.reached[i] for p in parts) for i in range(n)],
+            arc_rates=[mean(lambda p, i=i: p.arc_rates[i]) for i in range(n)],
         )

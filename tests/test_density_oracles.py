@@ -14,6 +14,7 @@ from density_oracles import (
     BallOracle,
     Diagram,
     GaussianOracle,
+    MixtureOracle,
     PartialOracle,
     PiecewiseOracle,
     TorusOracle,
@@ -83,6 +84,11 @@ SOURCES = {
     "ball": (BallOracle((0.5, 0.5), 0.5), inside_disk, False),
     "torus": (TorusOracle((0, 0), (1, 1)), lambda x, y: 1 + 0 * x, True),
     "cylinder": (TorusOracle((0, 0), (1, 1), (False, True)), lambda x, y: 1 + 0 * x, True),
+    "mixture": (
+        MixtureOracle([PiecewiseOracle.union([UNIT_SQUARE]), BallOracle((0.5, 0.5), 0.5)], [1, 3]),
+        lambda x, y: 0.25 + 0.75 * inside_disk(x, y),
+        False,
+    ),
     "partial": (PartialOracle(UNIT_SQUARE), lambda x, y: 1 + 0 * x, False),
 }
 
@@ -178,7 +184,7 @@ def test_facets_and_ratios_agree(case):
     assert ratio_sums == pytest.approx(ratios, rel=1e-14)
 
 
-@pytest.mark.parametrize("name", ["square", "ramp", "image", "ball", "torus"])
+@pytest.mark.parametrize("name", ["square", "ramp", "image", "ball", "torus", "mixture"])
 def test_a_constant_added_to_weights_changes_nothing(name):
     sites, weights, measures = measured(name)
     moved = [Fraction(float(w)) + 7 for w in weights]
@@ -594,3 +600,27 @@ def test_torus_without_periodic_axes_is_a_box():
     assert torus.exact_costs == square.exact_costs
     assert torus.exact_ratios == square.exact_ratios
     assert torus.facets == pytest.approx(square.facets, rel=1e-15)
+
+
+# Mixtures
+
+
+def test_a_mixture_of_pixels_is_an_image():
+    left = PiecewiseOracle.union([[(0, 0), (0.5, 0), (0.5, 1), (0, 1)]])
+    right = PiecewiseOracle.union([[(0.5, 0), (1, 0), (1, 1), (0.5, 1)]])
+    mixture = MixtureOracle([left, right], [3, 1]).measure(SITES, WEIGHTS)
+    image = PiecewiseOracle.grid([[3], [1]], (0, 0), (1, 1)).measure(SITES, WEIGHTS)
+    assert mixture.exact_masses == image.exact_masses
+    assert mixture.exact_moments == image.exact_moments
+    assert mixture.exact_costs == image.exact_costs
+    assert mixture.exact_ratios == image.exact_ratios
+    assert mixture.facets == pytest.approx(image.facets, rel=1e-15)
+
+
+def test_a_mixture_of_normal_distributions():
+    parts = [GaussianOracle((c, 0), [[1, 0], [0, 1]]) for c in (-1, 2)]
+    measures = MixtureOracle(parts, [1, 3]).measure([(-1, 0), (1, 0)], [0, 0])
+    left = (normal(1) + 3 * normal(-2)) / 4
+    np.testing.assert_allclose(measures.masses, [left, 1 - left], rtol=1e-14)
+    density = (exp(-0.5) + 3 * exp(-2)) / 4 / sqrt(2 * pi)
+    assert measures.facets == pytest.approx({(0, 1): density}, rel=1e-14)
