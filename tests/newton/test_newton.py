@@ -73,7 +73,7 @@ def test_lifting_touches_only_empty_cells():
 
 def test_walks_end_where_cells_disagree_about_a_vertex():
     # a thin domain of ill-conditioned vertices, where an unguarded walk went round in circles
-    from test_reliability_solves import _random_problem
+    from test_solver import _random_problem
 
     sites, masses, polygon = _random_problem(67)
     problem = Problem(sites, masses, polygon, 1)

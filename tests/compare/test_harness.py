@@ -28,7 +28,7 @@ from geomot.compare._measures import MEASURES
 from geomot.compare._methods import method_of
 from geomot.compare._study import Problem, Task
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
 
 
