@@ -149,6 +149,13 @@ def check_hessian(diagram) -> None:
     assert off.nnz == 2 * len(diagram.facets.measures)
 
 
+def diagram_bits(diagram) -> list[bytes]:
+    """The bits of what a diagram computes."""
+    parts = [diagram.masses, diagram.centroids, diagram.costs, diagram.facets.sites]
+    parts += [diagram.facets.measures, diagram.cells.vertices]
+    return [np.ascontiguousarray(p).tobytes() for p in parts]
+
+
 def compare(diagram, exact, *, tiny=1e-9) -> None:
     """Assert that a diagram agrees with the oracle.
 

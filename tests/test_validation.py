@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from refusals import REFUSALS
 from scipy.sparse import csr_array
 
 import geomot
@@ -22,6 +23,7 @@ from geomot._validation import (
     as_weights,
 )
 
+pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng
 POINTS = rng(0).random((5, 2))
 
@@ -341,3 +343,24 @@ def test_labels_of_pandas():
     for dtype in ("string", "category", object):
         found, members = as_labels(pandas.Series(["b", "a", "b"], dtype=dtype), 3)
         assert (found.tolist(), members.tolist()) == (["a", "b"], [1, 0, 1])
+
+
+SITES = rng(0).random((20, 2))
+
+
+@pytest.mark.parametrize(("call", "name"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])
+def test_bad_arguments_are_refused_by_name(call, name):
+    with pytest.raises((ValueError, TypeError), match=rf"\b({name})\b"):
+        call()
+
+
+def test_masses_of_another_sum_need_normalize():
+    s = geomot.solve(SITES, np.full(20, 1 / 10), normalize=True)
+    assert s.converged
+    np.testing.assert_allclose(s.target_masses, 1 / 20)
+
+
+def test_no_sites():
+    for call in (geomot.PowerDiagram, geomot.solve):
+        with pytest.raises(ValueError, match="sites"):
+            call(np.zeros((0, 2)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from problems import random_problem
 from scipy.sparse import csr_array
 
 from geomot import _double_double, datasets
@@ -73,9 +74,7 @@ def test_lifting_touches_only_empty_cells():
 
 def test_walks_end_where_cells_disagree_about_a_vertex():
     # a thin domain of ill-conditioned vertices, where an unguarded walk went round in circles
-    from test_solver import _random_problem
-
-    sites, masses, polygon = _random_problem(67)
+    sites, masses, polygon = random_problem(67)
     problem = Problem(sites, masses, polygon, 1)
     start = insertion_start(problem)
     for _ in range(20):

@@ -10,9 +10,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import geomot
 from geomot import Samples, UniformBox, UniformPolygon
 from geomot.sources import Source, as_source, exact_polygon
 
+pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng
 SQ = [(0, 0), (1, 0), (1, 1), (0, 1)]
 SOURCES = [
@@ -340,3 +342,40 @@ def test_exact_polygon():
     for bad in (UniformBox.unit(3), Samples(np.eye(2))):
         with pytest.raises(ValueError, match="source must be a UniformBox or UniformPolygon"):
             exact_polygon(bad)
+
+
+def test_an_l_shape_is_refused():
+    vertices = [(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)]
+    sites = [(0.5, 0.5), (1.5, 0.5), (0.5, 1.5)]
+    for make in (
+        lambda: geomot.UniformPolygon(vertices),
+        lambda: geomot.PowerDiagram(sites, None, vertices),
+        lambda: geomot.solve(sites, None, vertices),
+    ):
+        with pytest.raises(ValueError, match=r"(?s)(vertices|source).*convex"):
+            make()
+
+
+@pytest.mark.parametrize(
+    "vertices",
+    [
+        [(0, 0), (1, 0)],
+        [(0, 0), (1, 0), (1, 0)],
+        [(0, 0), (1, 1), (2, 2), (3, 3)],
+        [(0, 0), (1, 1), (1, 0), (0, 1)],
+        [(0, 0), (1, 0), (np.nan, 1)],
+        [(0, 0), (1, 0), (np.inf, 1)],
+        np.zeros((4, 3)),
+        np.zeros((0, 2)),
+        [],
+    ],
+    ids=["two", "zero area", "collinear", "bow-tie", "nan", "inf", "(4, 3)", "(0, 2)", "empty"],
+)
+def test_invalid_domains_are_refused_everywhere(vertices):
+    for make in (
+        lambda: geomot.UniformPolygon(vertices),
+        lambda: geomot.PowerDiagram([(0.3, 0.6)], None, vertices),
+        lambda: geomot.solve([(0.3, 0.6)], None, vertices),
+    ):
+        with pytest.raises(ValueError, match="vertices|source"):
+            make()

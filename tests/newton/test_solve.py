@@ -1,25 +1,88 @@
-"""Reliability cases 32 to 55: solves with a known answer, hard solves, honest failures."""
+"""Exact solves in the plane: known answers, honest failures, brackets, resumed runs."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from fractions import Fraction
-from math import fsum
+from math import log, pi, sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
 from checks import solve
 from oracles import UNIT_SQUARE, ExactDiagram, strips, upper_bound
+from problems import normalised, random_problem
 
 import geomot
 
 rng = np.random.default_rng
-SQ = UNIT_SQUARE
 pytestmark = pytest.mark.usefixtures("silent")
 
 
-def normalised(masses):
-    masses = np.asarray(masses, dtype=float)
-    return masses / fsum(masses)
+def _digest(solution):
+    return hashlib.sha256(solution.weights_exact.tobytes()).hexdigest()
+
+
+def _determinism(n, repeats):
+    sites = rng(0).random((n, 2))
+    digests = {_digest(geomot.solve(sites)) for _ in range(repeats)}
+    digests |= {_digest(geomot.solve(sites, threads=t)) for t in (1, 2, 8)}
+    digests |= {_digest(geomot.solve(sites, random_state=s)) for s in (0, 1, 12345)}
+    script = (
+        "import {imports}\n"
+        "import hashlib, numpy as np, geomot\n"
+        f"s = geomot.solve(np.random.default_rng(0).random(({n}, 2)))\n"
+        "print(hashlib.sha256(s.weights_exact.tobytes()).hexdigest())\n"
+    )
+    for seed, imports in (("0", "geomot"), ("1", "scipy.sparse, sklearn.base, matplotlib")):
+        environment = dict(os.environ, PYTHONHASHSEED=seed)
+        done = subprocess.run(
+            [sys.executable, "-c", script.format(imports=imports)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(geomot.__file__).parents[1],
+        )
+        assert done.stderr == ""
+        digests.add(done.stdout.strip())
+    assert len(digests) == 1
+
+
+def test_neither_threads_nor_seeds_nor_imports_change_a_bit():
+    _determinism(2000, 3)
+
+
+@pytest.mark.slow
+def test_neither_threads_nor_seeds_change_a_bit_of_twenty_thousand():
+    _determinism(20000, 20)
+
+
+def _big_solve(n):
+    s = geomot.solve(rng(0).random((n, 2)))
+    assert s.converged
+    assert s.mass_error <= 1e-9
+    assert s.n_iter <= 20
+    # The hexagonal lattice is the best quantisation; random sites are ln N / (4 pi) worse.
+    assert s.cost * n > 5 / (18 * sqrt(3))
+    assert 0.6 <= s.cost * n <= 4
+    assert abs(s.cost * n - log(n) / (4 * pi) - 0.75) < 0.5
+    assert s.bracket[1] - s.bracket[0] <= 1e-6 * s.cost
+
+
+def test_cost_of_ten_thousand_random_sites():
+    _big_solve(10**4)
+
+
+@pytest.mark.slow
+def test_cost_of_a_hundred_thousand_random_sites():
+    _big_solve(10**5)
+
+
+SQ = UNIT_SQUARE
 
 
 def exact_error(solution, polygon=SQ, weights=None):
@@ -54,7 +117,7 @@ GOLDEN = {
 }
 
 
-def test_case_32_one_site():
+def test_one_site():
     s = solve([(0.3, 0.6)])
     np.testing.assert_allclose(s.cost, 0.21666666666666667, rtol=1e-15)
     assert s.converged and s.n_iter == 0
@@ -62,7 +125,7 @@ def test_case_32_one_site():
     assert s.masses.tolist() == [1.0]
 
 
-def test_case_33_two_sites():
+def test_two_sites():
     sites = np.array([(0.25, 0.5), (0.75, 0.5)])
     for tol in (None, 1e-13):
         s = solve(sites, tol=tol)
@@ -76,7 +139,7 @@ def test_case_33_two_sites():
 
 @pytest.mark.parametrize("form", ["plain", "transposed", "reversed", "shuffled"])
 @pytest.mark.parametrize("n", [7, 1000])
-def test_case_35_strips(n, form):
+def test_strips(n, form):
     x = (np.arange(n) + 0.5) / n
     nu = np.arange(1, 8) / 28 if n == 7 else normalised(rng(4).random(n))
     cost, steps = strips(x, nu)
@@ -98,7 +161,7 @@ def test_case_35_strips(n, form):
     np.testing.assert_allclose(np.diff(s.weights[back]), steps, rtol=0, atol=1e-11)
 
 
-def test_case_36_lattice_quantisation():
+def test_lattice_quantisation():
     s = solve(lattice(50))
     assert s.converged and s.n_iter <= 1
     np.testing.assert_allclose(s.cost, 1 / (6 * 2500), rtol=1e-12)
@@ -106,13 +169,13 @@ def test_case_36_lattice_quantisation():
 
 
 @pytest.mark.slow
-def test_case_36_lattice_quantisation_exactly():
+def test_lattice_quantisation_exactly():
     s = solve(lattice(50))
     assert np.abs(ExactDiagram(s.sites, s.weights_exact).masses * 2500 - 1).max() <= 1e-13
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_case_37_golden_table(name):
+def test_golden_values(name):
     sites, nu, cost = GOLDEN[name]
     s = solve(sites, nu)
     assert s.converged
@@ -122,7 +185,7 @@ def test_case_37_golden_table(name):
 
 
 @pytest.mark.parametrize("shift", [(10, 0), (100, 100), (-1e4, 0)])
-def test_case_38_translation(shift):
+def test_cost_of_translated_sites(shift):
     sites = rng(0).random((60, 2))
     t = np.array(shift, dtype=float)
     plain, s = solve(sites), solve(sites + t)
@@ -140,7 +203,7 @@ def test_case_38_translation(shift):
 
 
 @pytest.mark.parametrize("shift", [(10, 0), (0, 1e4)])
-def test_case_40_far_default_start(shift):
+def test_sites_far_from_the_domain(shift):
     s = solve(rng(0).random((100, 2)) + shift)
     assert s.converged
     assert exact_error(s) <= 1.01e-9
@@ -149,14 +212,14 @@ def test_case_40_far_default_start(shift):
 @pytest.mark.parametrize(
     ("ratio", "limit"), [(1e-3, 1e-9), (1e-6, 1e-9), (1e-9, 1e-7), (1e-12, 1e-6)]
 )
-def test_case_42_mass_range(ratio, limit):
+def test_masses_over_decades(ratio, limit):
     s = solve(rng(3).random((100, 2)), normalised(np.geomspace(ratio, 1, 100)))
     assert exact_error(s) <= 1.01 * limit
     assert s.converged or ratio < 1e-6
 
 
 @pytest.mark.parametrize(("d", "limit"), [(1e-4, 1e-9), (1e-8, 1e-9), (1e-12, 1e-5)])
-def test_case_44_near_duplicates(d, limit):
+def test_near_duplicates(d, limit):
     sites = rng(0).random((30, 2))
     sites[1] = sites[0] + (d, 0)
     s = solve(sites)
@@ -165,7 +228,7 @@ def test_case_44_near_duplicates(d, limit):
 
 
 @pytest.mark.parametrize("copies", [2, 3])
-def test_case_45_duplicates(copies):
+def test_duplicates(copies):
     sites = rng(0).random((100, 2))
     sites[1:copies] = sites[0]
     s = solve(sites)
@@ -180,7 +243,7 @@ def test_case_45_duplicates(copies):
     np.testing.assert_allclose(s.cost, merged.cost, rtol=1e-12)
 
 
-def test_case_45_duplicates_of_unequal_mass():
+def test_duplicates_of_unequal_mass():
     sites = rng(0).random((100, 2))
     sites[40] = sites[7]
     nu = normalised(np.arange(1, 101))
@@ -189,7 +252,7 @@ def test_case_45_duplicates_of_unequal_mass():
     np.testing.assert_allclose(s.masses, nu, rtol=1.01e-9)
 
 
-def test_case_45_all_equal():
+def test_all_equal():
     s = solve(np.tile([0.3, 0.6], (100, 1)))
     assert s.converged
     np.testing.assert_allclose(s.cost, 0.21666666666666667, rtol=1e-12)
@@ -197,7 +260,7 @@ def test_case_45_all_equal():
 
 
 @pytest.mark.parametrize("which", ["one", "half", "all but one"])
-def test_case_46_zero_masses(which):
+def test_zero_masses(which):
     sites = rng(3).random((50, 2))
     nu = np.ones(50)
     if which == "one":
@@ -218,14 +281,14 @@ def test_case_46_zero_masses(which):
 
 
 @pytest.mark.parametrize(("c", "limit"), [(1e-3, 1e-8), (1e-6, 1e-6), (1e-8, 1e-4)])
-def test_case_49_clustered_targets(c, limit):
+def test_clustered_targets(c, limit):
     s = solve(rng(2).random((200, 2)) * c)
     assert exact_error(s) <= limit or not s.converged
     # What is promised beyond an honest status: pairs reach the tolerance here too.
     assert s.converged
 
 
-def test_case_51_not_converged_is_said():
+def test_not_converged_is_said():
     sites = rng(0).random((500, 2))
     with pytest.warns(geomot.ConvergenceWarning):
         s = geomot.solve(sites, max_iter=2)
@@ -239,7 +302,7 @@ def test_case_51_not_converged_is_said():
     assert caught.value.solution.mass_error == s.mass_error
 
 
-def test_case_51_error_after_two_steps():
+def test_error_after_two_steps():
     with pytest.warns(geomot.ConvergenceWarning):
         s = geomot.solve(rng(0).random((500, 2)), max_iter=2)
     # A plain damped Newton from w = 0 is at 0.15 after two steps; to be nearer is no fault.
@@ -247,7 +310,7 @@ def test_case_51_error_after_two_steps():
 
 
 @pytest.mark.parametrize("n", [60, 500])
-def test_case_51_tolerance_out_of_reach(n):
+def test_tolerance_out_of_reach(n):
     s = solve(rng(0).random((n, 2)), tol=1e-30)
     assert not s.converged
     assert s.status == "precision"
@@ -264,25 +327,25 @@ def _histories():
 
 
 @pytest.mark.parametrize(("sites", "nu"), list(_histories()))
-class TestCase52History:
-    def test_case_52_dual_does_not_decrease(self, sites, nu):
+class TestHistory:
+    def test_dual_does_not_decrease(self, sites, nu):
         h = solve(sites, nu).history
         assert {"dual", "residual", "step", "min_mass"} <= set(h.dtype.names)
         assert (np.diff(h["dual"]) >= -1e-14).all()
 
-    def test_case_52_no_cell_gets_lost(self, sites, nu):
+    def test_no_cell_gets_lost(self, sites, nu):
         s = solve(sites, nu)
         floor = 0.5 * min(s.history["min_mass"][0], s.target_masses.min())
         assert (s.history["min_mass"] >= floor).all()
 
-    def test_case_52_damped_phase_descends(self, sites, nu):
+    def test_damped_phase_descends(self, sites, nu):
         h = solve(sites, nu).history
         factor = 1 - h["step"][1:] / 2
         damped = h["step"][1:] < 1
         descends = h["residual"][1:] <= factor * h["residual"][:-1]
         assert descends[damped].all()
 
-    def test_case_52_quadratic_tail(self, sites, nu):
+    def test_quadratic_tail(self, sites, nu):
         r = solve(sites, nu).history["residual"]
         tail = (r[:-1] < 1e-2) & (r[1:] > 1e-12)
         assert (r[1:][tail] <= r[:-1][tail] ** 1.5).all()
@@ -294,7 +357,7 @@ def _resume_data():
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-def test_case_53_resume(k):
+def test_a_resumed_run_is_the_same_bit_by_bit(k):
     sites, nu = _resume_data()
     whole = solve(sites, nu)
     assert whole.converged
@@ -307,7 +370,7 @@ def test_case_53_resume(k):
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-def test_case_53_resume_from_rounded_weights(k):
+def test_resume_from_rounded_weights(k):
     sites, nu = _resume_data()
     whole, part = solve(sites, nu), solve(sites, nu, max_iter=k)
     rest = solve(sites, nu, initial_weights=part.weights)
@@ -322,7 +385,7 @@ class _Stop(Exception):
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("way", ["max_iter", "file", "callback raises", "callback returns"])
-def test_case_53_resume_from_a_saved_state(way, k, tmp_path):
+def test_resume_from_a_saved_state(way, k, tmp_path):
     sites, nu = _resume_data()
     states = []
 
@@ -353,23 +416,23 @@ def test_case_53_resume_from_a_saved_state(way, k, tmp_path):
 
 def _brackets():
     two = np.array([(0.25, 0.5), (0.75, 0.5)])
-    yield pytest.param(two, None, Fraction(5, 48), id="33-equal")
-    yield pytest.param(two, np.array([0.3, 0.7]), 0.12416666666666666, id="33-unequal")
+    yield pytest.param(two, None, Fraction(5, 48), id="two sites")
+    yield pytest.param(two, np.array([0.3, 0.7]), 0.12416666666666666, id="two sites, unequal")
     x = (np.arange(7) + 0.5) / 7
     nu = np.arange(1, 8) / 28
-    yield pytest.param(np.column_stack([x, np.full(7, 0.5)]), nu, strips(x, nu)[0], id="35")
-    yield pytest.param(lattice(50), None, 1 / 15000, id="36")
+    yield pytest.param(np.column_stack([x, np.full(7, 0.5)]), nu, strips(x, nu)[0], id="strips")
+    yield pytest.param(lattice(50), None, 1 / 15000, id="lattice")
     # Lattices whose coordinates are doubles: the value is exact.
     for n in (2, 8, 16):
-        yield pytest.param(lattice(n), None, Fraction(1, 6 * n * n), id=f"36-{n}")
+        yield pytest.param(lattice(n), None, Fraction(1, 6 * n * n), id=f"lattice of {n}")
     for name in GOLDEN:
-        yield pytest.param(*GOLDEN[name][:2], None, id=f"37-{name}")
+        yield pytest.param(*GOLDEN[name][:2], None, id=name)
     for t in ((10, 0), (100, 100), (-1e4, 0)):
-        yield pytest.param(rng(0).random((60, 2)) + t, None, None, id=f"38-{t}")
+        yield pytest.param(rng(0).random((60, 2)) + t, None, None, id=f"moved by {t}")
 
 
 @pytest.mark.parametrize(("sites", "nu", "true"), list(_brackets()))
-def test_case_55_bracket(sites, nu, true):
+def test_the_bracket_holds_the_value_and_is_narrow(sites, nu, true):
     s = solve(sites, nu, tol=1e-10)
     lower, upper = s.bracket
     if true is None:
@@ -411,40 +474,9 @@ def test_solves_in_other_domains(vertices):
     assert exact_error(s, polygon) <= 1.01e-9
 
 
-def _random_problem(seed):
-    """Sites, masses and a domain of one of many kinds; distinct sites, positive masses."""
-    r = rng([53, seed])
-    n = int(r.integers(1, 120))
-    m = int(r.integers(3, 9))
-    angle = 2 * np.pi * (np.arange(m) + 0.3 * r.random(m)) / m
-    polygon = np.column_stack([np.cos(angle), np.sin(angle)]) * 10.0 ** r.uniform(-3, 3)
-    polygon = polygon * (1, 10.0 ** r.uniform(-2, 0)) + 3 * r.standard_normal(2)
-    sites = [
-        lambda: r.random((n, 2)),
-        lambda: r.standard_normal((n, 2)) * 10.0 ** r.uniform(-6, 4),
-        lambda: r.standard_normal((n, 2)) + 10.0 ** r.uniform(0, 5),
-        lambda: r.standard_cauchy((n, 2)),
-        lambda: np.column_stack([r.random(n), np.full(n, 0.5)]),
-        lambda: np.where(r.random((n, 1)) < 0.7, 1e-4, 1.0) * r.standard_normal((n, 2)),
-        lambda: np.stack(np.divmod(np.arange(n), max(1, int(np.sqrt(n)))), axis=1).astype(float),
-        lambda: (
-            polygon.mean(axis=0)
-            + 0.9 * (polygon[r.integers(0, m, n)] - polygon.mean(axis=0))
-            + 0.01 * np.ptp(polygon) * r.standard_normal((n, 2))
-        ),
-    ][int(r.integers(8))]()
-    masses = [
-        np.ones(n),
-        r.random(n) + 1e-3,
-        10.0 ** (-6 * r.random(n)),
-        np.geomspace(1, 1e-3, n),
-    ][int(r.integers(4))]
-    return np.ascontiguousarray(sites), normalised(masses), polygon
-
-
 @pytest.mark.parametrize("part", range(10))
 def test_every_default_solve_converges(part):
     for seed in range(12 * part, 12 * part + 12):
-        sites, nu, polygon = _random_problem(seed)
+        sites, nu, polygon = random_problem(seed)
         s = solve(sites, nu, polygon)
         assert s.converged, (seed, s)
