@@ -6,6 +6,10 @@ from math import fsum
 
 import numpy as np
 
+from geomot import datasets
+from geomot._newton.newton import Problem
+from geomot._power import hilbert_order
+
 rng = np.random.default_rng
 
 
@@ -43,3 +47,13 @@ def random_problem(seed):
         np.geomspace(1, 1e-3, n),
     ][int(r.integers(4))]
     return np.ascontiguousarray(sites), normalised(masses), polygon
+
+
+BOX = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+
+
+def problem_of(name, n, polygon=BOX):
+    sites, masses = datasets.planar_problem(name, n)
+    masses = np.full(n, 1.0 / n) if masses is None else masses
+    order, _ = hilbert_order(sites)
+    return Problem(np.ascontiguousarray(sites[order]), masses[order], polygon, 1)

@@ -1,33 +1,16 @@
-"""What a running solve shows: callbacks, checkpoints, progress, and that none of them harms it."""
+"""What a running solve shows: callbacks, checkpoints, and that none of them harms it."""
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 import warnings
 
 import numpy as np
 import pytest
+from small_solves import SITES, every_method, start
 
 import geomot
-from geomot import CheckpointWarning, UniformBox, solve
-from geomot._stderr import is_terminal, progress_bar, say, warn
-
-SITES = np.random.default_rng(0).random((40, 2))
-LINE = np.random.default_rng(1).random((30, 1))
-# For each method a problem that takes a moment, and what solves it.
-PROBLEMS = {
-    "newton": (SITES, {}),
-    "montecarlo": (SITES, {"method": "montecarlo", "tol": 0.1, "random_state": 0}),
-    "quantile": (LINE, {}),
-}
-every_method = pytest.mark.parametrize("method", list(PROBLEMS))
-
-
-def start(method, **changes):
-    sites, options = PROBLEMS[method]
-    return solve(sites, **{**options, **changes})
+from geomot import CheckpointWarning, solve
 
 
 def states_of(method):
@@ -104,68 +87,6 @@ def test_only_true_stops(answer, stops):
     assert solution.status == ("stopped" if stops else "converged")
 
 
-# ---- the line ----
-
-
-def test_quantiles_show_one_state_and_save_it(tmp_path):
-    path = tmp_path / "line.npz"
-    masses = np.arange(1.0, 31.0) / 465.0
-    seen = []
-
-    def read(state):
-        seen.append((state, geomot.load(path)))
-
-    solution = solve(LINE, masses, callback=read, checkpoint=path)
-    ((state, saved),) = seen
-    assert state.n_iter == solution.n_iter == 0
-    assert saved.status == "stopped"
-    np.testing.assert_array_equal(saved.weights_exact, solution.weights_exact)
-    np.testing.assert_array_equal(state.weights_exact, solution.weights_exact)
-
-
-def test_quantiles_do_not_depend_on_a_start():
-    solution = solve(LINE)
-    for initial in (np.linspace(0.0, 1.0, 30), solution, solution.weights_exact):
-        assert solve(LINE, initial_weights=initial) == solution
-        assert solve(LINE, initial_weights=initial, max_iter=7) == solution
-    assert solve(LINE, max_iter=0) == solution
-    with pytest.raises(ValueError, match=r"initial_weights must have shape \(30,\)"):
-        solve(LINE, initial_weights=np.zeros(29))
-
-
-def test_given_weights_on_the_line_are_measured_where_no_step_is_allowed():
-    """Sites 1/4, 3/4 with weights 0, -1/4: the border is at 3/4, and W2^2 is at least the dual."""
-    sites, masses = [[0.25], [0.75]], [0.5, 0.5]
-    with pytest.warns(geomot.ConvergenceWarning, match="max_iter was reached"):
-        given = solve(sites, masses, initial_weights=[0.0, -0.25], max_iter=0)
-    assert given.status == "max_iter"
-    assert given.weights.tolist() == [0.0, -0.25]
-    assert given.masses.tolist() == [0.75, 0.25]
-    assert given.mass_error == 0.5
-    # int of (x - 1/4)^2 to 3/4, of (x - 3/4)^2 from there, and weights times what is missing
-    assert given.dual_value == pytest.approx(9 / 192 + 1 / 192 - 0.25 * 0.25, abs=1e-15)
-    low, high = given.bracket
-    assert low <= 1 / 48 <= high
-    optimal = solve(sites, masses, initial_weights=[0.5, 0.5], max_iter=0)
-    assert optimal.converged
-    assert optimal.weights.tolist() == [0.5, 0.5]
-    with pytest.warns(geomot.ConvergenceWarning):
-        stopped = solve(
-            sites, masses, initial_weights=[0.0, -0.25], max_iter=0, callback=lambda state: True
-        )
-    assert stopped.status == "stopped"
-
-
-def test_given_weights_on_the_line_with_an_idle_site_and_twins():
-    sites = [[0.25], [0.75], [0.25], [0.5]]
-    solution = solve(
-        sites, [0.25, 0.5, 0.25, 0.0], UniformBox([0.0], [1.0]),
-        initial_weights=[1.0, 1.0, 5.0, 9.0], max_iter=0,
-    )  # fmt: skip
-    assert solution.converged
-    assert solution.masses.tolist() == [0.25, 0.5, 0.25, 0.0]
-
-
 # ---- checkpoints ----
 
 
@@ -219,103 +140,3 @@ def test_a_checkpoint_warning_can_be_made_an_error(tmp_path, monkeypatch):
         warnings.simplefilter("error", CheckpointWarning)
         with pytest.raises(CheckpointWarning, match="No space left"):
             start("newton", checkpoint=tmp_path / "run.npz")
-
-
-# ---- standard error ----
-
-
-class Broken(io.TextIOBase):
-    """A pipe whose reader has gone."""
-
-    def write(self, text):
-        raise BrokenPipeError(32, "Broken pipe")
-
-    def flush(self):
-        raise BrokenPipeError(32, "Broken pipe")
-
-
-def closed():
-    stream = io.StringIO()
-    stream.close()
-    return stream
-
-
-def detached():
-    stream = io.TextIOWrapper(io.BytesIO())
-    stream.detach()
-    return stream
-
-
-STREAMS = {
-    "missing": lambda: None,
-    "closed": closed,
-    "detached": detached,
-    "broken": Broken,
-    "not a stream": object,
-}
-every_stream = pytest.mark.parametrize("stream", list(STREAMS))
-
-
-@every_stream
-@every_method
-def test_progress_without_standard_error(monkeypatch, method, stream):
-    plain = start(method)
-    monkeypatch.setattr("sys.stderr", STREAMS[stream]())
-    assert start(method, progress=True) == plain
-
-
-@every_stream
-def test_a_warning_without_standard_error(monkeypatch, stream):
-    """Python would raise what the closed stream raises, and the solution be lost."""
-    shown = []
-
-    def show(*arguments, **keywords):
-        shown.append(arguments)
-        sys.stderr.write("warning\n")
-
-    monkeypatch.setattr("sys.stderr", STREAMS[stream]())
-    # pytest would keep it to itself
-    monkeypatch.setattr(warnings, "showwarning", show)
-    assert solve(SITES, max_iter=1).status == "max_iter"
-    assert len(shown) == 1
-
-
-@every_stream
-def test_what_is_said_without_standard_error(monkeypatch, stream):
-    monkeypatch.setattr("sys.stderr", STREAMS[stream]())
-    say("nobody hears it\n")
-    assert not is_terminal()
-    with progress_bar(range(3), disable=None) as bar:
-        assert list(bar) == [0, 1, 2]
-
-
-def test_a_stream_that_breaks_on_the_way(monkeypatch):
-    class Breaks(Broken):
-        written = ""
-
-        def write(self, text):
-            if len(self.written) > 20:
-                raise BrokenPipeError(32, "Broken pipe")
-            self.written += text
-            return len(text)
-
-        def flush(self):
-            pass
-
-    stream = Breaks()
-    monkeypatch.setattr("sys.stderr", stream)
-    assert start("newton", progress=True) == start("newton")
-    assert "Newton to" in stream.written
-
-
-def test_warnings_name_the_callers_line():
-    with pytest.warns(UserWarning, match="hello") as found:
-        warn("hello", UserWarning)
-    assert found[0].filename == __file__
-    with pytest.warns(geomot.ConvergenceWarning) as found:
-        solve(SITES, max_iter=1)
-    assert found[0].filename == __file__
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(UserWarning, match="hello"):
-            warn("hello", UserWarning)

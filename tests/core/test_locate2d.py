@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from checks import build
 from effort import growth
+from numpy.testing import assert_allclose, assert_array_equal
 from oracles import UNIT_SQUARE, ExactDiagram
 from scipy.stats import chi2
 
 import geomot
+from geomot._power import PlaneSites
 
 rng = np.random.default_rng
 SQ = UNIT_SQUARE
@@ -122,3 +126,78 @@ def test_blocks_of_any_size_change_nothing():
     for chunk in (1, 7, 10**5):
         pieces = [d.locate(points[k : k + chunk]) for k in range(0, len(points), chunk)]
         np.testing.assert_array_equal(np.concatenate(pieces), found)
+
+
+BOX = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+
+
+def _hub_beyond_the_border(n, radius, weight):
+    angle = 2.0 * np.pi * np.arange(n) / n
+    circle = 0.5 + radius * np.column_stack([np.cos(angle), np.sin(angle)])
+    sites, weights = np.vstack([[(0.5, 0.5)], circle]), np.zeros(n + 1)
+    weights[0] = weight
+    return sites, weights
+
+
+def test_hub_cut_by_the_border_takes_linear_time():
+    def build(n):
+        sites, weights = _hub_beyond_the_border(n, 0.7, 0.28)
+        return PlaneSites(sites, BOX).diagram(weights).masses
+
+    # every neighbour once looked at every side
+    assert growth(build, 10000) < 8
+
+
+def test_hub_cut_by_the_border():
+    n, radius, weight = 40000, 0.7, 0.28
+    sites, weights = _hub_beyond_the_border(n, radius, weight)
+    hub = PlaneSites(sites, BOX).diagram(weights).masses[0]
+    # a disk without the four segments beyond the square
+    r = (radius + weight / radius) / 2.0
+    beyond = np.sqrt(r * r - 0.25)
+    segment = r * r * np.arccos(0.5 / r) - 0.5 * beyond
+    assert_allclose(hub, np.pi * r * r - 4.0 * segment, rtol=1e-7)
+
+
+def _locate_near_the_origin(sites, points):
+    """By integers: |q - a|^2 compared for all sites."""
+    found = []
+    for x, y in points.tolist():
+        power = [
+            (Fraction(x) - Fraction(a)) ** 2 + (Fraction(y) - Fraction(b)) ** 2
+            for a, b in sites.tolist()
+        ]
+        found.append(power.index(min(power)))
+    return found
+
+
+@pytest.mark.parametrize("e", [0, 50, 100, 199])
+def test_locate_is_exact_for_points_next_to_a_border(e):
+    # Down to the smallest double: products with sites 2^-100 apart used to underflow.
+    u = 2.0**-e
+    size = 2.0 ** -np.array([0, 1, 2, 49, 51, 99, 101, 200, 699, 700, 701, 702, 975, 1021, 1074])
+    plane = np.column_stack([np.append(size, -size), np.zeros(2 * len(size))])
+    # the borders of the three kinds of sites below: x = 0, x = y, x = u / 2
+    points = np.vstack([plane, plane + (0, 0.3), plane[:, ::-1], plane + (u / 2, 0)])
+    for sites in ([(u, 0), (-u, 0)], [(u, -u), (-u, u)], [(0, 0), (u, 0), (0, u)]):
+        sites = np.array(sites, dtype=float)
+        diagram = PlaneSites(sites, 2.0 * BOX - 1.0).diagram(np.zeros(len(sites)))
+        assert diagram.locate(points).tolist() == _locate_near_the_origin(sites, points)
+
+
+def test_locate_is_exact_for_far_points():
+    size = 2.0 ** np.array([50, 100, 101, 300, 700, 701, 999])
+    plane = np.vstack([np.column_stack([size, size]), np.column_stack([-size, size])])
+    points = np.vstack([plane, plane * (1, 1 + 2.0**-52), plane * (2.0**-1050, 1)])
+    sites = np.array([(1.0, -1.0), (-1.0, 1.0), (2.0, -2.0), (0.0, 1.0)])
+    diagram = PlaneSites(sites, 4.0 * BOX - 2.0).diagram(np.zeros(4))
+    assert diagram.locate(points).tolist() == _locate_near_the_origin(sites, points)
+
+
+def test_locate_in_blocks_is_locate():
+    rng = np.random.default_rng(9)
+    diagram = PlaneSites(rng.random((50, 2)), BOX).diagram(np.zeros(50))
+    points = rng.random((600_000, 2))
+    found = diagram.locate(points)
+    for part in (slice(0, 1000), slice(524_000, 525_000), slice(599_000, None)):
+        assert_array_equal(diagram.locate(points[part]), found[part])

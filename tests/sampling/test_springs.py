@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csr_array
 
-from geomot._sampling.clusters import centroids, hierarchy, totals
+from geomot._sampling.clusters import hierarchy, totals
 from geomot._sampling.springs import Ground, stiffness
 
 
@@ -83,23 +83,3 @@ def test_stiffness_of_sites_that_few_samples_tell_is_that_around():
     assert stiff[70] == pytest.approx(200.0, rel=0.1)
     assert np.flatnonzero(close).tolist() == [60]
     assert stiff[60] <= 10.0 * 200.0 * 1.1
-
-
-def test_clusters_are_near_and_complete():
-    rng = np.random.default_rng(2)
-    centres = rng.random((40, 2)) * 100
-    sites = np.repeat(centres, 25, axis=0) + 0.01 * rng.standard_normal((1000, 2))
-    owners = hierarchy(sites, rng)
-    assert len(owners[0]) == 1000
-    for owner, coarser in zip(owners, [*owners[1:], None], strict=True):
-        count = owner.max() + 1
-        assert np.array_equal(np.unique(owner), np.arange(count))
-        assert coarser is None or len(coarser) == count
-    middle, masses = centroids(sites, np.ones(1000), owners[0])
-    assert masses.sum() == 1000
-    spread = np.linalg.norm(sites - middle[owners[0]], axis=1)
-    assert np.median(spread) < 0.1
-
-
-def test_few_sites_have_no_clusters():
-    assert hierarchy(np.random.default_rng(0).random((11, 3)), np.random.default_rng(0)) == []

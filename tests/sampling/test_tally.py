@@ -7,84 +7,16 @@ import warnings
 import numpy as np
 import pytest
 from scipy import stats
+from tallies import SQUARE, Known, design_of, made_of
 
 import geomot
-from geomot import Gaussian, PowerDiagram, UniformBox
+from geomot import Gaussian, PowerDiagram
 from geomot._constants import CONFIDENCE, TEST_STREAMS
-from geomot._mass_estimate import MassEstimate, sampling_scales, total_variation, variation_factor
+from geomot._mass_estimate import MassEstimate, sampling_scales
 from geomot._sampling.designs import PairDesign, PointDesign
 from geomot._sampling.tally import Tally
-from geomot._search.backends import CoreBackend
 
-SQUARE = UniformBox.unit(2)
 DESIGNS = [PairDesign, PointDesign]
-
-
-def design_of(cls, sites, source=SQUARE, seed=2):
-    return cls(sites, source, np.random.default_rng(seed), 1, CoreBackend())
-
-
-class Known:
-    """Cells in the unit square whose masses are known exactly.
-
-    The weights are those of a Voronoi diagram, moved a little at random, and all cells have mass.
-    """
-
-    def __init__(self, n, spread=0.3, seed=0, lattice=False):
-        r = np.random.default_rng([n, seed])
-        self.sites, self.weights = r.random((n, 2)), spread / n * r.standard_normal(n)
-        if lattice:
-            side = int(np.sqrt(n))
-            self.sites = (np.indices((side, side)).reshape(2, -1).T + 0.5) / side
-            self.sites += 0.1 / side * r.standard_normal((n, 2))
-        diagram = PowerDiagram(self.sites, self.weights, SQUARE)
-        while diagram.masses.min() < 1e-2 / n:
-            # sites that are all but hidden go elsewhere, and gain on the others
-            hidden = diagram.masses < 1e-2 / n
-            self.sites[hidden] = r.random((hidden.sum(), 2))
-            self.weights *= 0.9
-            diagram = PowerDiagram(self.sites, self.weights, SQUARE)
-        self.masses = diagram.masses / diagram.masses.sum()
-        self.diagram = diagram
-
-    def tallies(self, cls, targets, count, groups, seed=0):
-        """Independent tests of the same heights."""
-        design = design_of(cls, self.sites)
-        for rng in np.random.default_rng(seed).spawn(count):
-            tally = Tally(design, targets, rng)
-            tally.extend(design.heights(self.weights), groups)
-            yield tally
-
-    def targets(self, distance, seed=1):
-        """Targets at this squared distance from the masses, as sampling errors would make them."""
-        errors = np.random.default_rng(seed).standard_normal(len(self.masses))
-        errors = errors * np.sqrt(self.masses)
-        errors -= self.masses * errors.sum()
-        low, high = 0.0, 1e4
-        for _ in range(70):
-            middle = 0.5 * (low + high)
-            nu = np.maximum(self.masses + middle * errors, 0.05 * self.masses)
-            nu /= nu.sum()
-            low, high = (low, middle) if self.distance(nu) > distance else (middle, high)
-        assert self.distance(nu) == pytest.approx(distance, rel=1e-6)
-        return nu
-
-    def distance(self, nu, scales=None):
-        scales = sampling_scales(nu) if scales is None else scales
-        return float(np.sum((self.masses - nu) ** 2 / scales))
-
-    def total_variation(self, nu):
-        return 0.5 * float(np.abs(self.masses - nu).sum())
-
-
-def made_of(counts, sizes, masses, sites=None):
-    """A tally with these counts."""
-    n = len(masses)
-    sites = np.random.default_rng(0).random((n, 2)) if sites is None else sites
-    tally = Tally(design_of(PointDesign, sites), masses, np.random.default_rng(0))
-    tally.counts[:] = counts
-    tally.sizes[:] = sizes
-    return tally
 
 
 # ---- the formulas ----
@@ -186,70 +118,6 @@ def test_centroids_of_cells_without_samples():
     assert np.isfinite(centroids[:2]).all()
     estimate = tally.estimate(0, np.zeros(3), sampling_scales(masses))
     assert estimate.mass_standard_errors[2] == 0.0
-
-
-@pytest.mark.parametrize("n", [2, 5, 200])
-def test_total_variation_is_at_most_half_the_root(n):
-    """tv <= sqrt(D(o)) / 2 for any errors, and 1.26 times the estimate."""
-    r = np.random.default_rng(n)
-    for _ in range(200):
-        nu = r.dirichlet(np.full(n, r.choice([0.1, 1.0, 10.0])))
-        nu = np.maximum(nu, 1e-12) / np.maximum(nu, 1e-12).sum()
-        g = r.dirichlet(np.full(n, r.choice([0.1, 1.0, 10.0])))
-        scales = sampling_scales(nu, r.choice([0.0, 1.0]) * r.random(n))
-        assert scales.sum() == pytest.approx(1.0)
-        true = 0.5 * np.abs(g - nu).sum()
-        distance = float(np.sum((g - nu) ** 2 / scales))
-        factor = variation_factor(nu)
-        assert 0.3989 < factor <= 0.5 + 1e-12
-        assert true <= 0.5 * np.sqrt(distance) + 1e-12
-        assert true <= 1.2534 * total_variation(distance, factor) + 1e-12
-    assert total_variation(-1e-3, 0.4) == 0.0
-    assert total_variation(1e9, 0.4) == 1.0
-
-
-def test_total_variation_of_gaussian_errors():
-    """Of errors with the covariance of sampling, equal masses or not."""
-    r = np.random.default_rng(0)
-    for nu in (np.full(2000, 1 / 2000), r.dirichlet(np.ones(2000)), np.geomspace(1e-4, 1, 2000)):
-        nu = np.maximum(nu, 1e-9) / np.maximum(nu, 1e-9).sum()
-        g = nu + 1e-4 * np.sqrt(nu) * r.standard_normal(2000)
-        distance = float(np.sum((g - nu) ** 2 / sampling_scales(nu)))
-        estimate = total_variation(distance, variation_factor(nu))
-        assert estimate == pytest.approx(0.5 * np.abs(g - nu).sum(), rel=0.06)
-    assert sampling_scales(np.full(4, 0.25)).tolist() == [0.25] * 4
-    assert variation_factor(np.ones(10**6)) == pytest.approx(1 / np.sqrt(2 * np.pi), rel=1e-6)
-
-
-@pytest.mark.parametrize("n", [2, 3, 5])
-def test_total_variation_of_gaussian_errors_of_few_sites(n):
-    r = np.random.default_rng(1)
-    ratio = []
-    for _ in range(2000):
-        errors = r.standard_normal(n) / np.sqrt(n)
-        errors -= errors.mean()
-        factor = variation_factor(np.full(n, 1 / n))
-        estimate = total_variation(float(np.sum(errors**2) * n) * 1e-4, factor)
-        ratio.append(0.5 * np.abs(errors).sum() * 1e-2 / estimate)
-    assert np.mean(ratio) == pytest.approx(1.0, abs=5 * np.std(ratio) / np.sqrt(2000) + 1e-9)
-
-
-@pytest.mark.parametrize(
-    "n",
-    [
-        2,
-        30,
-    ],
-)
-def test_floor_is_the_error_of_exact_masses(n):
-    known = Known(n)
-    floors, found = [], []
-    for tally in known.tallies(PointDesign, known.masses, 200, 8):
-        scales = sampling_scales(known.masses)
-        floors.append(tally.estimate(0, known.weights, scales).tv_floor)
-        drawn = np.random.default_rng(len(floors)).multinomial(tally.samples, known.masses)
-        found.append(0.5 * np.abs(drawn / tally.samples - known.masses).sum())
-    assert np.mean(floors) == pytest.approx(np.mean(found), rel=0.1)
 
 
 # ---- what is measured, against exact masses ----
@@ -453,16 +321,6 @@ def test_interval_of_the_total_variation_of_few_sites(n, distance):
             inside += true <= (1.0 if n == 2 else 1.15) * high
             tests += 1
     assert stats.binom.cdf(inside, tests, 0.975) > 1e-3
-
-
-def test_total_variation_is_at_most_one():
-    n = 50
-    counts = np.zeros((TEST_STREAMS, n), dtype=int)
-    counts[:, 0] = 20
-    tally = made_of(counts, np.full(TEST_STREAMS, 20), np.full(n, 1 / n))
-    estimate = tally.estimate(0, np.zeros(n), np.full(n, 1 / n))
-    assert estimate.tv <= 1.0
-    assert estimate.tv_interval[1] <= 1.0
 
 
 class Normal:

@@ -1,119 +1,18 @@
-"""The source measures."""
+"""Convex polygons: spellings, refusals, exact orientation and area, hulls, samples."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import pickle
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import geomot
-from geomot import Samples, UniformBox, UniformPolygon
-from geomot.sources import Source, as_source, exact_polygon
+from geomot import UniformBox, UniformPolygon
 
 pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng
 SQ = [(0, 0), (1, 0), (1, 1), (0, 1)]
-SOURCES = [
-    UniformBox([0, -1], [2, 1]),
-    UniformBox.unit(5),
-    UniformPolygon([(0, 0), (3, 1), (1, 2)]),
-    UniformPolygon.regular(256, (3.0, -2.0), 0.5),
-    Samples(rng(0).random((20, 3)), rng(1).random(20)),
-]
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=repr)
-def test_every_source(source):
-    d = source.dim
-    low, high = source.bounds
-    assert source.bounds.shape == (2, d)
-    points = source.sample(1000, random_state=0)
-    assert points.shape == (1000, d) and points.dtype == np.float64
-    assert (low <= points).all() and (points <= high).all()
-    np.testing.assert_array_equal(points, source.sample(1000, random_state=rng(0)))
-    assert (points != source.sample(1000, random_state=1)).any()
-    assert source.sample(0).shape == (0, d)
-    source.sample(3, np.random.RandomState(0))
-    with pytest.raises(ValueError, match="n must be"):
-        source.sample(-1)
-    with pytest.raises(TypeError, match="random_state"):
-        source.sample(1, "seed")
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=repr)
-def test_sources_are_values(source):
-    others = [s for s in SOURCES if s is not source]
-    copies = [copy.copy(source), copy.deepcopy(source), Source.from_dict(source.to_dict())]
-    copies += [pickle.loads(pickle.dumps(source, p)) for p in range(2, 6)]
-    for other in copies:
-        assert other == source and hash(other) == hash(source) and repr(other) == repr(source)
-        assert all(other != s for s in others)
-        for f in dataclasses.fields(other):
-            array = getattr(other, f.name)
-            with pytest.raises(ValueError, match="read-only"):
-                array[...] = 0.0
-            with pytest.raises(dataclasses.FrozenInstanceError):
-                setattr(other, f.name, array)
-    assert source != "source"
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=repr)
-def test_sources_do_not_share_memory_with_what_made_them(source):
-    arguments = {
-        f.name: np.array(getattr(source, f.name)) for f in dataclasses.fields(type(source))
-    }
-    made = type(source)(**arguments)
-    for array in arguments.values():
-        assert array.flags.writeable
-        array[...] = 7.0
-    assert made == source
-
-
-def test_from_dict_refuses():
-    for bad, words in [
-        ({"type": "Nothing"}, "Nothing"),
-        ({}, "None"),
-        ({"type": "UniformBox", "lower": [0.0, 0.0]}, "upper"),
-        ({"type": "UniformBox", "lower": [0.0], "upper": [1.0], "shape": [2]}, "shape"),
-        ({"type": "UniformPolygon", "vertices": np.zeros((3, 2))}, "area"),
-    ]:
-        with pytest.raises(ValueError, match=words):
-            Source.from_dict(bad)
-
-
-def test_box():
-    box = UniformBox([0, 1], [2, 2])
-    assert (box.dim, box.area, box.volume) == (2, 2.0, 2.0)
-    assert box.polygon.tolist() == [[0, 1], [2, 1], [2, 2], [0, 2]]
-    assert box.exact and not UniformBox.unit(3).exact
-    assert UniformBox.unit(3).volume == 1.0
-    assert repr(box) == "UniformBox([0.0, 1.0], [2.0, 2.0])"
-    for name in ("area", "polygon"):
-        with pytest.raises(ValueError, match=f"{name} is defined in 2 dimensions"):
-            getattr(UniformBox.unit(3), name)
-    assert UniformBox(np.zeros(2000), np.full(2000, 0.1)).dim == 2000
-
-
-@pytest.mark.parametrize(
-    ("lower", "upper", "words"),
-    [
-        ([0, 0], [1, 0], "upper must exceed lower .* coordinate 1"),
-        ([0, 0], [-1, 1], "upper must exceed lower .* coordinate 0"),
-        ([0, np.nan], [1, 1], "lower must be finite"),
-        ([0, 0], [1, np.inf], "upper must be finite"),
-        ([0, 0], [1, 1, 1], r"upper must have shape \(2,\)"),
-        (0, 1, r"lower must have shape \(d,\)"),
-        ([], [], r"lower must have shape \(d,\)"),
-        ([0, 0], [1e-200, 1e-200], "upper must enclose an area"),
-    ],
-)
-def test_box_refused(lower, upper, words):
-    with pytest.raises(ValueError, match=words):
-        UniformBox(lower, upper)
 
 
 @pytest.mark.parametrize(
@@ -306,42 +205,6 @@ def test_polygon_samples_are_uniform():
     for a, b in pairwise([*disk.vertices, disk.vertices[0]]):
         (ex, ey), (px, py) = b - a, (points - a).T
         assert (ex * py - ey * px >= -1e-15).all()
-
-
-def test_samples():
-    cloud = Samples([[0, 0], [1, 0]], weights=[3, 1])
-    assert cloud.weights.tolist() == [0.75, 0.25]
-    assert not cloud.exact
-    share = (cloud.sample(100_000, random_state=0)[:, 0] == 0).mean()
-    assert share == pytest.approx(0.75, abs=0.01)
-    for bad in ([1.0], [-1, 2], [0, 0], [np.nan, 1]):
-        with pytest.raises(ValueError, match="weights"):
-            Samples([[0, 0], [1, 0]], weights=bad)
-    with pytest.raises(ValueError, match="points"):
-        Samples(np.zeros((0, 2)))
-
-
-def test_as_source():
-    assert as_source(None, 2) == UniformBox([0, 0], [1, 1])
-    assert as_source(None, 3) == UniformBox.unit(3)
-    assert as_source(SQ, 2) == UniformPolygon(SQ)
-    box = UniformBox.unit(2)
-    assert as_source(box, 2) is box
-    for bad, error, words in [
-        (UniformBox.unit(3), ValueError, "dimension 2, got 3"),
-        ([(0, 0), (1, 1), (1, 0), (0, 1)], ValueError, "valid domain: vertices"),
-        ("square", TypeError, "vertices must hold real numbers"),
-        (np.array(SQ, complex), TypeError, "vertices"),
-    ]:
-        with pytest.raises(error, match=f"domain must .*{words}"):
-            as_source(bad, 2, "domain")
-
-
-def test_exact_polygon():
-    assert exact_polygon(UniformPolygon(SQ)).tolist() == np.array(SQ).tolist()
-    for bad in (UniformBox.unit(3), Samples(np.eye(2))):
-        with pytest.raises(ValueError, match="source must be a UniformBox or UniformPolygon"):
-            exact_polygon(bad)
 
 
 def test_an_l_shape_is_refused():
