@@ -10,6 +10,7 @@ import pytest
 import geomot
 from geomot import datasets
 from geomot.cli import _demo as demo
+from geomot.cli import main
 from geomot.latent import Autoencoder, PCACodec
 
 FILES = {
@@ -81,3 +82,10 @@ def test_matching_disk_has_mean_and_variance_of_the_codes():
     variance = masses @ ((codes - masses @ codes) ** 2).sum(axis=1)
     # The polygon of 256 sides is that much smaller than the disk.
     assert diagram.costs[0] == pytest.approx(variance, rel=1e-3)
+
+
+def test_demo(folder, capsys):
+    assert main(["demo", "-o", "out", "--no-torch"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out == (folder / "out" / "summary.txt").read_text(encoding="utf-8")
