@@ -8,7 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
-from checks import check_diagram, diagram_bits, solve
+from checks import diagram_bits, solve, validate
 
 import geomot
 
@@ -65,7 +65,7 @@ def test_pickle_and_copy(k):
         assert _same(one, two)
     if isinstance(one, geomot.PowerDiagram):
         points = rng(2).random((100, 2))
-        check_diagram(copies[0])
+        validate(copies[0])
         np.testing.assert_array_equal(copies[0].locate(points), one.locate(points))
 
 
