@@ -1,9 +1,10 @@
-"""What holds for every diagram and every solution, checked wherever a test makes one."""
+"""What holds for every diagram and every solution, checked wherever a test or a fuzz makes one."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from fractions import Fraction
 from math import fsum
 
@@ -15,6 +16,8 @@ import geomot
 STATUSES = {"converged", "max_iter", "precision", "stopped"}
 # Solutions of up to this many sites are computed again by the oracle.
 EXACT_UP_TO = 400
+# Diagrams of up to this many sites are made again with a constant added to all weights.
+SHIFT_UP_TO = 1000
 # A mass of size 1/N is a double: relative errors below this are rounding, in both computations.
 ROUNDING = 2e-15
 # Cells are good to 1e-12 of themselves: a claimed error far below that is rounding too.
@@ -44,61 +47,105 @@ def build(sites, weights=None, source=None, **keywords):
     """
     with unchanged(sites, weights, source):
         diagram = geomot.PowerDiagram(sites, weights, source, **keywords)
-        check_diagram(diagram)
+        validate(diagram)
     return diagram
 
 
-def check_diagram(diagram, *, underflow=False) -> None:
-    """The rules that hold for any sites, weights and convex domain.
+def validate(result, **options) -> None:
+    """Assert that a diagram or a solution obeys every rule of its kind.
+
+    Parameters
+    ----------
+    result : PowerDiagram or Solution
+        A diagram of the plane, or a solution of any kind.
+    **options
+        As for `diagram_faults`.
+    """
+    rules = solution_faults if isinstance(result, geomot.Solution) else diagram_faults
+    faults = list(rules(result, **options))
+    assert not faults, "\n".join(faults)
+
+
+def diagram_faults(diagram, *, underflow=False) -> Iterator[str]:
+    """Rules that a diagram breaks, whatever its sites, weights and convex domain are, in words.
 
     Parameters
     ----------
     diagram : PowerDiagram
     underflow : bool
         Allow the measures of a cell that is not empty to be rounded to 0.
+
+    Yields
+    ------
+    str
     """
     n = len(diagram.sites)
-    masses, empty = diagram.masses, diagram.empty
-    assert masses.shape == (n,) and diagram.costs.shape == (n,) and empty.shape == (n,)
-    assert empty.dtype == bool
-    assert diagram.centroids.shape == (n, 2)
-    assert np.isfinite(masses).all() and np.isfinite(diagram.costs).all()
-    assert (masses >= 0).all() and (diagram.costs >= 0).all()
-    assert (masses[empty] == 0).all() and (diagram.costs[empty] == 0).all()
-    if not underflow:
-        assert (masses[~empty] > 0).all()
-    assert np.isnan(diagram.centroids[empty]).all()
-    assert np.isfinite(diagram.centroids[~empty]).all()
-    assert abs(fsum(masses) - 1) <= 1e-12
+    masses, costs, empty = diagram.masses, diagram.costs, diagram.empty
+    if not masses.shape == costs.shape == empty.shape == (n,) or empty.dtype != bool:
+        yield f"masses {masses.shape}, costs {costs.shape}, empty {empty.dtype} {empty.shape}"
+        return
+    if not (np.isfinite(masses).all() and (masses >= 0).all()):
+        yield "a mass is negative or not finite"
+    if not (np.isfinite(costs).all() and (costs >= 0).all()):
+        yield "a cost is negative or not finite"
+    if masses[empty].any() or costs[empty].any():
+        yield "an empty cell has a mass or a cost"
+    if not underflow and not masses[~empty].all():
+        yield "a cell that is not empty has no mass"
+    if not abs(fsum(masses) - 1) <= 1e-12:
+        yield f"masses sum to 1 + {fsum(masses) - 1:.3g}"
+    if diagram.centroids.shape != (n, 2) or not np.isnan(diagram.centroids[empty]).all():
+        yield "an empty cell has a centroid"
     lower, upper = diagram.source.bounds
     reach = 4 * np.finfo(float).eps * np.maximum(np.abs(lower), np.abs(upper))
     inside = diagram.centroids[~empty]
-    assert (inside >= lower - reach).all() and (inside <= upper + reach).all()
+    if not ((inside >= lower - reach).all() and (inside <= upper + reach).all()):
+        yield "a centroid is not finite or outside the domain's bounds"
 
     pairs, measures = diagram.facets.sites, diagram.facets.measures
-    assert pairs.shape == (len(measures), 2)
-    assert np.isfinite(measures).all() and (measures > 0).all()
-    assert (pairs[:, 0] < pairs[:, 1]).all() and (pairs >= 0).all() and (pairs < n).all()
-    order = pairs[:, 0] * n + pairs[:, 1]
-    assert (np.diff(order) > 0).all(), "facets are sorted and unique"
-    assert not empty[pairs].any(), "an empty cell has no facet"
-    check_cells(diagram)
-    check_hessian(diagram)
+    if pairs.shape != (len(measures), 2):
+        yield f"{len(pairs)} facets with {len(measures)} measures"
+        return
+    if not (np.isfinite(measures).all() and (measures > 0).all()):
+        yield "the measure of a facet is not positive and finite"
+    if not ((pairs[:, 0] < pairs[:, 1]).all() and (pairs >= 0).all() and (pairs < n).all()):
+        yield "a facet does not name two sites, the lower one first"
+        return
+    if not (np.diff(pairs[:, 0] * n + pairs[:, 1]) > 0).all():
+        yield "facets are not sorted and unique"
+    if empty[pairs].any():
+        yield "an empty cell has a facet"
+    yield from _cell_faults(diagram)
+    yield from _hessian_faults(diagram)
+    yield from _shift_faults(diagram)
 
 
-def check_cells(diagram) -> None:
+def _cell_faults(diagram) -> Iterator[str]:
     """Polygons: counter-clockwise, with the reported areas, corners and neighbours shared."""
     n, cells = len(diagram.sites), diagram.cells
     vertices, offsets, labels = cells.vertices, cells.offsets, cells.labels
-    assert len(cells) == n and offsets.shape == (n + 1,)
-    assert offsets[0] == 0 and offsets[-1] == len(vertices) == len(labels)
-    np.testing.assert_array_equal(diagram.vertices[cells.indices], vertices)
-    assert len(np.unique(diagram.vertices, axis=0)) == len(diagram.vertices), "each corner once"
-    assert len(np.unique(cells.indices)) == len(diagram.vertices), "no corner without a cell"
+    if len(cells) != n or offsets.shape != (n + 1,) or offsets[0] != 0:
+        yield "cells: offsets do not fit the sites"
+        return
+    if not offsets[-1] == len(vertices) == len(labels):
+        yield "cells: offsets do not fit the corners"
+        return
+    if not np.array_equal(diagram.vertices[cells.indices], vertices):
+        yield "cells: indices do not give the corners"
+    corners = len(diagram.vertices)
+    if len(np.unique(diagram.vertices, axis=0)) != corners:
+        yield "a corner is there twice"
+    if len(np.unique(cells.indices)) != corners:
+        yield "a corner has no cell"
     count = np.diff(offsets)
-    assert (count[diagram.empty] == 0).all()
-    assert ((count >= 3) | (count == 0)).all()
-    assert np.isfinite(vertices).all()
+    if count[diagram.empty].any():
+        yield "an empty cell has corners"
+    if not ((count >= 3) | (count == 0)).all():
+        yield "a cell has one or two corners"
+        return
+    if not np.isfinite(vertices).all():
+        yield "a corner is not finite"
+        return
     if not len(vertices):
         return
     cell = np.repeat(np.arange(n), count)
@@ -111,13 +158,19 @@ def check_cells(diagram) -> None:
     # A vertex is a rounded point: its last place limits what its polygon can say.
     rounding = 16 * np.finfo(float).eps * float(np.abs(vertices).max()) * span
     error = np.abs(area - diagram.masses * diagram.source.area)
-    assert (error <= rounding + 1e-12 * diagram.source.area).all(), "no cell without a polygon"
-    assert (area >= -rounding).all()
+    if not (error <= rounding + 1e-12 * diagram.source.area).all():
+        k = int(np.argmax(error))
+        yield f"the polygon of cell {k} has area {area[k]!r}, off by {error[k]:.3g}"
+    if not (area >= -rounding).all():
+        yield "a polygon is clockwise"
 
     m = len(diagram.source.polygon)
-    assert (labels < n).all() and (labels >= -m).all() and (labels != cell).all()
+    if not ((labels < n).all() and (labels >= -m).all() and (labels != cell).all()):
+        yield "a label names neither another site nor an edge of the domain"
+        return
     length = np.hypot(*(q - p).T)
-    assert not diagram.empty[labels[(labels >= 0) & (length > 1e-9 * span)]].any()
+    if diagram.empty[labels[(labels >= 0) & (length > 1e-9 * span)]].any():
+        yield "across an edge lies an empty cell"
     # A neighbour too thin for doubles has no edges of its own.
     shared = (labels >= 0) & (count[np.maximum(labels, 0)] > 0)
     mine, other, length = cell[shared], labels[shared], length[shared]
@@ -126,27 +179,68 @@ def check_cells(diagram) -> None:
     unique, index = np.unique(key, return_inverse=True)
     difference = np.bincount(index, side * length, minlength=len(unique))
     limit = 64 * np.finfo(float).eps * float(np.abs(vertices).max()) + 1e-11 * span
-    assert (np.abs(difference) <= limit).all(), "neighbours see edges of different length"
+    if not (np.abs(difference) <= limit).all():
+        yield "neighbours see edges of different length"
 
 
-def check_hessian(diagram) -> None:
+def _hessian_faults(diagram) -> Iterator[str]:
     """Symmetric, rows sum to 0, nothing at empty cells, signs of a Laplacian."""
     n = len(diagram.sites)
     h = diagram.hessian().tocsr()
-    assert h.shape == (n, n)
-    assert np.isfinite(h.data).all()
+    if h.shape != (n, n) or not np.isfinite(h.data).all():
+        yield f"the Hessian has shape {h.shape}, or is not finite"
+        return
     diagonal = h.diagonal()
     size = float(np.abs(diagonal).max(initial=0.0))
-    assert (diagonal >= 0).all() and (diagonal[diagram.empty] == 0).all()
+    if not (diagonal >= 0).all() or diagonal[diagram.empty].any():
+        yield "the Hessian's diagonal is negative, or not 0 at an empty cell"
     skew = abs(h - h.T)
-    assert skew.nnz == 0 or skew.max() <= 1e-13 * size
+    if skew.nnz and not skew.max() <= 1e-13 * size:
+        yield f"the Hessian is not symmetric: {skew.max():.3g} of {size:.3g}"
     rows = np.asarray(h.sum(axis=1)).ravel()
-    assert (np.abs(rows) <= 1e-13 * np.maximum(diagonal, np.finfo(float).tiny)).all()
+    if not (np.abs(rows) <= 1e-13 * np.maximum(diagonal, np.finfo(float).tiny)).all():
+        yield "the Hessian's rows do not sum to 0"
     off = h.copy()
     off.setdiag(0)
     off.eliminate_zeros()
-    assert (off.data < 0).all()
-    assert off.nnz == 2 * len(diagram.facets.measures)
+    if not (off.data < 0).all() or off.nnz != 2 * len(diagram.facets.measures):
+        yield "the Hessian has a positive entry, or not two entries for each facet"
+
+
+def _shift_faults(diagram) -> Iterator[str]:
+    """The same diagram with a constant added to all weights, where that is exact."""
+    if len(diagram.sites) > SHIFT_UP_TO:
+        return
+    high, low = diagram.weights_exact.T
+    lower, upper = diagram.source.bounds
+    # As large as what weights do in this domain: a power of two.
+    constant = 2.0 ** np.round(2 * np.log2(float((upper - lower).max())))
+    total, error = _two_sum(high, constant)
+    rest, lost = _two_sum(error, low)
+    total, rest = _two_sum(total, rest)
+    if lost.any():
+        return
+    moved = geomot.PowerDiagram(diagram.sites, np.column_stack([total, rest]), diagram.source)
+    if not np.array_equal(moved.empty, diagram.empty):
+        yield "a constant added to all weights empties or fills a cell"
+    if not np.allclose(moved.masses, diagram.masses, rtol=1e-9, atol=1e-15):
+        yield "a constant added to all weights changes masses"
+    if not np.array_equal(moved.facets.sites, diagram.facets.sites):
+        yield "a constant added to all weights changes neighbours"
+
+
+def _two_sum(a, b):
+    """Sum and rounding error."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def diagram_bits(diagram) -> list[bytes]:
+    """The bits of what a diagram computes."""
+    parts = [diagram.masses, diagram.centroids, diagram.costs, diagram.facets.sites]
+    parts += [diagram.facets.measures, diagram.cells.vertices]
+    return [np.ascontiguousarray(p).tobytes() for p in parts]
 
 
 def compare(diagram, exact, *, tiny=1e-9) -> None:
@@ -288,6 +382,49 @@ def solve(sites, target_masses=None, source=None, **keywords):
     return solution
 
 
+def solution_faults(solution) -> Iterator[str]:
+    """Rules that a solution of any method breaks, in words; nothing is computed again.
+
+    Parameters
+    ----------
+    solution : Solution
+
+    Yields
+    ------
+    str
+    """
+    s = solution
+    if s.status not in STATUSES or s.converged != (s.status == "converged"):
+        yield f"status {s.status!r}, converged {s.converged}"
+    numbers = (s.cost, s.dual_value, s.mass_error, *s.bracket)
+    if not np.isfinite(numbers).all():
+        yield f"not finite: cost, dual value, mass_error or bracket {numbers}"
+    for name in ("weights", "weights_exact", "heights", "target_masses", "masses"):
+        if not np.isfinite(getattr(s, name)).all():
+            yield f"not finite: {name}"
+    for name in s.history.dtype.names:
+        if not np.isfinite(s.history[name]).all():
+            yield f"not finite: {name} of the history"
+    if s.weights_exact.shape != (len(s.sites), 2):
+        yield f"weights_exact of shape {s.weights_exact.shape}"
+    if not (s.weights_exact[:, 0] == s.weights).all():
+        yield "weights are not the high parts of weights_exact"
+    if not (s.weights_exact.sum(axis=1) == s.weights).all():
+        yield "low parts of weights_exact are not roundings"
+    for name in ("masses", "target_masses"):
+        masses = getattr(s, name)
+        if not (masses >= 0).all():
+            yield f"one of the {name} is negative"
+        if not abs(fsum(masses) - 1) <= 1e-12:
+            yield f"{name} sum to 1 + {fsum(masses) - 1:.3g}"
+    lower, upper = s.bracket
+    if not lower <= s.cost <= upper:
+        yield f"cost {s.cost!r} is outside the bracket {s.bracket}"
+    error = s.mass_error if s.estimate is None else s.estimate.tv_interval[1]
+    if s.converged and not error <= s.tol * (1 + 1e-12):
+        yield f"converged at mass_error {error:.3g}, tol {s.tol:.3g}"
+
+
 def check_heights(solution) -> None:
     """h_i = (w_i - |y_i|^2) / 2, of the pair, whatever cancels."""
     rows = zip(solution.weights_exact.tolist(), solution.sites.tolist(), strict=True)
@@ -311,25 +448,11 @@ def check_solution(solution, polygon, tol) -> None:
     """
     s = solution
     n = len(s.sites)
-    assert s.status in STATUSES
-    assert s.converged == (s.status == "converged")
-    for name in ("weights", "weights_exact", "heights", "target_masses", "masses", "bracket"):
-        assert np.isfinite(np.asarray(getattr(s, name))).all(), name
-    for name in ("mass_error", "rounded_mass_error", "cost", "dual_value"):
-        assert np.isfinite(getattr(s, name)), name
-    for name in s.history.dtype.names:
-        assert np.isfinite(s.history[name]).all(), name
-    assert s.weights_exact.shape == (n, 2)
-    np.testing.assert_array_equal(s.weights, s.weights_exact[:, 0])
-    np.testing.assert_array_equal(s.weights_exact.sum(axis=1), s.weights)
+    validate(s)
+    assert s.tol == tol
     check_heights(s)
-    assert (s.masses >= 0).all()
-    assert abs(fsum(s.masses) - 1) <= 1e-12
-    assert abs(fsum(s.target_masses) - 1) <= 1e-12
+    assert np.isfinite(s.rounded_mass_error)
     lower, upper = s.bracket
-    assert lower <= s.cost <= upper
-    if s.converged:
-        assert s.mass_error <= tol
     if n > EXACT_UP_TO:
         return
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 needs_timers = pytest.mark.skipif(
     not hasattr(signal, "SIGPROF"), reason="needs a timer of processor time"
 )
+linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
 
 
 def growth(work: Callable[[int], object], n: int) -> float:

@@ -21,6 +21,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from checks import validate
 
 import geomot
 from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
@@ -334,6 +335,7 @@ def examine(family, d, n, tol, k):
             threads=1,
         )  # fmt: skip
     seconds = time.perf_counter() - began
+    validate(s)
     return Result(s.status, s.estimate.tv, s.estimate.n_fit_samples / expected, seconds)
 
 

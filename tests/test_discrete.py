@@ -13,8 +13,6 @@ from scipy.optimize import linprog
 from scipy.spatial.distance import cdist
 
 from geomot import discrete
-from geomot._plans.bounds import Flow, certified
-from geomot._plans.exact_flow import exact_flow
 from geomot.discrete import assignment, plan
 from geomot.errors import ConvergenceError, ConvergenceWarning
 
@@ -234,24 +232,6 @@ def test_staircase_is_a_plan():
         assert lacking.max() < 1e-12
 
 
-def test_certificate_sees_what_is_not_optimal():
-    """A plan with two partners exchanged, and potentials that are off, keep an honest bracket."""
-    a, b = clouds(30, 30, 2)
-    best = assignment(a, b)
-    columns = best.permutation.copy()
-    columns[[0, 1]] = columns[[1, 0]]
-    ones, rows = np.ones(30), np.arange(30)
-    flow = Flow(rows, columns, ones, best.a_potential, best.b_potential)
-    bounds = certified(a, b, ones, ones, flow)[1]
-    assert not bounds.closed
-    assert bounds.low <= best.cost < bounds.cost <= bounds.high
-    raised = best.b_potential + np.linspace(0.0, 1.0, 30)
-    flow, bounds = certified(a, b, ones, ones, flow._replace(columns=best.permutation, v=raised))
-    assert not bounds.closed
-    assert bounds.low <= best.cost
-    assert (cdist(a, b, "sqeuclidean") - flow.u[:, None] - flow.v).min() >= 0.0
-
-
 # ---- costs and masses that span more digits than float64 has ----
 
 
@@ -455,24 +435,6 @@ def test_points_that_coincide_do_not_hide_a_wrong_plan():
         for method in ("paths", "linear-program"):
             found = assignment(a[:7], b[:7], method=method, strict=True)
             assert found.cost == pytest.approx(float(truth), rel=1e-12)
-
-
-def test_exact_flow_on_a_tree():
-    """A path of four edges, of which rounding of 0.1 + 0.2 - 0.3 is left to the last."""
-    rows, columns = np.array([0, 1, 1, 2]), np.array([0, 0, 1, 1])
-    mu, nu = np.array([0.1, 0.2, 0.3]), np.array([0.15, 0.45])
-    moved, p, q = exact_flow(rows, columns, mu, nu)
-    more = sum(fractions(mu)) - sum(fractions(nu))
-    assert (sum(fractions(p)), sum(fractions(q))) == (max(more, 0), max(-more, 0))
-    wanted = [w - r for w, r in zip(fractions(mu), fractions(p), strict=True)]
-    first = wanted[0]
-    second = fractions(nu)[0] - fractions(q)[0] - first
-    expected = [first, second, wanted[1] - second, wanted[2]]
-    assert moved.tolist() == [float(value) for value in expected]
-    # a cycle, and a tree on which something would move backwards
-    square = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
-    assert exact_flow(*square, np.ones(2), np.ones(2)) is None
-    assert exact_flow(rows, columns, np.array([0.5, 0.2, 0.3]), np.array([0.4, 0.6])) is None
 
 
 # ---- what a plan can do ----

@@ -6,12 +6,16 @@ import copy
 import dataclasses
 import pickle
 
+import checks
 import numpy as np
 import pytest
+from oracles import ExactDiagram
 
+import geomot
 from geomot import PowerDiagram, Solution, UniformPolygon, solve
 from geomot.solution import HISTORY_DTYPE, history_records
 
+pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng
 
 
@@ -177,3 +181,18 @@ def test_of_a_solve():
     assert again.masses.tobytes() == s.masses.tobytes()
     np.testing.assert_allclose(s.masses, 1 / 60, rtol=1e-9)
     assert pickle.loads(pickle.dumps(s)) == s
+
+
+def test_assign_is_location_in_the_diagram():
+    solution = checks.solve(rng(0).random((300, 2)))
+    points = rng(99).random((20000, 2))
+    found = solution.assign(points)
+    np.testing.assert_array_equal(found, solution.diagram().locate(points))
+    exact = ExactDiagram(solution.sites, solution.weights_exact)
+    np.testing.assert_array_equal(found[:2000], exact.locate(points[:2000]))
+    for chunk in (1, 7, 10**5):
+        pieces = [solution.assign(points[k : k + chunk]) for k in range(0, len(points), chunk)]
+        np.testing.assert_array_equal(np.concatenate(pieces), found)
+    assert geomot.PowerDiagram(solution.sites, solution.weights_exact).locate(points).tolist() == (
+        found.tolist()
+    )

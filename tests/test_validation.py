@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from refusals import REFUSALS
 from scipy.sparse import csr_array
 
 import geomot
 from geomot._constants import MAX_THREADS
-from geomot._data import as_labels
 from geomot._validation import (
     as_count,
     as_generator,
@@ -22,6 +22,7 @@ from geomot._validation import (
     as_weights,
 )
 
+pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng
 POINTS = rng(0).random((5, 2))
 
@@ -296,48 +297,22 @@ def test_other_sites_give_no_warning(shape, recwarn):
     assert not [w for w in recwarn if "pass sites.T" in str(w.message)]
 
 
-# ---- labels ----
+SITES = rng(0).random((20, 2))
 
 
-@pytest.mark.parametrize(
-    ("labels", "classes"),
-    [
-        (["b", "a", "b"], ["a", "b"]),
-        (np.array(["b", "a", "b"], object), ["a", "b"]),
-        (np.array(["b", "a", "b"], "S"), ["a", "b"]),
-        (np.array([7, 3, 7], object), [3, 7]),
-        (np.array([True, False, True], object), [False, True]),
-        ([0.5, -1.0, 0.5], [-1.0, 0.5]),
-    ],
-)
-def test_labels_have_one_form(labels, classes):
-    found, members = as_labels(labels, 3)
-    assert found.tolist() == classes
-    assert members.tolist() == [1, 0, 1]
-    assert found.dtype.kind != "O"
+@pytest.mark.parametrize(("call", "name"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])
+def test_bad_arguments_are_refused_by_name(call, name):
+    with pytest.raises((ValueError, TypeError), match=rf"\b({name})\b"):
+        call()
 
 
-@pytest.mark.parametrize(
-    ("labels", "error", "words"),
-    [
-        (["a", "b"], ValueError, r"of shape \(3,\), got"),
-        (
-            np.array(["a", None, "b"], object),
-            ValueError,
-            "y must not be missing, got None at",
-        ),
-        (np.array(["a", np.nan, "b"], object), ValueError, "y must not be missing, got nan at"),
-        (np.array(["a", 1, 2.5], object), TypeError, "of one kind.*got float, int, str"),
-        ([1j, 2j, 3j], ValueError, "numbers or text"),
-    ],
-)
-def test_labels_that_are_none(labels, error, words):
-    with pytest.raises(error, match=words):
-        as_labels(labels, 3)
+def test_masses_of_another_sum_need_normalize():
+    s = geomot.solve(SITES, np.full(20, 1 / 10), normalize=True)
+    assert s.converged
+    np.testing.assert_allclose(s.target_masses, 1 / 20)
 
 
-def test_labels_of_pandas():
-    pandas = pytest.importorskip("pandas")
-    for dtype in ("string", "category", object):
-        found, members = as_labels(pandas.Series(["b", "a", "b"], dtype=dtype), 3)
-        assert (found.tolist(), members.tolist()) == (["a", "b"], [1, 0, 1])
+def test_no_sites():
+    for call in (geomot.PowerDiagram, geomot.solve):
+        with pytest.raises(ValueError, match="sites"):
+            call(np.zeros((0, 2)))

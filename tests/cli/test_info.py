@@ -1,0 +1,47 @@
+"""The command info."""
+
+from __future__ import annotations
+
+import json
+
+from geomot.cli import main
+
+
+def test_info(fitted, capsys):
+    assert main(["info", "map.npz"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    facts = dict(line.split(maxsplit=1) for line in lines)
+    assert facts["sites"] == "40"
+    assert facts["status"] == "converged"
+    assert main(["info", "map.npz", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["W2^2"] == fitted.cost
+    assert facts["bracket"] == list(fitted.bracket)
+
+
+def test_info_in_five_dimensions(sampled, capsys):
+    assert main(["info", "map.npz", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    estimate = sampled.estimate
+    expected = {
+        "sites": 100,
+        "dimensions": 5,
+        "method": "montecarlo",
+        "total variation": estimate.tv,
+        "total variation interval": list(estimate.tv_interval),
+        "chi^2": estimate.chi2,
+        "chi^2 standard error": estimate.chi2_standard_error,
+        "samples fitted": estimate.n_fit_samples,
+        "samples tested": estimate.n_samples,
+        "mass error standard error": estimate.mass_error_standard_error,
+        "W2^2 standard error": estimate.cost_standard_error,
+        "bracket": list(sampled.bracket),
+        "level of each bound": 0.975,
+    }
+    assert {key: facts[key] for key in expected} == expected
+    assert main(["info", "map.npz"]) == 0
+    out = capsys.readouterr().out
+    for key in facts:
+        assert f"\n{key} " in "\n" + out
+    low, high = estimate.tv_interval
+    assert f"[{low:.15g}, {high:.15g}]\n" in out

@@ -1,0 +1,117 @@
+"""Singular points: angles, spacing, rejection."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from geomot import BrenierMap, UniformBox
+from geomot.extended.separation import Spacing, angles
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def clusters(n, seed=0, d=2):
+    """Two clusters in the unit box, far apart beside their spacing."""
+    r = rng(seed)
+    side = np.arange(n) % 2
+    return 0.1 + 0.6 * side[:, None] + 0.2 * r.random((n, d)), side
+
+
+@pytest.fixture(scope="module")
+def plane():
+    return BrenierMap().fit(rng(1).random((200, 2)))
+
+
+def test_two_clusters_do_not_mix():
+    Y, side = clusters(120)
+    extended = BrenierMap().fit(Y).extended()
+    for singular in ("side", "discrete", "reject"):
+        images = extended.sample(4000, 0, singular)
+        low = (images < 0.31).all(axis=1)
+        assert (low | (images > 0.69).all(axis=1)).all()
+        # both clusters keep their mass, exactly where nothing is rejected
+        if singular != "reject":
+            assert stats.binomtest(int(low.sum()), 4000, 0.5).pvalue > 1e-3
+    x = extended.solution.source.sample(4000, 1)
+    table = extended.weights(x) @ np.eye(2)[side]
+    np.testing.assert_allclose(table.max(axis=1), 1.0)
+    rate, error = extended.rejection_rate(4000)
+    assert rate == pytest.approx(np.mean(extended.is_singular(x)), abs=5 * error)
+    everything = BrenierMap().fit(Y).extended(threshold=np.inf)
+    assert not everything.is_singular(x).any()
+    mixed = everything.transform(x)
+    assert np.mean((mixed > 0.32).any(axis=1) & (mixed < 0.68).any(axis=1)) > 0.02
+
+
+def test_two_clusters_in_many_dimensions_do_not_mix():
+    Y, side = clusters(300, d=6)
+    brenier = BrenierMap(UniformBox.unit(6), tv_tol=0.1, random_state=0, threads=1).fit(Y)
+    extended = brenier.extended()
+    images = extended.sample(3000, 0)
+    low = (images < 0.31).all(axis=1)
+    assert np.mean(low | (images > 0.69).all(axis=1)) > 0.999
+    assert 0.0 < extended.rejection_rate(3000)[0] < 0.9
+
+
+def test_one_cluster_is_hardly_cut():
+    for seed in range(3):
+        extended = BrenierMap().fit(rng(seed).random((400, 2))).extended()
+        assert extended.rejection_rate(5000)[0] < 0.15
+
+
+def test_images_stay_with_the_sites_of_their_cells(plane):
+    extended = plane.extended(threshold=1.2)  # many points are singular
+    x = plane.solution_.source.sample(20_000, 4)
+    assert extended.is_singular(x).mean() > 0.3
+    cell = plane.predict(x)
+    table = extended.weights(x)
+    rows = np.repeat(np.arange(len(x)), np.diff(table.indptr))
+    first, second = cell[rows], table.indices
+    ratio = extended._spacing.ratios(first, second)
+    assert (ratio[first != second] <= 1.2).all()
+    discrete = extended.transform(x, "discrete")
+    singular = extended.is_singular(x)
+    np.testing.assert_array_equal(discrete[singular], plane.transform(x)[singular])
+    np.testing.assert_array_equal(discrete[~singular], extended.transform(x)[~singular])
+
+
+def test_angle_threshold(plane):
+    x = plane.solution_.source.sample(3000, 5)
+    rates = [plane.extended(angle_threshold=t).is_singular(x).mean() for t in (0.02, 0.1, 3.0)]
+    assert rates[0] > rates[1] > rates[2] == 0.0
+
+
+def test_angles_are_those_of_the_normals():
+    r = rng(6)
+    a, b = r.standard_normal((50, 3)), r.standard_normal((50, 3))
+    u, v = (np.column_stack([y, -np.ones(50)]) for y in (a, b))
+    cosine = np.sum(u * v, axis=1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
+    np.testing.assert_allclose(angles(a, b), np.arccos(cosine), rtol=1e-10)
+    tiny = angles(np.array([1.0, 2.0]), np.array([1.0, 2.0 + 1e-12]))
+    assert tiny == pytest.approx(1e-12 * np.sqrt(2) / 6, rel=1e-3)
+
+
+def test_spacing():
+    sites = np.array([[0.0], [1.0], [2.0], [100.0], [101.0], [102.0], [102.0]])
+    spacing = Spacing(sites, 1)
+    distance = np.abs(sites - np.unique(sites).reshape(1, -1))
+    np.testing.assert_allclose(spacing.local, np.sort(distance, axis=1)[:, 1:6].mean(axis=1))
+    assert spacing.ratios(np.array([0]), np.array([1]))[0] < 1.0
+    assert Spacing(np.zeros((1, 2)), 1).local.tolist() == [1.0]
+    assert Spacing.fence(np.ones(10)) == pytest.approx(1.0)
+    ratios = np.exp(rng(0).standard_normal(1000))
+    assert np.mean(ratios > Spacing.fence(ratios)) < 0.03
+
+
+def test_nothing_is_left_after_rejection(monkeypatch):
+    monkeypatch.setattr("geomot.extended.map._ROUNDS", 1)
+    brenier = BrenierMap().fit(rng(0).random((50, 2)))
+    extended = brenier.extended(threshold=1e-6)
+    with pytest.raises(ValueError, match="reject"):
+        extended.sample(10, 0, "reject")
+    images = extended.sample(10, 0)
+    np.testing.assert_array_equal(np.sort(images), np.sort(brenier.sample(10, 0)))

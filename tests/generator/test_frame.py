@@ -1,0 +1,36 @@
+"""Codes and the sites that stand for them."""
+
+from __future__ import annotations
+
+import numpy as np
+from generators import BYTES, IMAGES, Halves
+
+from geomot.generator import LatentGenerator
+from geomot.latent import PCACodec
+
+
+def test_whitened_codes():
+    generator = LatentGenerator(PCACodec(3), tv_tol=0.2, whiten=True, random_state=0)
+    generator.fit(IMAGES)
+    sites = generator.transport_.sites_
+    np.testing.assert_allclose(sites.mean(axis=0), 0.0, atol=1e-9)
+    np.testing.assert_allclose(np.cov(sites.T, bias=True), np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(generator.codes_, PCACodec(3).fit(IMAGES).encode(IMAGES))
+    samples, codes = generator.sample(50, 0, mode="discrete", return_codes=True)
+    gap = np.linalg.norm(codes[:, None] - generator.codes_, axis=2).min(axis=1)
+    np.testing.assert_allclose(gap, 0.0, atol=1e-9)
+    np.testing.assert_allclose(samples, generator.autoencoder_.decode(codes))
+
+
+def test_codes_in_fewer_dimensions_than_they_have():
+    class Flat(Halves):
+        def encode(self, X):
+            codes = super().encode(X)
+            return np.column_stack([codes, codes[:, 0] + 1, np.full(len(X), 7.0)])
+
+        def decode(self, codes):
+            return super().decode(codes[:, :2])
+
+    generator = LatentGenerator(Flat(), tv_tol=0.2, random_state=0).fit(BYTES)
+    assert generator.transport_.solution_.converged
+    assert LatentGenerator(Flat(), tv_tol=0.2, whiten=True).fit(BYTES).sample(2).shape == (2, 8, 8)

@@ -1,0 +1,195 @@
+"""Diagrams and sites: what is drawn, in which colours, into which files, without warnings."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.colors import LogNorm
+
+import geomot
+from geomot import datasets, plotting
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def only(ax, kind):
+    (found,) = [artist for artist in ax.collections if type(artist) is kind]
+    return found
+
+
+def test_diagram_is_one_collection_without_empty_cells(diagram):
+    ax = plotting.power_diagram(diagram)
+    cells = only(ax, PolyCollection)
+    assert diagram.empty.any()
+    assert len(cells.get_paths()) == (~diagram.empty).sum()
+    first = np.flatnonzero(~diagram.empty)[0]
+    np.testing.assert_array_equal(cells.get_paths()[0].vertices[:-1], diagram.cells[int(first)])
+    assert ax.get_aspect() == 1
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x_1$", "$x_2$")
+
+
+def test_given_axes_are_used_and_returned(diagram):
+    _, ax = plt.subplots()
+    assert plotting.power_diagram(diagram, ax=ax) is ax
+    assert plotting.brenier_contours(diagram, ax=ax) is ax
+    assert plotting.site_cloud(diagram, ax=ax) is ax
+    assert plotting.image_grid(np.zeros((3, 4, 4)), ax=ax) is ax
+    assert len(plt.get_fignums()) == 1
+
+
+@pytest.mark.parametrize("name", ["weights", "masses", "costs"])
+def test_named_values_are_shown_with_a_labelled_bar(diagram, name):
+    ax = plotting.power_diagram(diagram, name)
+    shown = only(ax, PolyCollection).get_array()
+    np.testing.assert_array_equal(shown, getattr(diagram, name)[~diagram.empty])
+    assert name[:-1].removesuffix("e") in ax.figure.axes[1].get_ylabel()
+
+
+def test_masses_over_decades_are_on_a_logarithmic_scale(diagram, solution):
+    ax = plotting.power_diagram(diagram, "masses")
+    assert isinstance(only(ax, PolyCollection).norm, LogNorm)
+    ax = plotting.power_diagram(solution, "masses")
+    norm = only(ax, PolyCollection).norm
+    # Equal up to rounding: the scale must not magnify the rounding.
+    assert not isinstance(norm, LogNorm)
+    assert norm.vmax - norm.vmin > 0.05 * norm.vmax
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("volume", "values must be an array or one of"),
+        (np.zeros(3), r"values must have shape \(60,\)"),
+        (np.zeros(3, dtype=int), r"values must have shape \(60,\)"),
+        (np.full(60, np.nan), "values must be finite"),
+    ],
+)
+def test_bad_values_are_refused(solution, values, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.power_diagram(solution, values)
+
+
+def test_only_diagrams_and_solutions_are_drawn():
+    with pytest.raises(TypeError, match="diagram must be"):
+        plotting.power_diagram(np.zeros((3, 2)))
+    with pytest.raises(TypeError, match="solution must be"):
+        plotting.transport_map(np.zeros((3, 2)))
+
+
+def test_triangulation_is_drawn_between_sites(diagram):
+    ax = plotting.power_diagram(diagram, sites=False, triangulation=True)
+    segments = only(ax, LineCollection).get_segments()
+    corners = diagram.triangulation.tolist()
+    pairs = {frozenset(t[:k] + t[k + 1 :]) for t in corners for k in range(3)}
+    drawn = {frozenset(map(tuple, segment.tolist())) for segment in segments}
+    assert drawn == {frozenset(map(tuple, diagram.sites[list(pair)].tolist())) for pair in pairs}
+    assert len(segments) == len(pairs)
+
+
+def test_triangulation_of_collinear_sites_is_empty():
+    sites = np.column_stack([np.linspace(0.1, 0.9, 5), np.full(5, 0.5)])
+    ax = plotting.power_diagram(geomot.PowerDiagram(sites), triangulation=True)
+    assert len(only(ax, LineCollection).get_segments()) == 0
+
+
+def test_one_site(tmp_path):
+    diagram = geomot.PowerDiagram([[0.3, 0.6]])
+    axes = (
+        plotting.power_diagram(diagram, "weights", triangulation=True),
+        plotting.brenier_potential(diagram),
+        plotting.brenier_contours(diagram),
+        plotting.site_cloud(diagram),
+    )
+    for k, ax in enumerate(axes):
+        ax.figure.savefig(tmp_path / f"{k}.png")
+
+
+def test_sites_are_drawn_in_proportion_to_their_masses():
+    sites, masses = np.array([[0.2, 0.5], [0.8, 0.5]]), np.array([0.25, 0.75])
+    ax = plotting.site_cloud(geomot.solve(sites, masses), "masses")
+    small, large = only(ax, PathCollection).get_sizes()
+    assert large == pytest.approx(3 * small)
+
+
+def dots_of(ax):
+    (found,) = [c for c in ax.collections if len(c.get_offsets()) > 1]
+    return found.get_offsets().data
+
+
+def test_sites_above_the_plane_are_principal_components(sampled):
+    ax = plotting.site_cloud(sampled, "weights")
+    points = only(ax, PathCollection).get_offsets().data
+    centred = sampled.sites - sampled.sites.mean(axis=0)
+    values = np.linalg.eigvalsh(np.cov(centred.T, bias=True))[::-1]
+    np.testing.assert_allclose(np.cov(points.T, bias=True), np.diag(values[:2]), atol=1e-10)
+    # Distances in the projection are at most those between the sites.
+    assert (np.linalg.norm(points, axis=1) <= np.linalg.norm(centred, axis=1) + 1e-12).all()
+    share = 100 * values[0] / values.sum()
+    assert ax.get_xlabel() == f"principal component 1 ({share:.0f} %)"
+
+
+def test_the_line(tmp_path):
+    sites, masses = np.array([[0.2], [0.5], [0.9]]), np.array([0.2, 0.5, 0.3])
+    exact = geomot.solve(sites, masses)
+    ax = plotting.convergence(exact)
+    assert "computed at once" in ax.texts[0].get_text()
+    ax.figure.savefig(tmp_path / "line.png")
+    offsets = only(plotting.site_cloud(exact), PathCollection).get_offsets().data
+    np.testing.assert_array_equal(offsets, np.column_stack([sites[:, 0], masses]))
+    assert len(dots_of(plotting.mass_errors(exact))) == 3
+    with pytest.raises(ValueError, match="diagram must lie in the plane"):
+        plotting.power_diagram(exact)
+
+
+def test_coincident_sites_in_space_are_drawn():
+    masses = np.full(4, 0.25)
+    points, labels = plotting.diagrams._flattened(np.ones((4, 3)), masses)
+    np.testing.assert_array_equal(points, np.zeros((4, 2)))
+    assert labels[0] == "principal component 1 (0 %)"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plotting.power_diagram,
+        plotting.brenier_potential,
+        plotting.brenier_contours,
+        plotting.transport_map,
+    ],
+)
+def test_cells_are_drawn_in_the_plane_alone(sampled, draw):
+    name = "diagram" if draw is plotting.power_diagram else "solution"
+    with pytest.raises(ValueError, match=rf"{name} must lie in the plane .* got 5 dimension"):
+        draw(sampled)
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_files_are_written(tmp_path, solution, sampled, suffix):
+    axes = {
+        "diagram": plotting.power_diagram(solution, "weights", triangulation=True),
+        "classes": plotting.power_diagram(solution, np.arange(60) % 10),
+        "surface": plotting.brenier_potential(solution),
+        "contours": plotting.brenier_contours(solution),
+        "map": plotting.transport_map(solution, 100)[0],
+        "convergence": plotting.convergence(solution),
+        "samples": plotting.convergence(sampled),
+        "masses": plotting.mass_errors(sampled),
+        "images": plotting.image_grid(np.random.default_rng(0).random((4, 8, 8))),
+    }
+    for name, ax in axes.items():
+        path = tmp_path / f"{name}.{suffix}"
+        ax.figure.savefig(path)
+        assert path.stat().st_size > 1000
+
+
+def test_a_hundred_thousand_cells(tmp_path):
+    diagram = geomot.PowerDiagram(datasets.u2d(100_000))
+    ax = plotting.power_diagram(diagram, "masses")
+    ax.figure.savefig(tmp_path / "big.svg")
+    assert len(ax.get_children()) < 40
+    assert len(only(ax, PolyCollection).get_paths()) == 100_000
+    # The cells are stored as pixels, not as 100 000 paths.
+    assert (tmp_path / "big.svg").stat().st_size < 6e6
