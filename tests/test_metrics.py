@@ -40,7 +40,7 @@ def some_masses(n, seed=0):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot.metrics._blocks._BLOCK", 300)
+    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
 
 
 # ---- W2 ----

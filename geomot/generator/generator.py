@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -35,6 +34,7 @@ from geomot.brenier import BrenierMap, map_of
 from geomot.generator import files
 from geomot.generator.frame import SINGULAR, whitened
 from geomot.generator.matching import matching_source
+from geomot.metrics import nearest_distances
 from geomot.solver import solve
 from geomot.sources import Source
 
@@ -537,8 +537,9 @@ class LatentGenerator(BaseEstimator):
         """Where in the source codes come from: the centroids of the cells nearest to them."""
         centroids = self.transport_.solution_.centroids
         known = np.flatnonzero(np.isfinite(centroids).all(axis=1))
-        tree = cKDTree(self.transport_.sites_[known])
-        return centroids[known[tree.query(self._to_sites(codes))[1]]]
+        sites = self.transport_.sites_[known]
+        _, nearest_site = nearest_distances(self._to_sites(codes), sites, return_indices=True)
+        return centroids[known[nearest_site]]
 
     # -----------------------------------------------------------------------------------------
     # Files
