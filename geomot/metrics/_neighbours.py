@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from geomot._plans.costs import blocks
 from geomot._validation import as_count
-from geomot.metrics._blocks import two_clouds
+from geomot.metrics._clouds import two_clouds
 
 __all__ = ["PRDC", "nearest_distances", "precision_recall_density_coverage"]
 

@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 
 from geomot._plans.costs import blocks
 from geomot._validation import as_tolerance
-from geomot.metrics._blocks import two_clouds
+from geomot.metrics._clouds import two_clouds
 
 __all__ = ["median_distance", "mmd"]
 
