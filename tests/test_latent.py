@@ -121,6 +121,13 @@ def test_samples_of_any_shape(torch, shape, architecture):
     assert codec.reconstruction_error(X) == pytest.approx(np.mean((decoded - X) ** 2), rel=1e-6)
 
 
+def test_images_without_a_convolution_keep_their_shape(torch):
+    X = np.random.default_rng(0).random((10, 2, 9, 11))
+    options = {"architecture": "conv", "channels": (), "hidden": (8,), "epochs": 2}
+    codec = Autoencoder(3, random_state=0, **options).fit(X)
+    assert codec.decode(codec.encode(X)).shape == X.shape
+
+
 @pytest.mark.parametrize(
     ("shape", "channels"),
     [

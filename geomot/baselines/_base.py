@@ -30,8 +30,9 @@ from geomot._validation import (
     check_single,
 )
 from geomot.baselines import _files
-from geomot.baselines._networks import ACTIVATIONS, automatic_channels, initialise
+from geomot.baselines._networks import automatic_channels, initialise
 from geomot.baselines._training import Run, train
+from geomot.latent._layers import ACTIVATIONS
 from geomot.latent._scaling import mean_and_scale, standardise
 from geomot.latent._torch import as_device, as_tensor, import_torch, rows_at_once, settings
 

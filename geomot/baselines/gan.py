@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from geomot._validation import as_count, as_tolerance
 from geomot.baselines._base import Baseline
-from geomot.baselines._networks import decoder, encoder, squared_slopes
+from geomot.baselines._networks import squared_slopes
 from geomot.baselines._training import Run
+from geomot.latent._layers import decoder, encoder
 
 __all__ = ["GAN", "WGAN", "WGANGP", "lipschitz_penalty", "slope_penalty"]
 

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from geomot._validation import as_count, as_real, as_tolerance
 from geomot.baselines._base import Baseline
-from geomot.baselines._networks import decoder, dense, encoder, squared_distances
+from geomot.baselines._networks import squared_distances
 from geomot.baselines._training import Run
+from geomot.latent._layers import decoder, dense, encoder
 
 __all__ = ["VAE", "WAE", "inverse_multiquadratic_mmd"]
 
