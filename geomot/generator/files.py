@@ -19,7 +19,8 @@ from geomot._files import archive
 from geomot._files.replacing import put_aside, replacing_folder
 from geomot._validation import as_count, as_masses, as_path, as_points, as_samples
 from geomot.brenier import BrenierMap, map_of
-from geomot.generator.frame import SINGULAR, Frame
+from geomot.extended.map import SINGULAR
+from geomot.generator.frame import Frame
 from geomot.storage import load as load_solution
 
 if TYPE_CHECKING:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SINGULAR", "Frame", "moments", "whitened"]
+__all__ = ["Frame", "moments", "whitened"]
 
 FloatArray = NDArray[np.float64]
-
-# Where new codes are made: beside the singular set, at the codes themselves, or by trying again.
-SINGULAR = ("side", "discrete", "reject")
 
 # Directions in which the codes hardly vary get this share of the largest variance in the source,
 # which must have a density; what it adds is mapped away.

@@ -31,8 +31,9 @@ from geomot._validation import (
     as_samples,
 )
 from geomot.brenier import BrenierMap, map_of
+from geomot.extended.map import SINGULAR
 from geomot.generator import files
-from geomot.generator.frame import SINGULAR, whitened
+from geomot.generator.frame import whitened
 from geomot.generator.matching import matching_source
 from geomot.metrics import nearest_distances
 from geomot.solver import solve
