@@ -33,8 +33,8 @@ from geomot._validation import (
 from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
 from geomot.generator import files
-from geomot.generator.frame import whitened
-from geomot.generator.matching import matching_source
+from geomot.generator.moment_matching import matching_source
+from geomot.generator.whitening import Whitening
 from geomot.metrics import nearest_distances
 from geomot.solver import solve
 from geomot.sources import Source
@@ -221,7 +221,9 @@ class LatentGenerator(BaseEstimator):
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
         codes = self._encode(data)
         support = np.flatnonzero(masses > 0.0)
-        self._frame = whitened(codes[support], masses[support], _CODES) if self.whiten else None
+        self._whitening = (
+            Whitening.of(codes[support], masses[support], _CODES) if self.whiten else None
+        )
         self.codes_, self.support_ = codes, support
         self.classes_, self._members = classes, members
         self._masses = masses
@@ -510,10 +512,10 @@ class LatentGenerator(BaseEstimator):
         return images
 
     def _to_sites(self, codes: FloatArray) -> FloatArray:
-        return codes if self._frame is None else self._frame.to_sites(codes)
+        return codes if self._whitening is None else self._whitening.to_sites(codes)
 
     def _to_codes(self, sites: FloatArray) -> FloatArray:
-        return sites if self._frame is None else self._frame.to_codes(sites)
+        return sites if self._whitening is None else self._whitening.to_codes(sites)
 
     def _as_codes(self, value: Any, name: str) -> FloatArray:
         """One code or several, from data, rows or codes."""
