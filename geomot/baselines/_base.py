@@ -254,7 +254,7 @@ class Baseline(BaseEstimator, ABC):
         self.mean_, self.scale_ = np.zeros(self.sample_shape_), 1.0
         if self.standardize:
             self.mean_, self.scale_ = mean_and_scale(data, single=data.ndim > 2)
-        shape, channels = self._plan()
+        shape, channels = self._layout()
         self.source_shape_ = self._source_shape(shape)
         self._draw_source(0, rng)
 
@@ -432,7 +432,7 @@ class Baseline(BaseEstimator, ABC):
                 raise ValueError(f"betas must be a pair of numbers in [0, 1), got {value!r}")
         self._check()
 
-    def _plan(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _layout(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Shape of a datum as the networks see it, and the channels of their convolutions."""
         flat = len(self.sample_shape_) == 1
         architecture, channels = self._kept("architecture"), self._kept("channels")
@@ -489,7 +489,7 @@ class Baseline(BaseEstimator, ABC):
         data = as_samples(X, name, self.sample_shape_)
         torch = import_torch(f"baselines.{type(self).__name__}")
         tensor = standardise(torch, data, np.arange(len(data)), self.mean_, self.scale_)
-        return tensor.numpy().reshape(len(data), *self._plan()[0])
+        return tensor.numpy().reshape(len(data), *self._layout()[0])
 
     def _apply(
         self, function: Callable[[Any], Any], inputs: FloatArray, shape: tuple[int, ...] | None

@@ -124,7 +124,7 @@ def _rebuild(
         shape
     )
     model.scale_ = as_tolerance(as_number(header["scale"], "scale"), "scale")
-    net_shape, channels = model._plan()
+    net_shape, channels = model._layout()
     model.source_shape_ = model._source_shape(net_shape)
     model._draw_source(0, np.random.default_rng(0))
 

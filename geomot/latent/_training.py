@@ -17,7 +17,7 @@ import numpy as np
 from geomot._stderr import progress_bar
 from geomot.errors import ConvergenceError
 
-__all__ = ["Plan", "cosine", "train"]
+__all__ = ["Hyperparameters", "cosine", "train"]
 
 # "plateau": the step is reduced by this factor each time the validation error has not improved for
 # a third of the patience, so that a fit ends with at least two reductions before it is stopped.
@@ -28,7 +28,7 @@ _WARM_UP = 0.05
 
 
 @dataclass(frozen=True)
-class Plan:
+class Hyperparameters:
     """How to train.
 
     Attributes
@@ -59,7 +59,7 @@ class Plan:
 def train(
     torch: ModuleType,
     networks: Sequence[Any],
-    plan: Plan,
+    hyper: Hyperparameters,
     n: int,
     batch_loss: Callable[[Any], Any],
     validation_error: Callable[[], float] | None,
@@ -77,7 +77,7 @@ def train(
         The module torch.
     networks : sequence of torch.nn.Module
         The networks, on their device; left in their mode for evaluation.
-    plan : Plan
+    hyper : Hyperparameters
         How to train.
     n : int
         Number of samples.
@@ -107,35 +107,32 @@ def train(
         If the training diverged before any epoch had a finite error.
     """
     parameters = [p for network in networks for p in network.parameters()]
-    optimizer: Any
-    if plan.weight_decay:
-        optimizer = torch.optim.AdamW(
-            parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay
+    optimizer = torch.optim.AdamW(
+        parameters, lr=hyper.learning_rate, weight_decay=hyper.weight_decay
+    )
+    by_step: Any = None
+    by_epoch: Any = None
+    if hyper.schedule == "cosine":
+        planned = hyper.epochs * math.ceil(n / hyper.batch_size)
+        # Halves, so that neither the first step nor the last has size zero.
+        by_step = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda k: cosine((k + 0.5) / planned, _WARM_UP)
         )
     else:
-        optimizer = torch.optim.Adam(parameters, lr=plan.learning_rate)
-    schedulers = torch.optim.lr_scheduler
-    planned = plan.epochs * math.ceil(n / plan.batch_size)
-    if plan.schedule == "cosine":
-        # Halves, so that neither the first step nor the last has size zero.
-        by_step = schedulers.LambdaLR(optimizer, lambda k: cosine((k + 0.5) / planned, _WARM_UP))
-        by_epoch = None
-    else:
-        by_step = None
-        by_epoch = schedulers.ReduceLROnPlateau(
-            optimizer, factor=_STEP_REDUCTION, patience=plan.patience // 3
+        by_epoch = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=_STEP_REDUCTION, patience=hyper.patience // 3
         )
     history: list[tuple[float, float]] = []
     least, best, kept = math.inf, 0, None
     bar = progress_bar(
-        range(plan.epochs), desc=name, unit="epoch", disable=None if progress else True
+        range(hyper.epochs), desc=name, unit="epoch", disable=None if progress else True
     )
     with bar:
         for epoch in bar:
             for network in networks:
                 network.train()
             total = 0.0
-            for batch in torch.randperm(n, generator=stream, device="cpu").split(plan.batch_size):
+            for batch in torch.randperm(n, generator=stream, device="cpu").split(hyper.batch_size):
                 loss = batch_loss(batch)
                 optimizer.zero_grad()
                 loss.backward()
@@ -157,12 +154,12 @@ def train(
                 kept = copy.deepcopy([network.state_dict() for network in networks])
             bar.set_postfix_str(show(least), refresh=False)
             # Numbers that are not finite stay so: nothing better will come.
-            if epoch - best >= plan.patience or not math.isfinite(mean):
+            if epoch - best >= hyper.patience or not math.isfinite(mean):
                 break
     if kept is None:
         raise ConvergenceError(
             f"the training of the {name} diverged in its first epoch: the data may hold far "
-            f"outliers, or learning_rate={plan.learning_rate} be too large"
+            f"outliers, or learning_rate={hyper.learning_rate} be too large"
         )
     for network, best_state in zip(networks, kept, strict=True):
         network.load_state_dict(best_state)
