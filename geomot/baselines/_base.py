@@ -36,7 +36,7 @@ from geomot.latent._layers import ACTIVATIONS
 from geomot.latent._scaling import mean_and_scale, standardise
 from geomot.latent._torch import as_device, as_tensor, import_torch, rows_at_once, settings
 
-__all__ = ["Baseline", "load"]
+__all__ = ["Baseline", "LatentBaseline", "load"]
 
 FloatArray = NDArray[np.float64]
 
@@ -508,6 +508,34 @@ class Baseline(BaseEstimator, ABC):
         if shape is None:
             return output
         return output.reshape(len(inputs), *shape) * self.scale_ + self.mean_
+
+    def _paths(self, positions: Callable[[Any], list[Any]], Z: ArrayLike, count: int) -> FloatArray:
+        """Positions of points of the source at `count` times, in the space of the data."""
+        import torch
+
+        def stacked(points: Any) -> Any:
+            return torch.stack(positions(points), 1)
+
+        points = self._as_source_points(Z, "Z")
+        return self._apply(stacked, points, (count, *self.sample_shape_))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LatentBaseline(Baseline):
+    """Method whose source is a vector, by default no longer than `most_dimensions`."""
+
+    latent_dim: int | None = None
+
+    most_dimensions: ClassVar[int]
+
+    def _check(self) -> None:
+        if self.latent_dim is not None:
+            as_count(self.latent_dim, "latent_dim", 1)
+
+    def _source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if self.latent_dim is None:
+            return (min(self.n_features_in_, self.most_dimensions),)
+        return (self.latent_dim,)
 
 
 def load(path: str | os.PathLike[str], *, device: str = "cpu") -> Baseline:
