@@ -309,6 +309,7 @@ def _restore(model: Baseline, state: Sequence[Any]) -> None:
 
 def _average(model: Baseline, run: Run, averaging: float, step: int) -> None:
     """Let the averaged networks follow the trained ones."""
+    # Not torch's AveragedModel: it forgets the initial parameters, and would be no shorter here.
     share = 1.0 - min(averaging, step / (step + _AVERAGING_WARMUP))
     for name, network in model.networks_.items():
         trained = run.networks[name]
