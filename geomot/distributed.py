@@ -266,6 +266,7 @@ def _lost(happened: str) -> DistributedError:
 
 def _roll_call(rank: int, size: int) -> str:
     """Who is missing from the group, or has left it, in a few words."""
+    # Once a peer is gone, torch's monitored_barrier only repeats gloo's error and names no rank.
     store = _post(rank, "")
     try:
         answer = _who_is_missing(store, [other for other in range(size) if other != rank])

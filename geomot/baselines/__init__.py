@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geomot.baselines._base import Baseline, load
+    from geomot.baselines.flow_matching import FlowMatching
     from geomot.baselines.fluid import FluidFlow
     from geomot.baselines.gan import GAN, WGAN, WGANGP
-    from geomot.baselines.matching import FlowMatching
     from geomot.baselines.potential import PotentialRegression
     from geomot.baselines.presets import PRESETS, preset
     from geomot.baselines.proximal import ProximalFlow
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "PRESETS": "presets",
     "Baseline": "_base",
-    "FlowMatching": "matching",
+    "FlowMatching": "flow_matching",
     "FluidFlow": "fluid",
     "GAN": "gan",
     "PotentialRegression": "potential",

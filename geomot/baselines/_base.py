@@ -30,12 +30,13 @@ from geomot._validation import (
     check_single,
 )
 from geomot.baselines import _files
-from geomot.baselines._networks import ACTIVATIONS, automatic_channels, initialise
+from geomot.baselines._networks import automatic_channels, initialise
 from geomot.baselines._training import Run, train
+from geomot.latent._layers import ACTIVATIONS
 from geomot.latent._scaling import mean_and_scale, standardise
 from geomot.latent._torch import as_device, as_tensor, import_torch, rows_at_once, settings
 
-__all__ = ["Baseline", "load"]
+__all__ = ["Baseline", "LatentBaseline", "load"]
 
 FloatArray = NDArray[np.float64]
 
@@ -253,7 +254,7 @@ class Baseline(BaseEstimator, ABC):
         self.mean_, self.scale_ = np.zeros(self.sample_shape_), 1.0
         if self.standardize:
             self.mean_, self.scale_ = mean_and_scale(data, single=data.ndim > 2)
-        shape, channels = self._plan()
+        shape, channels = self._layout()
         self.source_shape_ = self._source_shape(shape)
         self._draw_source(0, rng)
 
@@ -431,7 +432,7 @@ class Baseline(BaseEstimator, ABC):
                 raise ValueError(f"betas must be a pair of numbers in [0, 1), got {value!r}")
         self._check()
 
-    def _plan(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _layout(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Shape of a datum as the networks see it, and the channels of their convolutions."""
         flat = len(self.sample_shape_) == 1
         architecture, channels = self._kept("architecture"), self._kept("channels")
@@ -488,7 +489,7 @@ class Baseline(BaseEstimator, ABC):
         data = as_samples(X, name, self.sample_shape_)
         torch = import_torch(f"baselines.{type(self).__name__}")
         tensor = standardise(torch, data, np.arange(len(data)), self.mean_, self.scale_)
-        return tensor.numpy().reshape(len(data), *self._plan()[0])
+        return tensor.numpy().reshape(len(data), *self._layout()[0])
 
     def _apply(
         self, function: Callable[[Any], Any], inputs: FloatArray, shape: tuple[int, ...] | None
@@ -507,6 +508,34 @@ class Baseline(BaseEstimator, ABC):
         if shape is None:
             return output
         return output.reshape(len(inputs), *shape) * self.scale_ + self.mean_
+
+    def _paths(self, positions: Callable[[Any], list[Any]], Z: ArrayLike, count: int) -> FloatArray:
+        """Positions of points of the source at `count` times, in the space of the data."""
+        import torch
+
+        def stacked(points: Any) -> Any:
+            return torch.stack(positions(points), 1)
+
+        points = self._as_source_points(Z, "Z")
+        return self._apply(stacked, points, (count, *self.sample_shape_))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LatentBaseline(Baseline):
+    """Method whose source is a vector, by default no longer than `most_dimensions`."""
+
+    latent_dim: int | None = None
+
+    most_dimensions: ClassVar[int]
+
+    def _check(self) -> None:
+        if self.latent_dim is not None:
+            as_count(self.latent_dim, "latent_dim", 1)
+
+    def _source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if self.latent_dim is None:
+            return (min(self.n_features_in_, self.most_dimensions),)
+        return (self.latent_dim,)
 
 
 def load(path: str | os.PathLike[str], *, device: str = "cpu") -> Baseline:

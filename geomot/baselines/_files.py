@@ -13,6 +13,8 @@ from geomot._files import archive
 from geomot._files.archive import as_number, pop_prefixed
 from geomot._validation import as_count, as_points, as_tolerance
 from geomot.baselines._training import STATUSES, history_dtype
+from geomot.latent._codec import plain, read_shape
+from geomot.latent._networks import fill, state
 
 if TYPE_CHECKING:
     from geomot.baselines._base import Baseline
@@ -42,7 +44,7 @@ def write(model: Baseline, path: str | os.PathLike[str]) -> None:
         parameters["random_state"] = None
     header = {
         "class": name,
-        "parameters": {key: _plain(value) for key, value in parameters.items()},
+        "parameters": {key: plain(value) for key, value in parameters.items()},
         "sample_shape": list(model.sample_shape_),
         "status": model.status_,
         "diverged_at": model.diverged_at_,
@@ -56,8 +58,8 @@ def write(model: Baseline, path: str | os.PathLike[str]) -> None:
     arrays["mean"] = np.asarray(model.mean_, dtype=np.float64)
     arrays["history"] = np.column_stack(columns)
     for name, network in model.networks_.items():
-        for key, value in network.state_dict().items():
-            arrays[f"{_NETWORK_PREFIX}{name}.{key}"] = value.numpy(force=True)
+        prefix = f"{_NETWORK_PREFIX}{name}."
+        arrays.update({prefix + key: array for key, array in state(network).items()})
     archive.write(path, FORMAT, VERSION, header, arrays)
 
 
@@ -85,15 +87,6 @@ def _describe_source(source: Any) -> tuple[Any, dict[str, np.ndarray]]:
         else:
             words[key] = value
     return words, arrays
-
-
-def _plain(value: Any) -> Any:
-    """Return a keyword as JSON has it."""
-    if isinstance(value, (np.integer, np.floating, np.bool_)):
-        return value.item()
-    if isinstance(value, (tuple, list)):
-        return [_plain(entry) for entry in value]
-    return value
 
 
 def _rebuild(
@@ -125,15 +118,13 @@ def _rebuild(
     model._check_keywords()
     model._keywords = model.get_params(deep=False)
 
-    shape = tuple(as_count(k, "sample_shape", 1) for k in header["sample_shape"])
-    if not 1 <= len(shape) <= 3:
-        raise ValueError(f"sample_shape must have 1 to 3 entries, got {shape}")
+    shape = read_shape(header["sample_shape"])
     model.sample_shape_, model.n_features_in_ = shape, math.prod(shape)
     model.mean_ = as_points(arrays.pop("mean").reshape(1, -1), "mean", math.prod(shape)).reshape(
         shape
     )
     model.scale_ = as_tolerance(as_number(header["scale"], "scale"), "scale")
-    net_shape, channels = model._plan()
+    net_shape, channels = model._layout()
     model.source_shape_ = model._source_shape(net_shape)
     model._draw_source(0, np.random.default_rng(0))
 
@@ -153,18 +144,10 @@ def _rebuild(
     model.n_steps_ = as_count(header["n_steps"], "n_steps")
     model.seconds_ = as_number(header["seconds"], "seconds")
 
-    networks = model._new_networks(net_shape, channels)
-    for key, network in networks.items():
-        state = pop_prefixed(arrays, f"{_NETWORK_PREFIX}{key}.")
-        expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-        if {k: v.shape for k, v in state.items()} != expected:
-            raise ValueError(f"the arrays of {key} do not fit its class and parameters")
-        if not all(np.isfinite(v).all() for v in state.values()):
-            raise ValueError(f"the arrays of {key} must be finite")
-        tensors = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in state.items()}
-        network.load_state_dict(tensors, assign=True)
-        network.to(device)
+    model.networks_ = {
+        key: fill(torch, network, pop_prefixed(arrays, f"{_NETWORK_PREFIX}{key}."), device)
+        for key, network in model._new_networks(net_shape, channels).items()
+    }
     if arrays:
         raise ValueError(f"it must hold no more arrays, got {sorted(arrays)[:3]}")
-    model.networks_ = networks
     return model

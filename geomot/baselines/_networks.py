@@ -1,4 +1,4 @@
-"""The networks of the baselines: layers, initial weights, and derivatives of scalar networks.
+"""The networks of the baselines, their initial weights, and derivatives of scalar networks.
 
 A network is made of torch's own modules only, so that it can be copied and pickled as it is;
 `evaluate` knows how to run the three kinds that are more than a sequence. Networks work on tensors
@@ -7,22 +7,17 @@ of shape (m, d) or (m, c, h, w); times enter as one more feature.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from geomot.latent._networks import halvings
+from geomot.latent._layers import activation_layer, dense
 
 __all__ = [
-    "ACTIVATIONS",
     "Field",
     "automatic_channels",
-    "decoder",
-    "dense",
-    "encoder",
     "evaluate",
     "gradient",
     "squared_slopes",
@@ -32,8 +27,6 @@ __all__ = [
     "squared_distances",
     "velocity",
 ]
-
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "silu", "softplus")
 
 # Images are halved until neither side is longer, or little longer where halves are rounded up.
 _COARSEST = 4
@@ -46,19 +39,6 @@ _MOST_CHANNELS = 256
 _FREQUENCIES = 8
 
 
-def _activation(name: str) -> Any:
-    from torch import nn
-
-    kinds: dict[str, Callable[[], Any]] = {
-        "relu": nn.ReLU,
-        "leaky_relu": functools.partial(nn.LeakyReLU, 0.2),
-        "tanh": nn.Tanh,
-        "silu": nn.SiLU,
-        "softplus": nn.Softplus,
-    }
-    return kinds[name]()
-
-
 def automatic_channels(shape: Sequence[int]) -> tuple[int, ...]:
     """Channels of the convolutions for images (c, h, w): one halving at least."""
     side = max(shape[1:])
@@ -66,59 +46,6 @@ def automatic_channels(shape: Sequence[int]) -> tuple[int, ...]:
     while (side := side // 2) > _COARSEST:
         channels.append(min(2 * channels[-1], _MOST_CHANNELS))
     return tuple(channels)
-
-
-def dense(n_in: int, hidden: Sequence[int], n_out: int, activation: str) -> Any:
-    """Linear layers with activations between them."""
-    from torch import nn
-
-    widths = [n_in, *hidden, n_out]
-    layers: list[Any] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
-        layers += [nn.Linear(before, after), _activation(activation)]
-    return nn.Sequential(*layers[:-1])
-
-
-def encoder(
-    shape: Sequence[int],
-    n_out: int,
-    hidden: Sequence[int],
-    channels: Sequence[int],
-    activation: str,
-) -> Any:
-    """Network from data of a shape (d,) or (c, h, w) to `n_out` features."""
-    from torch import nn
-
-    if len(shape) == 1:
-        return dense(shape[0], hidden, n_out, activation)
-    layers: list[Any] = []
-    steps = halvings(tuple(shape), channels)
-    for (before, *_), (after, *_), kernel, stride, _ in steps:
-        layers += [nn.Conv2d(before, after, kernel, stride, 1), _activation(activation)]
-    flat = steps[-1][1] if steps else tuple(shape)
-    head = dense(math.prod(flat), hidden, n_out, activation)
-    return nn.Sequential(*layers, nn.Flatten(), *head)
-
-
-def decoder(
-    n_in: int,
-    shape: Sequence[int],
-    hidden: Sequence[int],
-    channels: Sequence[int],
-    activation: str,
-) -> Any:
-    """Network from vectors to data of a shape (d,) or (c, h, w), the mirror of `encoder`."""
-    from torch import nn
-
-    if len(shape) == 1:
-        return dense(n_in, hidden, shape[0], activation)
-    steps = halvings(tuple(shape), channels)
-    flat = steps[-1][1] if steps else tuple(shape)
-    layers = [*dense(n_in, hidden, math.prod(flat), activation), nn.Unflatten(1, flat)]
-    for (before, *_), (after, *_), kernel, stride, rest in reversed(steps):
-        turned = nn.ConvTranspose2d(after, before, kernel, stride, 1, output_padding=rest)
-        layers += [_activation(activation), turned]
-    return nn.Sequential(*layers)
 
 
 def scalar(
@@ -140,7 +67,7 @@ def scalar(
     for after in channels:
         layers += [
             nn.Conv2d(before, after, kernel, padding=kernel // 2),
-            _activation(activation),
+            activation_layer(activation),
             nn.MaxPool2d(2, ceil_mode=True),
         ]
         before, h, w = after, (h + 1) // 2, (w + 1) // 2
@@ -162,7 +89,7 @@ def velocity(
     return nn.ModuleDict(
         {
             "clock": dense(2 * _FREQUENCIES, (clock,), clock, activation),
-            "act": _activation(activation),
+            "act": activation_layer(activation),
             "first": nn.Conv2d(shape[0], widths[0], 3, padding=1),
             "down": nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs),
             "down_shift": nn.ModuleList(nn.Linear(clock, b) for _, b in pairs),
@@ -185,7 +112,7 @@ def residual_fields(
             return dense(shape[0], (width,), shape[0], activation)
         return nn.Sequential(
             nn.Conv2d(shape[0], channels[0], 3, padding=1),
-            _activation(activation),
+            activation_layer(activation),
             nn.Conv2d(channels[0], shape[0], 3, padding=1),
         )
 
@@ -198,7 +125,7 @@ def evaluate(network: Any, x: Any, t: Any = None) -> Any:
     Parameters
     ----------
     network : torch.nn.Module
-        What `dense`, `encoder`, `decoder`, `scalar` or `velocity` returned.
+        From here, or from `geomot.latent._layers`.
     x : torch.Tensor of shape (m, ...)
         Points.
     t : torch.Tensor of shape (m,), optional

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomot._stderr import progress_bar
+from geomot.latent._training import cosine
 
 if TYPE_CHECKING:
     from geomot.baselines._base import Baseline
@@ -68,7 +69,7 @@ class Run:
         self._draw = draw
         self._batch_size = min(batch_size, len(data))
         self._cosine = schedule == "cosine"
-        self._optimizers: list[tuple[Any, float]] = []
+        self._schedulers: list[Any] = []
         self._order = np.empty(0, dtype=np.int64)
 
     def batch(self) -> Any:
@@ -117,18 +118,20 @@ class Run:
 
         parameters = [p for network in networks for p in network.parameters()]
         # Small networks would spend as long on the optimizer's many small operations as on theirs.
-        optimizer = torch.optim.Adam(parameters, learning_rate, betas, fused=True)
-        return self._scheduled(optimizer, learning_rate)
+        return self._scheduled(torch.optim.Adam(parameters, learning_rate, betas, fused=True))
 
     def rmsprop(self, networks: Sequence[Any], learning_rate: float) -> Any:
         """Return RMSprop for the parameters of some networks."""
         import torch
 
         parameters = [p for network in networks for p in network.parameters()]
-        return self._scheduled(torch.optim.RMSprop(parameters, learning_rate), learning_rate)
+        return self._scheduled(torch.optim.RMSprop(parameters, learning_rate))
 
-    def _scheduled(self, optimizer: Any, learning_rate: float) -> Any:
-        self._optimizers.append((optimizer, learning_rate))
+    def _scheduled(self, optimizer: Any) -> Any:
+        from torch.optim.lr_scheduler import LambdaLR
+
+        if self._cosine:
+            self._schedulers.append(LambdaLR(optimizer, lambda _: cosine(self.fraction)))
         return optimizer
 
     def descend(self, optimizer: Any, loss: Any) -> None:
@@ -145,11 +148,8 @@ class Run:
     def advance(self, fraction: float) -> None:
         """Note the share of the budget that is spent, and set the learning rates."""
         self.fraction = fraction
-        if self._cosine:
-            factor = 0.5 * (1.0 + math.cos(math.pi * self.fraction))
-            for optimizer, learning_rate in self._optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = factor * learning_rate
+        for scheduler in self._schedulers:
+            scheduler.step()
 
 
 class _Budget:
@@ -309,6 +309,7 @@ def _restore(model: Baseline, state: Sequence[Any]) -> None:
 
 def _average(model: Baseline, run: Run, averaging: float, step: int) -> None:
     """Let the averaged networks follow the trained ones."""
+    # Not torch's AveragedModel: it forgets the initial parameters, and would be no shorter here.
     share = 1.0 - min(averaging, step / (step + _AVERAGING_WARMUP))
     for name, network in model.networks_.items():
         trained = run.networks[name]

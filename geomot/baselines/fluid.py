@@ -129,15 +129,9 @@ class FluidFlow(Baseline):
             Positions at the times k / layers, in the space of the data: the first is the start
             under the map that undoes the standardisation.
         """
-        import torch
-
         check_is_fitted(self)
-
-        def paths(points: Any) -> Any:
-            return torch.stack(self._flow(self.networks_["fields"], points)[0], 1)
-
-        shape = (len(self.networks_["fields"]) + 1, *self.sample_shape_)
-        return self._apply(paths, self._as_source_points(Z, "Z"), shape)
+        fields = self.networks_["fields"]
+        return self._paths(lambda points: self._flow(fields, points)[0], Z, len(fields) + 1)
 
     def energy(self, Z: ArrayLike) -> float:
         """Transport energy of points of the source.

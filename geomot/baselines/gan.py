@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from geomot._validation import as_count, as_tolerance
-from geomot.baselines._base import Baseline
-from geomot.baselines._networks import decoder, encoder, squared_slopes
+from geomot._validation import as_tolerance
+from geomot.baselines._base import LatentBaseline
+from geomot.baselines._networks import squared_slopes
 from geomot.baselines._training import Run
+from geomot.latent._layers import decoder, encoder
 
 __all__ = ["GAN", "WGAN", "WGANGP", "lipschitz_penalty", "slope_penalty"]
-
-# Most numbers that the source has by default; the data may have fewer.
-_LATENT_DIM = 64
 
 # Weights of the gradient penalty: the reference code's for clouds in the plane, and for images.
 _VECTOR_PENALTY = 0.1
@@ -23,10 +21,9 @@ _IMAGE_PENALTY = 10.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Adversarial(Baseline):
+class _Adversarial(LatentBaseline):
     """A generator and a critic (or discriminator) that judges what it makes."""
 
-    latent_dim: int | None = None
     generator_hidden: Sequence[int] | None = None
     critic_hidden: Sequence[int] | None = None
     activation: str = "leaky_relu"
@@ -36,15 +33,7 @@ class _Adversarial(Baseline):
 
     mapping: ClassVar[tuple[str, ...]] = ("generator",)
     counts: ClassVar[Mapping[str, int]] = {"critic_steps": 1}
-
-    def _check(self) -> None:
-        if self.latent_dim is not None:
-            as_count(self.latent_dim, "latent_dim", 1)
-
-    def _source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (
-            min(self.n_features_in_, _LATENT_DIM) if self.latent_dim is None else self.latent_dim,
-        )
+    most_dimensions: ClassVar = 64
 
     def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
         # Behind convolutions one dense layer is enough.

@@ -283,16 +283,11 @@ class ProximalFlow(Baseline):
             Positions in the space of the data: the first is the start under the map that undoes
             the standardisation.
         """
-        import torch
-
         check_is_fitted(self)
         length = self.step if step is None else step
-        shape = (_count(self._kept("horizon"), length) + 1, *self.sample_shape_)
-
-        def paths(points: Any) -> Any:
-            return torch.stack(self._flow(self.networks_["potential"], points, length).path, 1)
-
-        return self._apply(paths, self._as_source_points(Z, "Z"), shape)
+        count = _count(self._kept("horizon"), length) + 1
+        potential = self.networks_["potential"]
+        return self._paths(lambda points: self._flow(potential, points, length).path, Z, count)
 
     def indicators(
         self, X: ArrayLike, random_state: Any = None, *, step: float | None = None

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._validation import as_count, as_real, as_tolerance
-from geomot.baselines._base import Baseline
-from geomot.baselines._networks import decoder, dense, encoder, squared_distances
+from geomot._validation import as_real, as_tolerance
+from geomot.baselines._base import LatentBaseline
+from geomot.baselines._networks import squared_distances
 from geomot.baselines._training import Run
+from geomot.latent._layers import decoder, dense, encoder
 
 __all__ = ["VAE", "WAE", "inverse_multiquadratic_mmd"]
 
@@ -34,29 +35,18 @@ _LEAST_LOG_VARIANCE = -12.0
 # The second was measured on digits, where ten times as much lets all codes be alike.
 _PENALTIES = {"mmd": 2.5, "gan": 0.1}
 
-# Most numbers that a code has by default; the data may have fewer.
-_LATENT_DIM = 10
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Coded(Baseline):
+class _Coded(LatentBaseline):
     """An encoder and a decoder, the map from the source (the prior) to data."""
 
-    latent_dim: int | None = None
     hidden: Sequence[int] | None = None
     activation: str | None = None
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
 
     mapping: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
-
-    def _check(self) -> None:
-        if self.latent_dim is not None:
-            as_count(self.latent_dim, "latent_dim", 1)
-
-    def _source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        dim = min(self.n_features_in_, _LATENT_DIM) if self.latent_dim is None else self.latent_dim
-        return (dim,)
+    most_dimensions: ClassVar = 10
 
     def _autoencoder(
         self, shape: tuple[int, ...], channels: tuple[int, ...], codes: int

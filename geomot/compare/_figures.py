@@ -148,13 +148,12 @@ def _ridge(report: Report, study: Study) -> Any:
     """The Brenier potential, whose ridges lie between the modes, and the power diagram."""
     from matplotlib.figure import Figure
 
-    from geomot import plotting
+    from geomot import metrics, plotting
     from geomot.brenier import BrenierMap
 
     problem = study.make(report.seeds[0])
-    nearest = np.argmin(
-        [np.sum((problem.train - mode) ** 2, axis=1) for mode in _some(problem.modes)], axis=0
-    )
+    modes = _some(problem.modes)
+    _, nearest = metrics.nearest_distances(problem.train, modes, return_indices=True)
     solution = BrenierMap(problem.source, threads=1).fit(problem.train).solution_
     figure = Figure(figsize=(9.5, 4.2), layout="constrained")
     surface = figure.add_subplot(1, 2, 1, projection="3d")

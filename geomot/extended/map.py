@@ -24,12 +24,13 @@ from geomot.extended.separation import Spacing, angles
 from geomot.solution import Solution
 from geomot.sources import Source, UniformPolygon
 
-__all__ = ["ExtendedMap"]
+__all__ = ["SINGULAR", "ExtendedMap"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_SINGULAR = ("side", "discrete", "reject")
+# Where `sample` sends singular points: `transform` knows the first two.
+SINGULAR = ("side", "discrete", "reject")
 
 # Points that the default threshold is found from.
 _THRESHOLD_POINTS = 20_000
@@ -216,7 +217,7 @@ class ExtendedMap:
             At least 0; rows sum to 1. The product with labels of the sites, one column for each
             class, are probabilities of the classes.
         """
-        _check_choice(singular, ("side", "discrete"))
+        _check_choice(singular, SINGULAR[:2])
         points = self._as_points(X)
         n = len(self.solution.sites)
         sites, shares, starts = [], [], [np.zeros(1, dtype=np.int64)]
@@ -274,7 +275,7 @@ class ExtendedMap:
         -------
         ndarray of shape (q, d)
         """
-        _check_choice(singular, ("side", "discrete"))
+        _check_choice(singular, SINGULAR[:2])
         return self._images(self._as_points(X), singular)[0]
 
     def sample(self, n: int, random_state: Any = None, singular: str = "side") -> FloatArray:
@@ -301,7 +302,7 @@ class ExtendedMap:
             If next to all points are singular, and are to be rejected.
         """
         n = as_count(n, "n")
-        _check_choice(singular, _SINGULAR)
+        _check_choice(singular, SINGULAR)
         rng = as_generator(random_state)
         source = self.solution.source
         if singular != "reject":

@@ -19,7 +19,8 @@ from geomot._files import archive
 from geomot._files.replacing import put_aside, replacing_folder
 from geomot._validation import as_count, as_masses, as_path, as_points, as_samples
 from geomot.brenier import BrenierMap, map_of
-from geomot.generator.frame import SINGULAR, Frame
+from geomot.extended.map import SINGULAR
+from geomot.generator.whitening import Whitening
 from geomot.storage import load as load_solution
 
 if TYPE_CHECKING:
@@ -147,8 +148,8 @@ def _write_main(generator: LatentGenerator, folder: Path, kind: str, training_da
     arrays: dict[str, np.ndarray] = {"codes": generator.codes_, "masses": generator._masses}
     if generator._members is not None:
         arrays["members"] = generator._members
-    if generator._frame is not None:
-        arrays |= {"centre": generator._frame.centre, "linear": generator._frame.linear}
+    if generator._whitening is not None:
+        arrays |= {"centre": generator._whitening.centre, "linear": generator._whitening.linear}
     if training_data and generator._data is not None:
         arrays["data"] = generator._data
     archive.write(folder / _MAIN, FORMAT, VERSION, header, arrays)
@@ -179,13 +180,13 @@ def _build(
     shape = tuple(as_count(k, "sample_shape", 1) for k in header["sample_shape"])
     generator.sample_shape_ = shape
     generator.classes_, generator._members = _labels(header["classes"], arrays, n)
-    generator._frame = None
+    generator._whitening = None
     if generator.whiten:
         centre = as_points([arrays.pop("centre")], "centre", d)[0]
         linear = as_points(arrays.pop("linear"), "linear", d)
         if len(linear) != d:
             raise ValueError(f"linear must have shape {(d, d)}, got {linear.shape}")
-        generator._frame = Frame(centre, linear)
+        generator._whitening = Whitening(centre, linear)
     data = arrays.pop("data", None)
     if data is not None and len(as_samples(data, "data", shape)) != n:
         raise ValueError(f"data must have {n} rows")

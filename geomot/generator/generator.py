@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -32,9 +31,11 @@ from geomot._validation import (
     as_samples,
 )
 from geomot.brenier import BrenierMap, map_of
+from geomot.extended.map import SINGULAR
 from geomot.generator import files
-from geomot.generator.frame import SINGULAR, whitened
-from geomot.generator.matching import matching_source
+from geomot.generator.moment_matching import matching_source
+from geomot.generator.whitening import Whitening
+from geomot.metrics import nearest_distances
 from geomot.solver import solve
 from geomot.sources import Source
 
@@ -220,7 +221,9 @@ class LatentGenerator(BaseEstimator):
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
         codes = self._encode(data)
         support = np.flatnonzero(masses > 0.0)
-        self._frame = whitened(codes[support], masses[support], _CODES) if self.whiten else None
+        self._whitening = (
+            Whitening.of(codes[support], masses[support], _CODES) if self.whiten else None
+        )
         self.codes_, self.support_ = codes, support
         self.classes_, self._members = classes, members
         self._masses = masses
@@ -509,10 +512,10 @@ class LatentGenerator(BaseEstimator):
         return images
 
     def _to_sites(self, codes: FloatArray) -> FloatArray:
-        return codes if self._frame is None else self._frame.to_sites(codes)
+        return codes if self._whitening is None else self._whitening.to_sites(codes)
 
     def _to_codes(self, sites: FloatArray) -> FloatArray:
-        return sites if self._frame is None else self._frame.to_codes(sites)
+        return sites if self._whitening is None else self._whitening.to_codes(sites)
 
     def _as_codes(self, value: Any, name: str) -> FloatArray:
         """One code or several, from data, rows or codes."""
@@ -537,8 +540,9 @@ class LatentGenerator(BaseEstimator):
         """Where in the source codes come from: the centroids of the cells nearest to them."""
         centroids = self.transport_.solution_.centroids
         known = np.flatnonzero(np.isfinite(centroids).all(axis=1))
-        tree = cKDTree(self.transport_.sites_[known])
-        return centroids[known[tree.query(self._to_sites(codes))[1]]]
+        sites = self.transport_.sites_[known]
+        _, nearest_site = nearest_distances(self._to_sites(codes), sites, return_indices=True)
+        return centroids[known[nearest_site]]
 
     # -----------------------------------------------------------------------------------------
     # Files

@@ -16,7 +16,7 @@ from geomot._files import archive
 from geomot._validation import as_count, as_points, as_samples
 from geomot.latent._scaling import as_float, chunks
 
-__all__ = ["Codec", "Stored", "read_mean_and_history", "read_shape"]
+__all__ = ["Codec", "Stored", "plain", "read_mean_and_history", "read_shape"]
 
 
 class Stored(ABC):
@@ -119,7 +119,7 @@ class Stored(ABC):
             seed = values["random_state"]
             whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
             values["random_state"] = int(seed) if whole else None
-        return {key: _plain(value) for key, value in values.items()}
+        return {key: plain(value) for key, value in values.items()}
 
     @classmethod
     def _unfitted(cls, parameters: Mapping[str, Any], device: Any) -> Self:
@@ -134,13 +134,13 @@ class Stored(ABC):
         return model.set_params(**given)  # type: ignore[attr-defined]
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as JSON can hold it."""
+def plain(value: Any) -> Any:
+    """A parameter as JSON can hold it; sequences as lists."""
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, (str, int, float)) or value is None:
+    if isinstance(value, (str, int, float, dict)) or value is None:
         return value
-    return [_plain(v) for v in value]
+    return [plain(v) for v in value]
 
 
 def read_shape(value: Any) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ against them before anything is allocated.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from geomot._validation import as_count
+from geomot.latent._layers import decoder, dense, encoder, halvings
 
 __all__ = [
     "ClassifierLayout",
@@ -23,13 +24,9 @@ __all__ = [
     "build_classifier",
     "build_pair",
     "fill",
-    "halvings",
     "initialise",
     "state",
 ]
-
-# A side shorter than this is halved no further.
-_SHORTEST = 4
 
 
 @dataclass(frozen=True)
@@ -147,23 +144,12 @@ def build_pair(torch: ModuleType, layout: Layout) -> tuple[Any, Any]:
     encoder, decoder : torch.nn.Sequential
         On the device "meta", in float32.
     """
-    nn = torch.nn
     with torch.device("meta"):
-        if layout.architecture == "dense":
-            widths = [*layout.input_shape, *layout.hidden, layout.latent_dim]
-            return nn.Sequential(*_dense(nn, widths)), nn.Sequential(*_dense(nn, widths[::-1]))
-        down = halvings(layout.input_shape, layout.channels)
-        flat = down[-1][1] if down else layout.input_shape
-        widths = [math.prod(flat), *layout.hidden, layout.latent_dim]
-        encoder = []
-        for (before, *_), (after, *_), kernel, stride, _ in down:
-            encoder += [_conv(nn.Conv2d, before, after, kernel, stride), nn.SiLU()]
-        decoder = [*_dense(nn, widths[::-1]), nn.SiLU(), nn.Unflatten(1, flat)]
-        for (before, *_), (after, *_), kernel, stride, rest in reversed(down):
-            turned = _conv(nn.ConvTranspose2d, after, before, kernel, stride, output_padding=rest)
-            decoder += [turned, nn.SiLU()]
-        encoder += [nn.Flatten(), *_dense(nn, widths)]
-        return nn.Sequential(*encoder), nn.Sequential(*decoder[:-1])
+        shape, hidden, channels = layout.input_shape, layout.hidden, layout.channels
+        first = encoder(shape, layout.latent_dim, hidden, channels, "silu")
+        second = decoder(layout.latent_dim, shape, hidden[::-1], channels, "silu")
+    # Whatever the user has made torch's default.
+    return first.float(), second.float()
 
 
 def build_classifier(torch: ModuleType, layout: ClassifierLayout) -> tuple[Any, Any]:
@@ -188,68 +174,17 @@ def build_classifier(torch: ModuleType, layout: ClassifierLayout) -> tuple[Any, 
         for before, after, kernel, stride, _ in halvings(shape, layout.channels):
             # The first convolution halves the sides itself: cheaply, where images are largest.
             first = not body
-            body.append(
-                _conv(nn.Conv2d, before[0], after[0], kernel, stride)
-                if first
-                else _conv(nn.Conv2d, before[0], after[0], 3, 1)
-            )
-            body += [nn.BatchNorm2d(after[0], dtype=_single()), nn.SiLU()]
+            sizes = (kernel, stride) if first else (3, 1)
+            body.append(nn.Conv2d(before[0], after[0], *sizes, padding=1))
+            body += [nn.BatchNorm2d(after[0]), nn.SiLU()]
             if not first:
                 body.append(nn.MaxPool2d(stride))
             shape = after
         if layout.channels:
             body.append(nn.Flatten())
-        body += [*_dense(nn, [math.prod(shape), *layout.hidden, layout.features]), nn.SiLU()]
-        head = _dense(nn, [layout.features, layout.classes])
-        return nn.Sequential(*body), nn.Sequential(*head)
-
-
-def halvings(shape: tuple[int, ...], channels: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Plan convolutions that halve the sides of images; short sides are left as they are.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape (c, h, w) of an image.
-    channels : sequence of int
-        Channels after each convolution.
-
-    Returns
-    -------
-    list of tuple
-        For each: the shapes before and after, kernel, stride, and what halving drops. A side of odd
-        length loses its last row or column; the rest says that the transposed convolution must make
-        it again. All have a padding of 1.
-    """
-    steps = []
-    for count in channels:
-        halved = [side >= _SHORTEST for side in shape[1:]]
-        after = (count, *(k // 2 if half else k for k, half in zip(shape[1:], halved, strict=True)))
-        rest = tuple(k % 2 if half else 0 for k, half in zip(shape[1:], halved, strict=True))
-        kernel = tuple(4 if half else 3 for half in halved)
-        stride = tuple(2 if half else 1 for half in halved)
-        steps.append((shape, after, kernel, stride, rest))
-        shape = after
-    return steps
-
-
-def _conv(kind: Any, n_in: int, n_out: int, kernel: Any, stride: Any, **options: Any) -> Any:
-    return kind(n_in, n_out, kernel, stride, padding=1, dtype=_single(), **options)
-
-
-def _dense(nn: Any, widths: Sequence[int]) -> list[Any]:
-    """Dense layers with SiLU between them."""
-    layers: list[Any] = []
-    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
-        layers += [nn.Linear(n_in, n_out, dtype=_single()), nn.SiLU()]
-    return layers[:-1]
-
-
-def _single() -> Any:
-    # Named, because the user may have changed torch's default.
-    import torch
-
-    return torch.float32
+        body += [*dense(math.prod(shape), layout.hidden, layout.features, "silu"), nn.SiLU()]
+        head = dense(layout.features, (), layout.classes, "silu")
+    return nn.Sequential(*body).float(), head.float()
 
 
 def initialise(torch: ModuleType, network: Any, stream: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from geomot._search.torch_backend import TorchBackend
 from geomot._validation import as_threads, check_single
 
 __all__ = ["apply", "as_device", "as_tensor", "import_torch", "rows_at_once", "settings"]
@@ -72,17 +73,8 @@ def as_device(torch: ModuleType, device: Any) -> Any:
     ValueError
         If torch cannot use it here.
     """
-    if not isinstance(device, (str, torch.device)):
-        raise TypeError(f"device must be a string such as 'cuda', got {type(device).__name__}")
-    try:
-        found = torch.device(device)
-        torch.zeros(1, device=found).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        said = str(error).strip().split("\n", 1)[0]
-        raise ValueError(
-            f"device must be one that torch can use here, got {str(device)!r}: {said}"
-        ) from error
-    return found
+    # The backend of the solver makes the same check, and takes names only.
+    return TorchBackend(str(device) if isinstance(device, torch.device) else device).device
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 from geomot._stderr import progress_bar
 from geomot.errors import ConvergenceError
 
-__all__ = ["Plan", "train"]
+__all__ = ["Hyperparameters", "cosine", "train"]
 
 # "plateau": the step is reduced by this factor each time the validation error has not improved for
 # a third of the patience, so that a fit ends with at least two reductions before it is stopped.
@@ -28,7 +28,7 @@ _WARM_UP = 0.05
 
 
 @dataclass(frozen=True)
-class Plan:
+class Hyperparameters:
     """How to train.
 
     Attributes
@@ -59,7 +59,7 @@ class Plan:
 def train(
     torch: ModuleType,
     networks: Sequence[Any],
-    plan: Plan,
+    hyper: Hyperparameters,
     n: int,
     batch_loss: Callable[[Any], Any],
     validation_error: Callable[[], float] | None,
@@ -77,7 +77,7 @@ def train(
         The module torch.
     networks : sequence of torch.nn.Module
         The networks, on their device; left in their mode for evaluation.
-    plan : Plan
+    hyper : Hyperparameters
         How to train.
     n : int
         Number of samples.
@@ -107,30 +107,38 @@ def train(
         If the training diverged before any epoch had a finite error.
     """
     parameters = [p for network in networks for p in network.parameters()]
-    optimizer: Any
-    if plan.weight_decay:
-        optimizer = torch.optim.AdamW(
-            parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay
+    optimizer = torch.optim.AdamW(
+        parameters, lr=hyper.learning_rate, weight_decay=hyper.weight_decay
+    )
+    by_step: Any = None
+    by_epoch: Any = None
+    if hyper.schedule == "cosine":
+        planned = hyper.epochs * math.ceil(n / hyper.batch_size)
+        # Halves, so that neither the first step nor the last has size zero.
+        by_step = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda k: cosine((k + 0.5) / planned, _WARM_UP)
         )
     else:
-        optimizer = torch.optim.Adam(parameters, lr=plan.learning_rate)
-    steps = _Steps(torch, optimizer, plan, math.ceil(n / plan.batch_size))
+        by_epoch = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=_STEP_REDUCTION, patience=hyper.patience // 3
+        )
     history: list[tuple[float, float]] = []
     least, best, kept = math.inf, 0, None
     bar = progress_bar(
-        range(plan.epochs), desc=name, unit="epoch", disable=None if progress else True
+        range(hyper.epochs), desc=name, unit="epoch", disable=None if progress else True
     )
     with bar:
         for epoch in bar:
             for network in networks:
                 network.train()
             total = 0.0
-            for batch in torch.randperm(n, generator=stream, device="cpu").split(plan.batch_size):
-                steps.before_batch()
+            for batch in torch.randperm(n, generator=stream, device="cpu").split(hyper.batch_size):
                 loss = batch_loss(batch)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
+                if by_step is not None:
+                    by_step.step()
                 total += loss.item() * len(batch)
             for network in networks:
                 network.eval()
@@ -139,49 +147,39 @@ def train(
                 with torch.no_grad():
                     error = validation_error()
             history.append((mean, error))
-            steps.after_epoch(error)
+            if by_epoch is not None:
+                by_epoch.step(error)
             if error < least:
                 least, best = error, epoch
                 kept = copy.deepcopy([network.state_dict() for network in networks])
             bar.set_postfix_str(show(least), refresh=False)
             # Numbers that are not finite stay so: nothing better will come.
-            if epoch - best >= plan.patience or not math.isfinite(mean):
+            if epoch - best >= hyper.patience or not math.isfinite(mean):
                 break
     if kept is None:
         raise ConvergenceError(
             f"the training of the {name} diverged in its first epoch: the data may hold far "
-            f"outliers, or learning_rate={plan.learning_rate} be too large"
+            f"outliers, or learning_rate={hyper.learning_rate} be too large"
         )
     for network, best_state in zip(networks, kept, strict=True):
         network.load_state_dict(best_state)
     return np.array(history), best
 
 
-class _Steps:
-    """The step size of an optimizer, by a plan."""
+def cosine(share: float, warm_up: float = 0.0) -> float:
+    """Factor of the step size: from 0 to 1 in the warm-up, then along a cosine down to 0.
 
-    def __init__(self, torch: ModuleType, optimizer: Any, plan: Plan, per_epoch: int) -> None:
-        self._optimizer, self._largest = optimizer, plan.learning_rate
-        self._plateau = None
-        if plan.schedule == "plateau":
-            self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=_STEP_REDUCTION, patience=plan.patience // 3
-            )
-        self._done, self._planned = 0, plan.epochs * per_epoch
+    Parameters
+    ----------
+    share : float
+        Share of the training that is done.
+    warm_up : float, default 0.0
+        Share of the training in which the step size rises.
 
-    def before_batch(self) -> None:
-        if self._plateau is not None:
-            return
-        # Halves, so that neither the first step nor the last has size zero.
-        share = (self._done + 0.5) / self._planned
-        self._done += 1
-        if share < _WARM_UP:
-            factor = share / _WARM_UP
-        else:
-            factor = 0.5 + 0.5 * math.cos(math.pi * (share - _WARM_UP) / (1.0 - _WARM_UP))
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._largest * factor
-
-    def after_epoch(self, error: float) -> None:
-        if self._plateau is not None:
-            self._plateau.step(error)
+    Returns
+    -------
+    float
+    """
+    if share < warm_up:
+        return share / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * (share - warm_up) / (1.0 - warm_up))

@@ -16,7 +16,7 @@ from geomot.latent._codec import Codec, read_mean_and_history
 from geomot.latent._networks import Layout, build_pair, fill, initialise, state
 from geomot.latent._scaling import chunks, mean_and_scale, standardise
 from geomot.latent._torch import apply, as_device, import_torch, settings
-from geomot.latent._training import Plan, train
+from geomot.latent._training import Hyperparameters, train
 
 __all__ = ["Autoencoder"]
 
@@ -215,7 +215,7 @@ class Autoencoder(Codec):
                 f"validation_fraction must lie in [0, 1), got {self.validation_fraction}"
             )
         held_out = int(self.validation_fraction * len(X))
-        plan = self._plan(layout.architecture, len(X) - held_out)
+        hyper = self._hyperparameters(layout.architecture, len(X) - held_out)
         device = as_device(torch, self.device)
         rng = as_generator(self.random_state)
         order = rng.permutation(len(X))
@@ -252,7 +252,7 @@ class Autoencoder(Codec):
             history, best = train(
                 torch,
                 (encoder, decoder),
-                plan,
+                hyper,
                 len(training),
                 batch_loss,
                 validation_error if held_out else None,
@@ -300,7 +300,7 @@ class Autoencoder(Codec):
             raise TypeError(f"{name} must be a sequence of integers, got {given!r}")
         return tuple(as_count(width, name, 1) for width in given)
 
-    def _plan(self, architecture: str, n: int) -> Plan:
+    def _hyperparameters(self, architecture: str, n: int) -> Hyperparameters:
         """How to train on n samples."""
         values = {**_DEFAULTS[architecture], "epochs": self.epochs}
         if self.epochs is None:
@@ -311,7 +311,7 @@ class Autoencoder(Codec):
         batch_size = as_count(self.batch_size, "batch_size", 1)
         if values["epochs"] is None:
             values["epochs"] = max(_LEAST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size)))
-        return Plan(
+        return Hyperparameters(
             epochs=as_count(values["epochs"], "epochs", 1),
             batch_size=batch_size,
             learning_rate=as_tolerance(values["learning_rate"], "learning_rate"),

@@ -17,7 +17,7 @@ from geomot.latent._codec import Stored, read_mean_and_history
 from geomot.latent._networks import ClassifierLayout, build_classifier, fill, initialise, state
 from geomot.latent._scaling import as_float, chunks, mean_and_scale, standardise
 from geomot.latent._torch import apply, as_device, import_torch, settings
-from geomot.latent._training import Plan, train
+from geomot.latent._training import Hyperparameters, train
 
 __all__ = ["FeatureClassifier"]
 
@@ -140,7 +140,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         epochs = max(_LEAST_EPOCHS, math.ceil(_STEPS / steps))
         if self.epochs is not None:
             epochs = as_count(self.epochs, "epochs", 1)
-        plan = Plan(
+        hyper = Hyperparameters(
             epochs=epochs,
             batch_size=_BATCH_SIZE,
             learning_rate=_LEARNING_RATE,
@@ -171,7 +171,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
             history, _ = train(
                 torch,
                 (body, head),
-                plan,
+                hyper,
                 len(X),
                 batch_loss,
                 None,

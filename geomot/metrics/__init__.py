@@ -8,16 +8,16 @@ generator reaches is to be read beside what the training data reach themselves, 
 
 from __future__ import annotations
 
-from geomot.metrics._features import frechet_distance, inception_score
-from geomot.metrics._kernels import median_distance, mmd
+from geomot.metrics._classifier_scores import frechet_distance, inception_score
+from geomot.metrics._jackknife import Estimate, jackknife
+from geomot.metrics._mmd import median_distance, mmd
 from geomot.metrics._modes import ModeStatistics, mode_statistics
 from geomot.metrics._neighbours import (
     PRDC,
     nearest_distances,
     precision_recall_density_coverage,
 )
-from geomot.metrics._resampling import Estimate, jackknife
-from geomot.metrics._transport import sliced_wasserstein2, wasserstein2
+from geomot.metrics._wasserstein import sliced_wasserstein2, wasserstein2
 
 __all__ = [
     "PRDC",

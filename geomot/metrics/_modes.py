@@ -10,7 +10,7 @@ from scipy.special import betaincinv, chdtrc
 
 from geomot._frozen import Frozen, read_only
 from geomot._validation import as_masses, as_real_array
-from geomot.metrics._blocks import two_clouds
+from geomot.metrics._clouds import two_clouds
 from geomot.metrics._neighbours import nearest_distances
 
 __all__ = ["ModeStatistics", "mode_statistics"]

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from geomot._plans.costs import blocks
 from geomot._validation import as_count
-from geomot.metrics._blocks import distance_blocks, two_clouds
+from geomot.metrics._clouds import two_clouds
 
 __all__ = ["PRDC", "nearest_distances", "precision_recall_density_coverage"]
 
@@ -87,8 +88,8 @@ def precision_recall_density_coverage(real: ArrayLike, generated: ArrayLike, k: 
     real_radii, generated_radii = _radii(x, number), _radii(y, number)
     containing = np.zeros(len(y), dtype=np.int64)
     recalled, covered = 0, 0
-    for rows, squares in distance_blocks(x, y):
-        radii = real_radii[rows]
+    for start, squares in blocks(x, y):
+        radii = real_radii[start : start + len(squares)]
         containing += (squares < radii[:, None]).sum(axis=0)
         recalled += int((squares < generated_radii).any(axis=1).sum())
         covered += int((squares.min(axis=1) < radii).sum())
@@ -102,10 +103,10 @@ def precision_recall_density_coverage(real: ArrayLike, generated: ArrayLike, k: 
 
 def _radii(points: FloatArray, k: int) -> FloatArray:
     """Squared distance from each point to its k-th nearest other one."""
-    # the point itself comes first
-    return np.concatenate(
-        [np.partition(squares, k, axis=1)[:, k] for _, squares in distance_blocks(points, points)]
-    )
+    # The point itself comes first. scikit-learn's neighbours have distances from a matrix product,
+    # which are not right between near points, nor the same in both directions.
+    parts = [np.partition(squares, k, axis=1)[:, k] for _, squares in blocks(points, points)]
+    return np.concatenate(parts)
 
 
 @overload
@@ -150,7 +151,8 @@ def nearest_distances(a: ArrayLike, b: ArrayLike, *, return_indices: bool = Fals
         distances = np.asarray(found, dtype=np.float64)
     else:
         distances, indices = np.empty(len(x)), np.empty(len(x), dtype=np.int64)
-        for rows, squares in distance_blocks(x, y):
+        for start, squares in blocks(x, y):
+            rows = slice(start, start + len(squares))
             indices[rows] = squares.argmin(axis=1)
             distances[rows] = np.sqrt(squares.min(axis=1))
     if return_indices:

@@ -58,7 +58,8 @@ def test_explicit_gradients_are_those_of_torch(activation, timed, shape):
 @pytest.mark.parametrize("sides", [(1, 1), (2, 1), (3, 2), (7, 6), (28, 28)])
 @pytest.mark.parametrize("channels", [(), (3,), (3, 4, 5)])
 def test_decoders_mirror_encoders(sides, channels):
-    from geomot.baselines._networks import decoder, encoder, initialise
+    from geomot.baselines._networks import initialise
+    from geomot.latent._layers import decoder, encoder
 
     shape = (2, *sides)
     rng = np.random.default_rng(0)

@@ -88,6 +88,13 @@ def test_samples_of_any_shape(torch, shape, architecture):
     assert codec.reconstruction_error(X) == pytest.approx(np.mean((decoded - X) ** 2), rel=1e-6)
 
 
+def test_images_without_a_convolution_keep_their_shape(torch):
+    X = np.random.default_rng(0).random((10, 2, 9, 11))
+    options = {"architecture": "conv", "channels": (), "hidden": (8,), "epochs": 2}
+    codec = Autoencoder(3, random_state=0, **options).fit(X)
+    assert codec.decode(codec.encode(X)).shape == X.shape
+
+
 @pytest.mark.parametrize(
     ("shape", "channels"),
     [
@@ -200,22 +207,22 @@ def test_training_stops_early(torch):
 
 def test_default_epochs_of_convolutions():
     # 1600 steps of 64 samples, and ten epochs at least.
-    assert Autoencoder()._plan("conv", 4500).epochs == 23
-    assert Autoencoder(batch_size=10)._plan("conv", 100).epochs == 160
-    assert Autoencoder()._plan("conv", 10**6).epochs == 10
-    assert Autoencoder(epochs=3)._plan("conv", 10**6).epochs == 3
-    assert Autoencoder()._plan("dense", 10**6).epochs == 400
+    assert Autoencoder()._hyperparameters("conv", 4500).epochs == 23
+    assert Autoencoder(batch_size=10)._hyperparameters("conv", 100).epochs == 160
+    assert Autoencoder()._hyperparameters("conv", 10**6).epochs == 10
+    assert Autoencoder(epochs=3)._hyperparameters("conv", 10**6).epochs == 3
+    assert Autoencoder()._hyperparameters("dense", 10**6).epochs == 400
 
 
 def test_the_step_of_convolutions_falls_to_zero(torch, monkeypatch):
     sizes = []
-    step = torch.optim.Adam.step
+    step = torch.optim.AdamW.step
 
     def record(optimizer):
         sizes.append(optimizer.param_groups[0]["lr"])
         return step(optimizer)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", record)
+    monkeypatch.setattr(torch.optim.AdamW, "step", record)
     X = np.random.default_rng(0).random((40, 8, 8))
     options = {"channels": (2,), "hidden": (), "batch_size": 6, "learning_rate": 0.5}
     Autoencoder(epochs=10, validation_fraction=0.1, **options).fit(X)

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
+from geomot._plans.costs import blocks
 from geomot._validation import as_tolerance
-from geomot.metrics._blocks import distance_blocks, two_clouds
+from geomot.metrics._clouds import two_clouds
 
 __all__ = ["median_distance", "mmd"]
 
@@ -78,7 +79,7 @@ def mmd(
 def _sum(x: FloatArray, y: FloatArray, scale: float) -> float:
     """Sum of the kernel over all pairs; a scale of 0 stands for the energy kernel."""
     total = 0.0
-    for _, squares in distance_blocks(x, y):
+    for _, squares in blocks(x, y):
         if scale == 0.0:
             total -= float(np.sqrt(squares, out=squares).sum())
         else:

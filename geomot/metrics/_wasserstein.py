@@ -12,8 +12,8 @@ from scipy.spatial.distance import cdist
 from geomot import discrete
 from geomot._plans.exact_flow import whole_masses
 from geomot._validation import as_count, as_generator, as_masses
-from geomot.metrics._blocks import two_clouds
-from geomot.metrics._resampling import Estimate
+from geomot.metrics._clouds import two_clouds
+from geomot.metrics._jackknife import Estimate
 
 __all__ = ["sliced_wasserstein2", "wasserstein2"]
 

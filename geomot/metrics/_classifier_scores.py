@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
 from geomot._validation import as_points
-from geomot.metrics._blocks import two_clouds
+from geomot.metrics._clouds import two_clouds
 
 __all__ = ["frechet_distance", "inception_score"]
 

@@ -31,7 +31,7 @@ def some_masses(n, seed=0):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot.metrics._blocks._BLOCK", 300)
+    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
 
 
 # ---- W2 ----
@@ -68,7 +68,7 @@ def test_wasserstein_of_larger_clouds_is_that_of_discrete(monkeypatch):
 
     a, b = clouds(60, 60, 2)
     small = wasserstein2(a, b)
-    monkeypatch.setattr("geomot.metrics._transport._FEW", 10)
+    monkeypatch.setattr("geomot.metrics._wasserstein._FEW", 10)
     assert wasserstein2(a, b) == pytest.approx(small, rel=1e-13)
     assert wasserstein2(a, b) == discrete.assignment(a, b).cost
     assert wasserstein2(a, b[:30]) == discrete.plan(a, b[:30]).cost

@@ -176,15 +176,8 @@ class FlowMatching(Baseline):
             Positions in the space of the data: the first is the start under the map that undoes
             the standardisation.
         """
-        import torch
-
         check_is_fitted(self)
-
-        def paths(points: Any) -> Any:
-            return torch.stack(self._path(points), 1)
-
-        shape = (self.ode_steps + 1, *self.sample_shape_)
-        return self._apply(paths, self._as_source_points(Z, "Z"), shape)
+        return self._paths(self._path, Z, self.ode_steps + 1)
 
     def velocity(self, X: ArrayLike, t: float) -> FloatArray:
         """Velocity of the flow.

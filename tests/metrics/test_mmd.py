@@ -21,7 +21,7 @@ def clouds(n, m, d, seed=0):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot.metrics._blocks._BLOCK", 300)
+    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
 
 
 def slow_mmd(a, b, kernel):
