@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from geomot._constants import CERTIFICATE_ROUNDING
 from geomot.potentials import dual_value
+from geomot.sources import Domain
 
 __all__ = ["bracket", "largest_price"]
 
@@ -20,7 +21,7 @@ def bracket(
     masses: FloatArray,
     costs: FloatArray,
     target_masses: FloatArray,
-    polygon: FloatArray,
+    domain: Domain,
 ) -> tuple[float, tuple[float, float]]:
     """Return the dual value, and bounds on W2^2 to the target masses.
 
@@ -30,13 +31,13 @@ def bracket(
 
     Parameters
     ----------
-    sites : ndarray of shape (n, 2)
+    sites : ndarray of shape (n, d)
     weights, weights_low : ndarray of shape (n,)
         Leading and trailing parts.
     masses, costs, target_masses : ndarray of shape (n,)
         Measured masses and costs of the cells, and the masses wanted.
-    polygon : ndarray of shape (m, 2)
-        The domain.
+    domain : Domain
+        Where the mass is.
 
     Returns
     -------
@@ -47,14 +48,7 @@ def bracket(
     primal = float(np.sum(costs))
     dual = dual_value(costs, masses, target_masses, weights, weights_low)
     moved = 0.5 * float(np.sum(np.abs(masses - target_masses)))
-    # The price of a change of sites is affine in x: its largest value over the domain's bounding
-    # box is that of a corner.
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    price = 0.0
-    for x in (low[0], high[0]):
-        for y in (low[1], high[1]):
-            distance = (x - sites[:, 0]) ** 2 + (y - sites[:, 1]) ** 2
-            price = max(price, float(distance.max() - distance.min()))
+    price = domain.largest_price(sites)
     rounding = CERTIFICATE_ROUNDING * primal
     return dual, (max(dual - rounding, 0.0), primal + moved * price + rounding)
 

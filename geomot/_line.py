@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from geomot import _double_double
 from geomot._double_double import Pair, double, halve, plus, two_sum
+from geomot._facets import Facets
 from geomot._frozen import read_only
 from geomot.sources import Source
 from geomot.sources._distributions import Atoms
@@ -30,7 +31,7 @@ from geomot.sources._pieces import (
     running_sum,
 )
 
-__all__ = ["LineDiagram", "solve_line"]
+__all__ = ["LineDiagram", "LineSites", "solve_line"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -50,6 +51,20 @@ _LOCAL_PASSES = 300
 _FIRST_REACH = 4096
 _LEVELS = 8
 _REACH_RATIO = 8
+
+
+class LineSites:
+    """Sites on the line under a source, as `geomot._exact` wants them."""
+
+    def __init__(self, sites: FloatArray, source: Source) -> None:
+        self.sites = sites
+        self.source = source
+
+    def diagram(
+        self, weights: FloatArray, weights_low: FloatArray | None = None, *, threads: int = 1
+    ) -> LineDiagram:
+        """Return the diagram of weights hi, and lo where given; one thread makes it."""
+        return LineDiagram(self.sites, weights, weights_low, self.source)
 
 
 class LineDiagram:
@@ -80,10 +95,8 @@ class LineDiagram:
         The sites whose cell on the whole line has an interior, from left to right.
     breaks : pair of ndarray of shape (m - 1,)
         The borders between the cells of `order`, ascending, as exact sums.
-    facet_sites : ndarray of shape (k, 2), int64
-        Neighbours that both have mass, i < j, in lexicographic order.
-    facet_measures : ndarray of shape (k,)
-        Density of the source at their border, > 0.
+    facets : Facets
+        Neighbours that both have mass, and the density of the source at their border.
 
     Notes
     -----
@@ -139,7 +152,8 @@ class LineDiagram:
         measures = distribution.density(self.breaks[0])
         kept = np.flatnonzero(held[:-1] & held[1:] & (measures > 0.0))
         kept = kept[np.lexsort((pairs[kept, 1], pairs[kept, 0]))]
-        self.facet_sites, self.facet_measures = pairs[kept], measures[kept]
+        places = self._lift.sites[:, None]
+        self.facets = Facets.between(places, pairs[kept], measures[kept])
 
     def locate(self, points: FloatArray, *, threads: int = 1) -> IndexArray:
         """Return the site whose power distance to each point is least.
@@ -228,15 +242,23 @@ class LineDiagram:
         across = difference(two_sum(y, site), double(from_keys(at)))
         return plus((hi[owner], lo[owner]), product(two_sum(y, -site), across))
 
-    def cells(self) -> tuple[FloatArray, IndexArray, IndexArray]:
+    def cells(self, *, threads: int = 1) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray]:
         """Return the cells as intervals, in the form of `geomot.diagram.Cells`.
+
+        Parameters
+        ----------
+        threads : int
+            Accepted for symmetry with diagrams in the plane.
 
         Returns
         -------
-        vertices : ndarray of shape (2 k, 1)
-            Lower and upper end of each cell that has mass, clipped to the source's bounds.
+        corners : ndarray of shape (v, 1)
+            The ends of all cells, each once.
         offsets : ndarray of shape (n + 1,), int64
-            Cell i is ``vertices[offsets[i]:offsets[i + 1]]``.
+            Cell i has the ends ``corners[indices[offsets[i]:offsets[i + 1]]]``, the lower one
+            first, clipped to the source's bounds; none if it has no mass.
+        indices : ndarray of shape (2 k,), int64
+            Rows of `corners`.
         labels : ndarray of shape (2 k,), int64
             The site beyond each end; -1 beyond the lower and -2 beyond the upper end of the source.
         """
@@ -254,7 +276,9 @@ class LineDiagram:
         place[self.order] = np.arange(m)
         owners = place[np.sort(self.order[held])]
         offsets = np.concatenate([[0], np.cumsum(2 * ~self.empty)])
-        return ends[owners].reshape(-1, 1), offsets, labels[owners].reshape(-1)
+        corners, indices = np.unique(ends[owners], return_inverse=True)
+        indices = indices.reshape(-1).astype(np.int64)
+        return corners[:, None], offsets, indices, labels[owners].reshape(-1)
 
     def simplices(self) -> IndexArray:
         """Return the pairs of neighbours on the whole line, shape (m - 1, 2), left one first."""

@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._facets import Facets
+
 BOUNDS_CHECKED: bool
 
 class PlaneSites:
@@ -24,9 +26,7 @@ class PlaneDiagram:
     @property
     def empty(self) -> NDArray[np.bool_]: ...
     @property
-    def facet_sites(self) -> NDArray[np.int64]: ...
-    @property
-    def facet_measures(self) -> NDArray[np.float64]: ...
+    def facets(self) -> Facets: ...
     def cells(
         self, *, threads: int = 1
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...

@@ -25,6 +25,7 @@ from geomot._core.types cimport index_t
 from geomot._core.facets import sort_facets
 from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
 from geomot._core.plane.polygons import Corners, cell_sides, contracted, first_equal, unsound
+from geomot._facets import Facets
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -71,6 +72,7 @@ cdef class PlaneSites:
     zero: exact determinants of smaller ones would leave the range of a double.
     """
     cdef readonly Py_ssize_t n
+    cdef object given                   # the sites, in the caller's order
     cdef int exponent                   # kernels see coordinates times 2^-exponent
     cdef object perm                    # sorted position -> the caller's index
     cdef double[:, ::1] base            # (n, 4) sorted, weights zero
@@ -88,6 +90,7 @@ cdef class PlaneSites:
         if len(sites) > _MAX_SITES:
             raise ValueError(f"sites must be at most {_MAX_SITES}, got {len(sites)}")
         self.n = len(sites)
+        self.given = sites
         self.exponent = exponent_of(max(np.abs(sites).max(), np.abs(polygon).max()))
         scaled = _flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
         domain = _flushed(np.ldexp(polygon, -self.exponent), _LEAST_COORDINATE)
@@ -300,19 +303,12 @@ cdef class PlaneDiagram:
     # ---- facets ----
 
     @property
-    def facet_sites(self):
-        """Neighbouring sites (m, 2), i < j, in lexicographic order."""
-        return self.sorted_facets()[0]
-
-    @property
-    def facet_measures(self):
-        """Integral of the density over each facet (m,), positive."""
-        return self.sorted_facets()[1]
-
-    cdef sorted_facets(self):
+    def facets(self):
+        """Neighbouring sites i < j, in lexicographic order, and the measures of their borders."""
         if self.facets_ is None:
-            self.facets_ = sort_facets(self.sites.n, self.facet_start, self.facet_count,
-                                       self.facet_site, self.facet_measure)
+            pairs, measures = sort_facets(self.sites.n, self.facet_start, self.facet_count,
+                                          self.facet_site, self.facet_measure)
+            self.facets_ = Facets.between(self.sites.given, pairs, measures)
             self.facet_site = None
             self.facet_measure = None
         return self.facets_

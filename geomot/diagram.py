@@ -2,7 +2,7 @@
 
 The cell of site i holds the points of the domain where |x - y_i|^2 - w_i is least. Which cells
 are empty and which are neighbours is decided exactly; masses, centroids, costs and facets are
-those of the uniform probability measure on the domain.
+integrals of the source measure.
 """
 
 from __future__ import annotations
@@ -17,40 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from geomot._core.laplacian import laplacian
+from geomot._exact import ExactDiagram, exact_sites
+from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
-from geomot._line import LineDiagram
-from geomot._power import PlaneDiagram, PlaneSites
 from geomot._validation import as_masses, as_points, as_threads, as_weights
-from geomot.potentials import dual_value
-from geomot.sources import Source, as_source, exact_polygon
+from geomot.potentials import dual_value, mass_rates_in_heights
+from geomot.sources import Source, as_source, require_exact
 
 __all__ = ["Cells", "Facets", "PowerDiagram"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Facets(Frozen):
-    """The common borders of neighbouring cells.
-
-    Attributes
-    ----------
-    sites : ndarray of shape (m, 2), int64
-        The two sites, i < j, in lexicographic order.
-    measures : ndarray of shape (m,)
-        Integral of the density over the facet, > 0: in the plane its length over the area of
-        the domain.
-    """
-
-    sites: IndexArray
-    measures: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.measures)
-
-    def __repr__(self) -> str:
-        return f"Facets(<{len(self)} facets>)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -201,52 +178,23 @@ class PowerDiagram(Frozen):
     ) -> None:
         points = as_points(sites, "sites").copy()
         hi, lo = as_weights(weights, len(points))
-        domain = as_source(source, _exact_dimension(points))
-        _require_exact(domain)
-        plane = _evaluate(points, hi, lo, domain, threads)
-        self._fill(plane, points, np.column_stack([hi, lo]), domain, threads)
-
-    @classmethod
-    def _from_plane(
-        cls,
-        plane: PlaneDiagram | LineDiagram,
-        sites: FloatArray,
-        weights: FloatArray,
-        weights_low: FloatArray | None,
-        source: Source,
-        threads: int | None = None,
-    ) -> PowerDiagram:
-        """Wrap a compiled diagram of these very sites, weights and source.
-
-        Nothing is validated or computed again. The arrays must not be written to afterwards.
-        """
-        low = np.zeros_like(weights) if weights_low is None else weights_low
-        diagram = cls.__new__(cls)
-        diagram._fill(plane, sites, np.column_stack([weights, low]), source, threads)
-        return diagram
-
-    def _fill(
-        self,
-        plane: PlaneDiagram | LineDiagram,
-        sites: FloatArray,
-        weights_exact: FloatArray,
-        source: Source,
-        threads: int | None,
-    ) -> None:
+        measure = as_source(source, _exact_dimension(points))
+        require_exact(measure)
+        compiled = _compiled(points, hi, lo, measure, threads)
         self.__setstate__(
             {
-                "sites": sites,
-                "weights_exact": weights_exact,
-                "source": source,
-                "masses": plane.masses,
-                "centroids": plane.centroids,
-                "costs": plane.costs,
-                "empty": plane.empty,
-                "facets": Facets(read_only(plane.facet_sites), read_only(plane.facet_measures)),
+                "sites": points,
+                "weights_exact": np.column_stack([hi, lo]),
+                "source": measure,
+                "masses": compiled.masses,
+                "centroids": compiled.centroids,
+                "costs": compiled.costs,
+                "empty": compiled.empty,
+                "facets": compiled.facets,
                 "threads": threads,
             }
         )
-        self.__dict__["_compiled"] = plane
+        self.__dict__["_compiled"] = compiled
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -273,10 +221,6 @@ class PowerDiagram(Frozen):
     @cached_property
     def _polygons(self) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray]:
         """Corners, offsets, indices and labels."""
-        if isinstance(self._compiled, LineDiagram):
-            ends, offsets, labels = self._compiled.cells()
-            corners, indices = np.unique(ends[:, 0], return_inverse=True)
-            return corners[:, None], offsets, indices.reshape(-1).astype(np.int64), labels
         return self._compiled.cells(threads=as_threads(self.threads))
 
     @cached_property
@@ -289,10 +233,10 @@ class PowerDiagram(Frozen):
         return read_only(self._compiled.simplices())
 
     @cached_property
-    def _compiled(self) -> PlaneDiagram | LineDiagram:
+    def _compiled(self) -> ExactDiagram:
         """The compiled diagram; after unpickling it is evaluated again, to the same bits."""
         hi, lo = (np.ascontiguousarray(w) for w in self.weights_exact.T)
-        return _evaluate(self.sites, hi, lo, self.source, self.threads)
+        return _compiled(self.sites, hi, lo, self.source, self.threads)
 
     def hessian(self) -> csr_array:
         """Return the derivatives of the masses in the heights.
@@ -305,9 +249,8 @@ class PowerDiagram(Frozen):
             positive semi-definite; the derivatives in the weights are half of it.
         """
         n = len(self)
-        i, j = self.facets.sites.T
-        entries = self.facets.measures / _lengths(self.sites[i] - self.sites[j])
-        return csr_array(laplacian(n, self.facets.sites, entries), shape=(n, n))
+        rates = mass_rates_in_heights(self.facets)
+        return csr_array(laplacian(n, self.facets.sites, rates), shape=(n, n))
 
     def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
         """Return the Kantorovich dual value of the weights.
@@ -348,14 +291,12 @@ class PowerDiagram(Frozen):
         return self._compiled.locate(queries, threads=count)
 
 
-def _evaluate(
+def _compiled(
     sites: FloatArray, hi: FloatArray, lo: FloatArray, source: Source, threads: int | None
-) -> PlaneDiagram | LineDiagram:
-    count = as_threads(threads)
-    if source.dim == 1:
-        return LineDiagram(sites, hi, lo, source)
-    compiled = PlaneSites(sites, exact_polygon(source))
-    return compiled.diagram(hi, lo if lo.any() else None, threads=count)
+) -> ExactDiagram:
+    """The diagram that the compiled core, or the line, makes of sites and weights."""
+    made = exact_sites(sites, source)
+    return made.diagram(hi, lo if lo.any() else None, threads=as_threads(threads))
 
 
 def _exact_dimension(sites: FloatArray) -> int:
@@ -365,19 +306,3 @@ def _exact_dimension(sites: FloatArray) -> int:
             f"sites must have shape (n, 1) or (n, 2) for exact diagrams, got {sites.shape}"
         )
     return sites.shape[1]
-
-
-def _require_exact(source: Source) -> None:
-    if source.dim == 2:
-        exact_polygon(source)
-    elif not source.exact:
-        raise ValueError(
-            f"source must have a distribution function for exact diagrams on the line, got {source}"
-        )
-
-
-def _lengths(vectors: FloatArray) -> FloatArray:
-    """Return Euclidean lengths, without overflow or underflow of the squares."""
-    exponents = np.frexp(np.abs(vectors).max(axis=1, initial=0.0))[1]
-    scaled = np.ldexp(vectors, -exponents[:, None])
-    return np.ldexp(np.sqrt((scaled * scaled).sum(axis=1)), exponents)

@@ -5,6 +5,8 @@ With sites y_i, power weights w_i and the cost |x - y|^2:
 - heights ``h_i = (w_i - |y_i|^2) / 2``,
 - Brenier potential ``u(x) = max_i (<x, y_i> + h_i)``, attained by the cell i that contains x,
 - Kantorovich potential ``phi(x) = min_i (|x - y_i|^2 - w_i) = |x|^2 - 2 u(x)``, psi(y_i) = w_i,
+- derivatives ``d mass_i / d w_j = -measure / (2 |y_i - y_j|)`` over the facet of i and j,
+  and twice that in the heights,
 - dual value ``K(w) = int phi + sum_i w_i nu_i``, at most W2^2 for every w.
 
 Weights and heights are unevaluated sums hi + lo of two floats. All arithmetic here is carried out
@@ -20,12 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot._double_double import Pair, double, halve, negate, plus, two_product, two_sum
+from geomot._facets import Facets
 
 __all__ = [
     "brenier_potential",
     "dual_value",
     "heights_from_weights",
     "kantorovich_potential",
+    "mass_rates_in_heights",
+    "mass_rates_in_weights",
     "weights_from_heights",
 ]
 
@@ -150,6 +155,16 @@ def kantorovich_potential(
         a, b = two_sum(points[:, k], -sites[labels, k])
         total = plus(total, plus(two_product(a, a), two_product(2.0 * a, b)))
     return total[0]
+
+
+def mass_rates_in_weights(facets: Facets) -> FloatArray:
+    """Return -d mass_i / d w_j of neighbours i and j, of shape (m,) for m facets."""
+    return facets.measures / (2.0 * facets.distances)
+
+
+def mass_rates_in_heights(facets: Facets) -> FloatArray:
+    """Return -d mass_i / d h_j of neighbours i and j, of shape (m,) for m facets."""
+    return facets.measures / facets.distances
 
 
 def dual_value(

@@ -191,14 +191,6 @@ class Solution(Frozen):
     def _assigner(self) -> Assigner:
         return Assigner(self.sites, self.weights, self.target_masses)
 
-    def _attach(self, diagram: PowerDiagram) -> Solution:
-        """Keep the solve's last diagram, and return the solution.
-
-        It must be the diagram of these very sites, weights and source.
-        """
-        self.__dict__["_diagram"] = diagram
-        return self
-
     def diagram(self) -> PowerDiagram:
         """Return the power diagram of the weights, where the source has exact ones.
 

@@ -38,7 +38,7 @@ from geomot._validation import (
 )
 from geomot.errors import ConvergenceError, ConvergenceWarning
 from geomot.solution import Solution
-from geomot.sources import Source, as_source, exact_polygon
+from geomot.sources import Source, as_source, require_exact
 
 __all__ = ["SolverState", "solve"]
 
@@ -264,7 +264,7 @@ def _as_method(method: str, sites: FloatArray, source: Source) -> str:
                 f"sites must have shape (n, 2) for the exact method, got {sites.shape}: "
                 'method="montecarlo" works in any dimension'
             )
-        exact_polygon(source)
+        require_exact(source)
     if method == "quantile":
         if sites.shape[1] != 1:
             raise ValueError(f"sites must have shape (n, 1) for quantiles, got {sites.shape}")

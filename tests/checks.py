@@ -332,11 +332,7 @@ def disagreements(diagram, exact, *, tiny=1e-9) -> list[str]:
             f"{exact.masses[i]:.2e}"
         )
 
-    facets = getattr(diagram, "facets", diagram)
-    pairs = getattr(facets, "facet_sites", None)
-    pairs = facets.sites if pairs is None else pairs
-    measures = getattr(facets, "facet_measures", None)
-    measures = facets.measures if measures is None else measures
+    pairs, measures = diagram.facets.sites, diagram.facets.measures
     got = dict(zip(map(tuple, pairs.tolist()), measures.tolist(), strict=True))
     if len(got) != len(measures) or list(got) != sorted(got):
         found.append("facets are not unique and sorted")

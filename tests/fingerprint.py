@@ -44,7 +44,8 @@ def diagram(seed):
     d = geomot.PowerDiagram(sites, 0.02 * rng.random(n), domain_of(rng))
     hessian = d.hessian()
     return hashed(
-        d.masses, d.centroids, d.costs, hessian.data, hessian.indices, *vars(d.facets).values(),
+        d.masses, d.centroids, d.costs, hessian.data, hessian.indices, d.facets.sites,
+        d.facets.measures,
         d.vertices, d.locate(rng.random((50, 2))), d.triangulation,
     )  # fmt: skip
 

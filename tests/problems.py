@@ -6,7 +6,7 @@ from math import fsum
 
 import numpy as np
 
-from geomot import datasets
+from geomot import UniformPolygon, datasets
 from geomot._newton.newton import Problem
 from geomot._power import hilbert_order
 
@@ -56,4 +56,4 @@ def problem_of(name, n, polygon=BOX):
     sites, masses = datasets.planar_problem(name, n)
     masses = np.full(n, 1.0 / n) if masses is None else masses
     order, _ = hilbert_order(sites)
-    return Problem(np.ascontiguousarray(sites[order]), masses[order], polygon, 1)
+    return Problem(np.ascontiguousarray(sites[order]), masses[order], UniformPolygon(polygon), 1)

@@ -25,7 +25,7 @@ from scipy.sparse.csgraph import connected_components
 import geomot
 from geomot import PowerDiagram, Samples, UniformBox, UniformPolygon
 from geomot._validation import as_threads
-from geomot.diagram import Cells, Facets, _lengths
+from geomot.diagram import Cells, Facets
 
 pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng
@@ -160,14 +160,6 @@ def test_hessian(diagram):
     np.testing.assert_array_equal(h.toarray(), h.toarray().T)
     np.testing.assert_allclose(h.sum(axis=1), 0.0, atol=1e-13 * h.diagonal().max())
     assert PowerDiagram([[0.0, 0.0]]).hessian().toarray().tolist() == [[0.0]]
-
-
-def test_lengths_neither_overflow_nor_underflow():
-    vectors = np.array([[3.0, 4.0], [0.0, 0.0], [-1.0, 0.0]])
-    assert _lengths(vectors).tolist() == [5.0, 0.0, 1.0]
-    for e in (-1000, -600, 600, 1000):
-        assert _lengths(np.ldexp(vectors, e)).tolist() == np.ldexp([5.0, 0.0, 1.0], e).tolist()
-    assert _lengths(np.zeros((0, 2))).shape == (0,)
 
 
 def test_kantorovich(diagram):

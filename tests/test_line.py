@@ -298,11 +298,11 @@ def test_sums_and_identities(source):
 def test_facets_are_derivatives_of_masses(source):
     y, w = rng(0).permutation(np.linspace(-1.5, 3.4, 12)), np.zeros(12)
     diagram = LineDiagram(y, w, None, source)
-    i, j = diagram.facet_sites.T
-    assert (i < j).all() and (diagram.facet_measures > 0.0).all()
-    assert diagram.facet_sites.tolist() == sorted(diagram.facet_sites.tolist())
+    i, j = diagram.facets.sites.T
+    assert (i < j).all() and (diagram.facets.measures > 0.0).all()
+    assert diagram.facets.sites.tolist() == sorted(diagram.facets.sites.tolist())
     jacobian = np.zeros((12, 12))
-    jacobian[i, j] = jacobian[j, i] = -diagram.facet_measures / (2 * np.abs(y[i] - y[j]))
+    jacobian[i, j] = jacobian[j, i] = -diagram.facets.measures / (2 * np.abs(y[i] - y[j]))
     np.fill_diagonal(jacobian, -jacobian.sum(axis=1))
     step = 1e-6
     for k in range(12):
@@ -333,7 +333,7 @@ def test_gaps_of_the_source_have_no_mass():
     np.testing.assert_allclose(diagram.masses, [0.25, 0.0, 0.75], atol=0.1)
     diagram = LineDiagram(np.array([-0.5, 0.75, 1.25, 3.0]), np.zeros(4), None, STEPS)
     assert len(diagram.order) == 4 and diagram.empty.tolist() == [False, True, False, False]
-    assert diagram.facet_sites.tolist() == [[2, 3]]
+    assert diagram.facets.sites.tolist() == [[2, 3]]
 
 
 @pytest.mark.parametrize("source", [UNIT, NORMAL, STEPS], ids=repr)
@@ -341,7 +341,9 @@ def test_cells_and_simplices(source):
     y = np.array([0.9, 0.1, 0.5, 30.0])
     w = np.array([0.0, 0.0, -1.0, 0.0])
     diagram = LineDiagram(y, w, None, source)
-    vertices, offsets, labels = diagram.cells()
+    corners, offsets, indices, labels = diagram.cells()
+    vertices = corners[indices]
+    assert len(np.unique(corners)) == len(corners)
     low, high = source.bounds[:, 0]
     far = diagram.breaks[0][-1] < high and not diagram.empty[3]
     assert np.diff(offsets).tolist() == [2, 2, 0, 2 * far]
@@ -417,7 +419,7 @@ def test_two_and_one():
     assert diagram.masses[0] == close(1.0, rel=1e-15)
     assert diagram.costs[0] == close(4.0 + 256.0, rel=1e-14)
     assert diagram.locate(np.array([[3.0], [-1e60]])).tolist() == [0, 0]
-    assert diagram.simplices().shape == (0, 2) and diagram.facet_sites.shape == (0, 2)
+    assert diagram.simplices().shape == (0, 2) and diagram.facets.sites.shape == (0, 2)
 
 
 @pytest.mark.parametrize("source", SMOOTH, ids=repr)
@@ -488,7 +490,7 @@ def test_samples():
     np.testing.assert_allclose(
         diagram.costs, [(49 + 36 + 25 + 3 * 9 - 27) / 6, 25 / 6, (1 + 4) / 6], rtol=1e-15
     )
-    assert len(diagram.facet_measures) == 0
+    assert len(diagram.facets.measures) == 0
     # Others up to the largest atom.
     weights = rng(0).random(500)
     cloud = Samples(rng(1).normal(size=(500, 1)), weights)
@@ -522,7 +524,7 @@ def test_inputs_stay_and_results_repeat():
     second = solve_line(y[:, None], masses, NORMAL)
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
     one, two = (LineDiagram(y, *first, NORMAL) for _ in range(2))
-    for name in ("masses", "centroids", "costs", "order", "facet_sites", "facet_measures"):
+    for name in ("masses", "centroids", "costs", "order", "facets"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
     assert (y == kept[0]).all() and (masses == kept[1]).all()
 

@@ -131,9 +131,6 @@ def test_diagram_and_assign():
         s.assign([0.5, 0.5])
     with pytest.raises(ValueError, match="threads must be at least 1"):
         s.assign(points, threads=0)
-    attached = by_hand()
-    assert attached._attach(d) is attached
-    assert attached.diagram() is d
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def _restrict(problem: Problem, members: NDArray[np.int64]) -> Problem:
     return Problem(
         np.ascontiguousarray(problem.sites[members]),
         masses / masses.sum(),
-        problem.polygon,
+        problem.source,
         problem.threads,
         problem.least,
     )
@@ -138,7 +138,7 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
     quantile = quantile_weights(problem)
     for share in QUANTILE_SHARES:
         trial = problem.evaluate(_double_double.mix(iterate.weights, quantile, share), step)
-        if not trial.diagram.empty.any():
+        if not trial.massless.any():
             return trial
     opened = open_cells(lifted, wanted)
     return opened if opened.lost < trial.lost else trial
@@ -146,7 +146,7 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
 
 def _empty_mass(iterate: Iterate) -> float:
     """What the empty cells should weigh together."""
-    return float(iterate.problem.masses[iterate.diagram.empty].sum())
+    return float(iterate.problem.masses[iterate.massless].sum())
 
 
 def quantile_weights(problem: Problem) -> Pair:
@@ -156,7 +156,7 @@ def quantile_weights(problem: Problem) -> Pair:
     a box inside the domain. The gradient of u* at y_i lies in the cell of y_i, so that no cell is
     empty, wherever the sites are.
     """
-    lower, upper = inscribed_box(problem.polygon)
+    lower, upper = problem.domain.inscribed_box()
     hi, lo = np.zeros(len(problem)), np.zeros(len(problem))
     for k in range(2):
         part = _marginal_weights(problem.sites[:, k], problem.masses, lower[k], upper[k])
@@ -176,15 +176,3 @@ def _marginal_weights(y: FloatArray, masses: FloatArray, lower: float, upper: fl
     hi = integral.astype(np.float64)
     lo = (integral - hi).astype(np.float64)
     return hi[which], lo[which]
-
-
-def inscribed_box(polygon: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return a box inside a convex polygon, of the shape of its bounding box."""
-    bounds = np.array([polygon.min(axis=0), polygon.max(axis=0)])
-    half = 0.5 * (bounds[1] - bounds[0])
-    centre = polygon.mean(axis=0)
-    step = np.roll(polygon, -1, axis=0) - polygon
-    normal = np.column_stack([step[:, 1], -step[:, 0]])
-    room = np.sum(normal * (polygon - centre), axis=1)
-    scale = np.min(room / np.sum(np.abs(normal) * half, axis=1))
-    return centre - scale * half, centre + scale * half

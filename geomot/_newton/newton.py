@@ -57,8 +57,11 @@ from geomot._constants import (
     WEIGHT_ROUNDING,
 )
 from geomot._double_double import Pair
+from geomot._exact import plane_sites
 from geomot._laplacian import Network, Potentials, solve_laplacian
-from geomot._power import PlaneDiagram, PlaneSites
+from geomot._power import PlaneDiagram
+from geomot.potentials import mass_rates_in_weights
+from geomot.sources import Source, exact_domain
 
 __all__ = ["Iterate", "Problem", "lift_cells", "newton", "open_cells"]
 
@@ -74,6 +77,10 @@ class Problem:
         Distinct, along a space-filling curve for the sake of speed.
     masses : ndarray of shape (n,)
         Targets: positive, of sum 1.
+    source : Source
+        The source measure, which has exact diagrams.
+    domain : Domain
+        Where its mass is.
     least : float
         Mass below which errors are relative to it, no longer to the target.
     """
@@ -82,16 +89,17 @@ class Problem:
         self,
         sites: FloatArray,
         masses: FloatArray,
-        polygon: FloatArray,
+        source: Source,
         threads: int,
         least: float = 0.0,
     ) -> None:
         self.sites = sites
         self.masses = masses
-        self.polygon = polygon
+        self.source = source
+        self.domain = exact_domain(source)
         self.threads = threads
         self.least = least
-        self.plane = PlaneSites(sites, polygon)
+        self.plane = plane_sites(sites, source)
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -109,6 +117,12 @@ class Iterate:
     weights: Pair
     diagram: PlaneDiagram
     step: float
+
+    @cached_property
+    def massless(self) -> NDArray[np.bool_]:
+        """Which cells have no mass, be they empty or where the density is zero."""
+        massless: NDArray[np.bool_] = self.diagram.masses == 0.0
+        return massless
 
     @cached_property
     def mass_errors(self) -> FloatArray:
@@ -145,7 +159,7 @@ class Iterate:
         """Number of empty cells, of those lighter than counts only their share."""
         nu = self.problem.masses
         units = np.maximum(nu, self.problem.least)
-        return float(np.sum((nu / units)[self.diagram.empty]))
+        return float(np.sum((nu / units)[self.massless]))
 
     @cached_property
     def floor(self) -> float:
@@ -164,11 +178,8 @@ class Iterate:
     @cached_property
     def hessian(self) -> Network:
         """Derivative of the masses in the weights: a Laplacian, as a graph with conductances."""
-        edges = self.diagram.facet_sites
-        sites = self.problem.sites
-        span = sites[edges[:, 0]] - sites[edges[:, 1]]
-        conductances = self.diagram.facet_measures / (2.0 * np.hypot(span[:, 0], span[:, 1]))
-        return Network(len(sites), edges, conductances)
+        facets = self.diagram.facets
+        return Network(len(self.problem), facets.sites, mass_rates_in_weights(facets))
 
     @cached_property
     def weight_noise(self) -> FloatArray:
@@ -184,7 +195,7 @@ class Iterate:
     def noise(self) -> FloatArray:
         """Which part of each mass is rounding; of empty cells the heaviest are opened to see it."""
         noise = self.weight_noise.copy()
-        closed = np.flatnonzero(self.diagram.empty)
+        closed = np.flatnonzero(self.massless)
         closed = closed[np.argsort(-self.problem.masses[closed], kind="stable")[:MOST_EXAMINED]]
         if closed.size:
             centred = self.problem.evaluate(
@@ -268,7 +279,7 @@ def newton(
         if n_iter == max_iter:
             return iterate, "max_iter"
         following, residual = _step(iterate, tol, crawling=short >= MANY_SHORT_STEPS)
-        if following is None and openings < OPENING_ROUNDS and iterate.diagram.empty.any():
+        if following is None and openings < OPENING_ROUNDS and iterate.massless.any():
             openings += 1
             following = open_cells(iterate, LIFT * iterate.problem.masses)
             following = None if following is iterate else following
@@ -291,7 +302,7 @@ def _step(iterate: Iterate, tol: float, crawling: bool = False) -> tuple[Iterate
             return following, root.residual
     # of the classical step, ratios and distance fall at half the rate
     missing = iterate.problem.masses - iterate.diagram.masses
-    missing[iterate.diagram.empty] = 0.0  # no step of the others fills them
+    missing[iterate.massless] = 0.0  # no step of the others fills them
     classical = _direction(iterate, missing)
     following = None if crawling else _line_search(iterate, classical, rate=0.25)
     if following is None and iterate.excess_error(iterate.noise) > tol:
@@ -309,7 +320,7 @@ def _beyond_noise(iterate: Iterate, missing: FloatArray) -> FloatArray:
     more than it weighs, and is left to the heavy cells.
     """
     quiet = np.abs(missing) > iterate.noise
-    share = np.where(quiet | iterate.diagram.empty, 0.0, iterate.noise)
+    share = np.where(quiet | iterate.massless, 0.0, iterate.noise)
     total = float(share.sum())
     if total == 0.0:
         return missing
@@ -319,9 +330,9 @@ def _beyond_noise(iterate: Iterate, missing: FloatArray) -> FloatArray:
 
 def _root_excess(iterate: Iterate) -> FloatArray:
     """Right-hand side that solves for the roots of the masses."""
-    g = iterate.diagram.masses
-    mean = np.sqrt(g) * np.sqrt(iterate.problem.masses)
-    return 2.0 * (mean / mean.sum() - g)
+    g, d = iterate.diagram.masses, iterate.problem.domain.dim
+    mean = g ** (1.0 - 1.0 / d) * iterate.problem.masses ** (1.0 / d)
+    return d * (mean / mean.sum() - g)
 
 
 def _direction(iterate: Iterate, rhs: FloatArray) -> Potentials:
@@ -349,13 +360,13 @@ def _line_search(
     hi, lo = _double_double.less(direction.values, k)
     # no equation says where empty cells go: they must not come out where others fall
     lowest = int(np.argmin(hi))
-    hi[iterate.diagram.empty], lo[iterate.diagram.empty] = hi[lowest], lo[lowest]
+    hi[iterate.massless], lo[iterate.massless] = hi[lowest], lo[lowest]
     step = min(1.0, 2.0 * iterate.step) if noise is None else 1.0
     while step >= MIN_STEP:
         weights = _double_double.plus(weights_there, (step * hi, step * lo))
         trial = iterate.problem.evaluate(weights, step)
-        if np.count_nonzero(trial.diagram.empty) < LIFT_SHARE * len(trial.problem):
-            reached = np.where(iterate.diagram.empty, np.inf, iterate.diagram.masses)
+        if np.count_nonzero(trial.massless) < LIFT_SHARE * len(trial.problem):
+            reached = np.where(iterate.massless, np.inf, iterate.diagram.masses)
             targets = LIFT * np.minimum(reached, iterate.problem.masses)
             # masses of lifted cells are met roughly: not to the very floor
             least = min(2.0 * iterate.floor, least_target)
@@ -393,9 +404,9 @@ def open_cells(iterate: Iterate, targets: FloatArray) -> Iterate:
     trials = MAX_OPENING
     for k in range(OPENING_ROUNDS):
         wanted = LIFT_DECAY**k * targets  # so that what is opened last buries no other cell
-        closed = np.flatnonzero(iterate.diagram.empty)
+        closed = np.flatnonzero(iterate.massless)
         for i in closed[np.argsort(-wanted[closed], kind="stable")]:
-            if trials > 0 and iterate.diagram.empty[i]:
+            if trials > 0 and iterate.massless[i]:
                 opened, used = _open(iterate, int(i), float(wanted[i]))
                 trials -= used
                 # other cells may need the digits more
@@ -415,14 +426,14 @@ def _open(
     """
     problem = iterate.problem
     at = slice(i, i + 1)
-    size = max(float(np.abs(iterate.weights[0]).max()), float(np.ptp(problem.polygon)) ** 2)
+    size = max(float(np.abs(iterate.weights[0]).max()), float(np.ptp(problem.domain.bounds)) ** 2)
     best = iterate
     used = 0
     for centred in gauges:
         if centred:
             best = problem.evaluate(_double_double.less(best.weights, i), iterate.step)
         hi, lo = best.weights[0].copy(), best.weights[1].copy()
-        if best.diagram.empty[i]:
+        if best.massless[i]:
             hi[at], lo[at] = best.diagram.insert(
                 problem.sites[at], np.array([wanted]), np.array([i])
             ).T
@@ -472,7 +483,7 @@ def lift_cells(
     problem = iterate.problem
     top, k = np.inf, 0
     while True:
-        waiting = np.flatnonzero(iterate.diagram.empty | (iterate.diagram.masses < floor))
+        waiting = np.flatnonzero(iterate.massless | (iterate.diagram.masses < floor))
         if waiting.size == 0:
             return iterate
         masses = problem.masses[waiting]

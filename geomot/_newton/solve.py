@@ -12,14 +12,15 @@ from geomot._bounds import bracket
 from geomot._constants import NEWTON_MAX_ITER, ZERO_MASS_DROP
 from geomot._double_double import Pair
 from geomot._duplicates import representatives
+from geomot._exact import plane_sites
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.insertion import insertion_start, make_valid
 from geomot._newton.newton import Iterate, Problem, newton
-from geomot._power import PlaneSites, coincident, hilbert_order
+from geomot._power import coincident, hilbert_order
 from geomot._request import Request
 from geomot.potentials import heights_from_weights, weights_from_heights
 from geomot.solution import Solution
-from geomot.sources import exact_polygon
+from geomot.sources import exact_domain
 
 __all__ = ["solve_exact"]
 
@@ -86,7 +87,7 @@ class _Reduced:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.polygon = exact_polygon(request.source)
+        self.domain = exact_domain(request.source)
         sites, masses = request.sites, request.target_masses
         order, keys = hilbert_order(sites)
         representative = np.arange(len(sites))
@@ -105,7 +106,7 @@ class _Reduced:
         self.problem = Problem(
             np.ascontiguousarray(sites[self.members]),
             self.group_mass[self.members],
-            self.polygon,
+            request.source,
             request.threads,
             request.atol / request.tol,
         )
@@ -118,11 +119,13 @@ class _Reduced:
     def start(self) -> Iterate:
         """The insertion start, in a frame in which the sites lie inside the domain."""
         sites, masses = self.problem.sites, self.problem.masses
-        frame = _Frame.near(sites, self.polygon)
+        frame = _Frame.near(sites, self.domain.bounds)
         if frame is None:
             return insertion_start(self.problem)
         similar = frame.sites(sites)
-        model = Problem(similar, masses, self.polygon, self.request.threads, self.problem.least)
+        model = Problem(
+            similar, masses, self.request.source, self.request.threads, self.problem.least
+        )
         weights = frame.weights(sites, similar, insertion_start(model).weights)
         return make_valid(self.problem.evaluate(weights))
 
@@ -136,11 +139,11 @@ class _Reduced:
         if idle.size:
             diagram = self.problem.plane.diagram(*weights, threads=threads)
             touching = diagram.insert(sites[idle], np.zeros(idle.size), threads=threads)
-            extent = np.ptp(np.vstack([self.polygon, sites]), axis=0).max()
+            extent = np.ptp(np.vstack([self.domain.bounds, sites]), axis=0).max()
             below = (touching[:, 0], touching[:, 1])
             drop = np.full(idle.size, ZERO_MASS_DROP * extent**2)
             distinct = np.flatnonzero(self.representative == np.arange(n))
-            plane = PlaneSites(sites[distinct], self.polygon)
+            plane = plane_sites(sites[distinct], self.request.source)
             due = np.ones(idle.size, dtype=bool)
             while due.any():
                 below = _double_double.add(below, np.where(due, -drop, 0.0))
@@ -160,7 +163,7 @@ class _Reduced:
         masses, costs = np.zeros(len(sites)), np.zeros(len(sites))
         masses[self.members] = iterate.diagram.masses
         costs[self.members] = iterate.diagram.costs
-        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self.polygon)
+        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self.domain)
         share = np.divide(
             targets,
             self.group_mass[self.representative],
@@ -198,12 +201,12 @@ class _Frame:
     origin: FloatArray
 
     @classmethod
-    def near(cls, sites: FloatArray, polygon: FloatArray) -> _Frame | None:
+    def near(cls, sites: FloatArray, bounds: FloatArray) -> _Frame | None:
         """The frame in which sites fill the bounding box of the domain.
 
         None if they lie in it, or if rounding would make some coincide.
         """
-        low, high = polygon.min(axis=0), polygon.max(axis=0)
+        low, high = bounds
         bottom, top = sites.min(axis=0), sites.max(axis=0)
         if (bottom >= low).all() and (top <= high).all():
             return None

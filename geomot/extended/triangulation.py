@@ -16,7 +16,7 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from geomot._double_double import two_sum
 from geomot.diagram import PowerDiagram
-from geomot.sources import UniformBox, exact_polygon
+from geomot.sources import UniformBox, convex_polygon
 from geomot.sources._pieces import difference, product
 
 __all__ = ["Mesh", "dual_triangles"]
@@ -229,7 +229,7 @@ def dual_triangles(diagram: PowerDiagram) -> IntArray:
                 (right[:, 1] * sides[:, 0, 0] - right[:, 0] * sides[:, 1, 0]) / area,
             ]
         )
-    polygon = exact_polygon(diagram.source)
+    polygon = convex_polygon(diagram.source).vertices
     edges = np.roll(polygon, -1, axis=0) - polygon
     inside = np.isfinite(meeting).all(axis=1)
     for corner, (ex, ey) in zip(polygon, edges, strict=True):

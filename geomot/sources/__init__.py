@@ -19,7 +19,8 @@ from __future__ import annotations
 from geomot.sources.ball import UniformBall
 from geomot.sources.base import KINDS, Product, Source
 from geomot.sources.box import UniformBox
-from geomot.sources.convert import as_source, exact_polygon
+from geomot.sources.convert import as_source, convex_polygon, exact_domain, require_exact
+from geomot.sources.domains import ConvexPolygon, Domain
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
 from geomot.sources.polygon import UniformPolygon
@@ -27,6 +28,8 @@ from geomot.sources.samples import Samples
 from geomot.sources.wrapped import WrappedSource
 
 __all__ = [
+    "ConvexPolygon",
+    "Domain",
     "Gaussian",
     "GridDensity",
     "Product",
@@ -37,7 +40,9 @@ __all__ = [
     "UniformPolygon",
     "WrappedSource",
     "as_source",
-    "exact_polygon",
+    "convex_polygon",
+    "exact_domain",
+    "require_exact",
 ]
 
 KINDS.update(

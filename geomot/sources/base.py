@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from geomot._frozen import Frozen, read_only
 from geomot._validation import as_points, as_real_array
 from geomot.sources._distributions import Distribution
+from geomot.sources.domains import Domain
 
 __all__ = ["Product", "Source"]
 
@@ -91,6 +92,11 @@ class Source(Frozen, ABC):
     def exact(self) -> bool:
         """Whether exact power diagrams of this source are available."""
         return self.dim in self.exact_dims
+
+    @property
+    def domain(self) -> Domain | None:
+        """Where the mass is, for exact diagrams in the plane; None where there are none."""
+        return None
 
     @cached_property
     def mean(self) -> FloatArray:

@@ -15,6 +15,7 @@ from geomot._validation import as_count, as_generator, as_real_array, as_vector
 from geomot.sources._distributions import Distribution, Uniform
 from geomot.sources._pieces import constant
 from geomot.sources.base import Product, Source
+from geomot.sources.domains import ConvexPolygon
 
 __all__ = ["UniformBox"]
 
@@ -86,6 +87,11 @@ class UniformBox(Source):
             raise ValueError(f"polygon is defined in 2 dimensions, got a box of {self.dim}")
         (x0, y0), (x1, y1) = self.lower, self.upper
         return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+
+    @property
+    def domain(self) -> ConvexPolygon | None:
+        """A box in the plane as a polygon."""
+        return ConvexPolygon(self.polygon) if self.dim == 2 else None
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw points; see `Source.sample`."""

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geomot.sources.base import Source
 from geomot.sources.box import UniformBox
+from geomot.sources.domains import ConvexPolygon, Domain
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.samplers import draws_points
 from geomot.sources.wrapped import WrappedSource
 
-__all__ = ["as_source", "exact_polygon"]
-
-FloatArray = NDArray[np.float64]
+__all__ = ["as_source", "convex_polygon", "exact_domain", "require_exact"]
 
 # Channels of an image in colour, without and with opacity.
 _CHANNELS = (3, 4)
@@ -88,11 +86,33 @@ def _refuse_other_arrays(source: Any, dim: int, name: str) -> None:
     )
 
 
-def exact_polygon(source: Source, name: str = "source") -> FloatArray:
-    """Return the polygon of a source that has exact diagrams in the plane."""
-    if isinstance(source, (UniformBox, UniformPolygon)) and source.dim == 2:
-        return source.polygon
-    raise ValueError(
-        f"{name} must be a UniformBox or UniformPolygon in the plane for exact diagrams, "
-        f"got {source}"
-    )
+def require_exact(source: Source, name: str = "source") -> None:
+    """Refuse a source without exact diagrams."""
+    if source.exact:
+        return
+    if source.dim == 1:
+        raise ValueError(
+            f"{name} must have a distribution function for exact diagrams on the line, got {source}"
+        )
+    if source.dim == 2:
+        raise ValueError(
+            f"{name} must be a UniformBox or UniformPolygon in the plane for exact diagrams, "
+            f"got {source}"
+        )
+    raise ValueError(f"{name} must be on the line or in the plane for exact diagrams, got {source}")
+
+
+def exact_domain(source: Source) -> Domain:
+    """Return the domain of a source with exact diagrams in the plane; refuse others."""
+    require_exact(source)
+    if source.domain is None:
+        raise ValueError(f"source must have a domain of 2 dimensions, got {source}")
+    return source.domain
+
+
+def convex_polygon(source: Source) -> ConvexPolygon:
+    """Return the domain of a source with exact diagrams, if it is a convex polygon."""
+    domain = exact_domain(source)
+    if not isinstance(domain, ConvexPolygon):
+        raise ValueError(f"source must be uniform on a convex polygon, got {source}")
+    return domain

@@ -21,6 +21,7 @@ from geomot._constants import CONVEX_ROUNDING
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_points, as_tolerance, as_vector
 from geomot.sources.base import Source, symmetric
+from geomot.sources.domains import ConvexPolygon
 
 __all__ = ["UniformPolygon"]
 
@@ -166,6 +167,11 @@ class UniformPolygon(Source):
     def polygon(self) -> FloatArray:
         """The corners, counter-clockwise, shape (m, 2)."""
         return self.vertices
+
+    @property
+    def domain(self) -> ConvexPolygon:
+        """The polygon."""
+        return ConvexPolygon(self.vertices)
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw points; see `Source.sample`."""

@@ -1,4 +1,4 @@
-"""Codes and the sites that stand for them."""
+"""Codes made white, and the sites that stand for them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from problems import problem_of
 
-from geomot._newton.insertion import inscribed_box, insertion_start, make_valid, quantile_weights
+from geomot import UniformPolygon
+from geomot._newton.insertion import insertion_start, make_valid, quantile_weights
 from geomot._newton.newton import Problem
 
 BOX = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
@@ -25,18 +26,8 @@ def test_quantile_start_is_valid_for_sites_on_lines_and_far_away():
     rng = np.random.default_rng(0)
     grid = np.array([(i, j) for i in range(6) for j in range(7)], dtype=float)
     for sites in (grid, 1e4 + grid, np.column_stack([rng.random(40), np.zeros(40)])):
-        problem = Problem(sites, np.full(len(sites), 1.0 / len(sites)), BOX, 1)
+        problem = Problem(sites, np.full(len(sites), 1.0 / len(sites)), UniformPolygon(BOX), 1)
         assert not problem.evaluate(quantile_weights(problem)).diagram.empty.any()
-
-
-def test_inscribed_box_lies_inside():
-    for polygon in (BOX, HEXAGON, np.array([(0.0, 0.0), (4.0, 0.0), (0.0, 1.0)])):
-        lower, upper = inscribed_box(polygon)
-        assert (lower < upper).all()
-        step = np.roll(polygon, -1, axis=0) - polygon
-        for corner in [(x, y) for x in (lower[0], upper[0]) for y in (lower[1], upper[1])]:
-            away = np.asarray(corner) - polygon
-            assert (step[:, 0] * away[:, 1] - step[:, 1] * away[:, 0] >= -1e-12).all()
 
 
 def test_make_valid_lifts_what_given_weights_hide():

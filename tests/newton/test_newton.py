@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from problems import problem_of, random_problem
 from scipy.sparse import csr_array
 
+from geomot import UniformPolygon
 from geomot._constants import COARSE_TOL
 from geomot._newton.insertion import insertion_start, quantile_weights
 from geomot._newton.newton import Problem, lift_cells, newton
@@ -26,7 +27,7 @@ def test_lifting_touches_only_empty_cells():
 def test_walks_end_where_cells_disagree_about_a_vertex():
     # a thin domain of ill-conditioned vertices, where an unguarded walk went round in circles
     sites, masses, polygon = random_problem(67)
-    problem = Problem(sites, masses, polygon, 1)
+    problem = Problem(sites, masses, UniformPolygon(polygon), 1)
     start = insertion_start(problem)
     for _ in range(20):
         start.diagram.insert(sites, np.full(len(sites), 1e-3))

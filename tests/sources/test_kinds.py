@@ -21,7 +21,7 @@ from geomot import (
     UniformBox,
     UniformPolygon,
 )
-from geomot.sources import Product, Source, WrappedSource, as_source, exact_polygon
+from geomot.sources import Product, Source, WrappedSource, as_source, require_exact
 
 pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng
@@ -299,11 +299,11 @@ def test_only_some_have_exact_diagrams_in_the_plane():
         if source.dim == 2 and not isinstance(source, (UniformBox, UniformPolygon)):
             assert not source.exact
             with pytest.raises(ValueError, match="source must be a UniformBox or UniformPolygon"):
-                exact_polygon(source)
+                require_exact(source)
             with pytest.raises(ValueError, match="source must be a UniformBox or UniformPolygon"):
                 PowerDiagram([[0.5, 0.5]], source=source)
         elif source.dim == 2:
-            assert source.exact and exact_polygon(source).shape[1] == 2
+            assert source.exact and source.domain.dim == 2
         assert as_source(source, source.dim) is source
         with pytest.raises(ValueError, match="source must have dimension"):
             as_source(source, source.dim + 1)

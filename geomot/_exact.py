@@ -1,0 +1,83 @@
+"""Exact diagrams, whatever the dimension: what they offer, and who makes them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot._facets import Facets
+from geomot._line import LineSites
+from geomot._power import PlaneSites
+from geomot.sources import Source, convex_polygon, require_exact
+
+__all__ = ["ExactDiagram", "ExactSites", "exact_sites", "plane_sites"]
+
+FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
+
+
+class ExactDiagram(Protocol):
+    """A power diagram and what it measures, in the order of the sites that it was made of."""
+
+    @property
+    def masses(self) -> FloatArray:
+        """Measure of each cell, (n,)."""
+
+    @property
+    def centroids(self) -> FloatArray:
+        """Barycentre of each cell, (n, d); NaN where it has no mass."""
+
+    @property
+    def costs(self) -> FloatArray:
+        """Integral of |x - y_i|^2 over each cell, (n,)."""
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Whether the cell has no interior, (n,); without one it has no mass."""
+
+    @property
+    def facets(self) -> Facets:
+        """Neighbours, and the measures of their common borders."""
+
+    def cells(self, *, threads: int = 1) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray]:
+        """Corners, each once; offsets, indices and labels of the cells, as in `diagram.Cells`."""
+
+    def simplices(self) -> IndexArray:
+        """Simplices of the triangulation that is dual to the diagram of the whole space."""
+
+    def locate(self, points: FloatArray, *, threads: int = 1) -> IndexArray:
+        """Site whose power distance to each point is least, decided exactly."""
+
+
+class ExactSites(Protocol):
+    """Sites under a source, sorted once for the diagrams of many weights."""
+
+    def diagram(
+        self, weights: FloatArray, weights_low: FloatArray | None = None, *, threads: int = 1
+    ) -> ExactDiagram:
+        """Return the power diagram of weights hi, and lo where given."""
+
+
+def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
+    """Return sites that make exact diagrams.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites.
+    source : Source
+        The source measure; refused if it has no exact diagrams.
+
+    Returns
+    -------
+    ExactSites
+    """
+    require_exact(source)
+    return LineSites(sites, source) if source.dim == 1 else plane_sites(sites, source)
+
+
+def plane_sites(sites: FloatArray, source: Source) -> PlaneSites:
+    """Return sites in the plane, whose diagrams can also tell the weights of further sites."""
+    return PlaneSites(sites, convex_polygon(source).vertices)
