@@ -4,10 +4,11 @@
     python benchmarks/peers.py
     python benchmarks/peers.py --cases solve assign --repeats 5
 
-Each row is a process of its own on one thread. Times are seconds of the wall clock: the median of
-the repeats, least and most; "times" is the median relative to geomot's. The last column says how
-good the result is, measured in the same way for all packages of a case. Imports, inputs and these
-checks are not timed. A package that takes longer than `--limit` is said to.
+Each row is a process of its own that is asked to use one thread. Times are seconds of processor
+time, those of all threads where a package starts some: the median of the repeats, least and most;
+"times" is the median relative to geomot's. The last column says how good the result is, measured in
+the same way for all packages of a case. Imports, inputs and these checks are not timed. A package
+that takes longer than `--limit` is said to.
 """
 
 from __future__ import annotations
@@ -299,9 +300,9 @@ def measure(case, package, n, repeats):
     work, judge = CASES[case][2][package](n)
     result, seconds = work(), []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.process_time()
         result = work()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
     return {"seconds": seconds, "quality": judge(result)}
 
 
@@ -365,14 +366,14 @@ def main():
     if not there["geomot"]:
         parser.error("geomot is not installed")
     versions = ", ".join(f"{DISTRIBUTIONS[p]} {version(p)}" for p in DISTRIBUTIONS if there[p])
-    print(f"commit {commit()}; {processor()}, {os.cpu_count()} cores, one thread used")
+    print(f"commit {commit()}; {processor()}, {os.cpu_count()} cores, one thread asked for")
     print(
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {versions}"
     )
     if missing := [DISTRIBUTIONS[p] for p in DISTRIBUTIONS if not there[p]]:
         print(f"not installed: {', '.join(missing)}")
     print()
-    print("| case | N | package | median s | least to most | times | result |")
+    print("| case | N | package | median CPU s | least to most | times | result |")
     print("|---|---|---|---|---|---|---|")
     for case in options.cases:
         sizes, what, packages = CASES[case]
