@@ -73,6 +73,11 @@ class Options:
         return np.random.random((n, 2))  # noqa: NPY002
 
 
+class Estimator:
+    def sample(self, n, random_state=None):
+        return random_state.random_sample((n, 2))
+
+
 SAMPLERS = {
     "mixture full": (lambda: sklearn_mixture("full"), 2, True),
     "mixture tied": (lambda: sklearn_mixture("tied"), 2, True),
@@ -102,6 +107,7 @@ SAMPLERS = {
     "seed": (Seeded, 2, False),
     "rng": (Keyword, 2, False),
     "options": (Options, 2, False),
+    "random_state": (Estimator, 2, False),
 }  # fmt: skip
 if hasattr(stats, "Normal"):
     SAMPLERS["scipy new"] = lambda: stats.Normal(mu=[1.0, 2.0], sigma=[3.0, 1.0]), 2, True

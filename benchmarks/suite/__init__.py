@@ -1,4 +1,9 @@
-"""Benchmarks in asv's form: parameters, `setup`, `time_*`, `peakmem_*`."""
+"""Benchmarks in asv's form: parameters, `setup`, `time_*`, `peakmem_*`.
+
+    asv run --python=same --quick --bench Locate     (this installation; `asv run` builds it)
+
+`asv.conf.json` names this folder alone: the scripts beside it need packages of their own.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +45,22 @@ class Solve:
 
     def time_solve(self, name, n, threads):
         return geomot.solve(self.sites, self.masses, threads=threads)
+
+    peakmem_solve = time_solve
+
+
+class SolveLine:
+    """Equal masses on the line, normal source: quantiles."""
+
+    params = [10**3, 10**4, 10**5]
+    param_names = ("n",)
+
+    def setup(self, n):
+        self.sites = np.random.default_rng(0).standard_normal((n, 1))
+        self.source = geomot.Gaussian([0.0], 1.0)
+
+    def time_solve(self, n):
+        return geomot.solve(self.sites, None, self.source)
 
     peakmem_solve = time_solve
 
