@@ -44,6 +44,8 @@ __all__ = [
     "as_vector",
     "as_weights",
     "check_single",
+    "warn_if_masses",
+    "warn_if_outside_the_unit_box",
     "warn_if_transposed",
 ]
 
@@ -182,6 +184,53 @@ def warn_if_transposed(points: FloatArray, name: str) -> None:
             f"if it holds the coordinates of {d} points",
             UserWarning,
             stacklevel=3,
+        )
+
+
+def warn_if_outside_the_unit_box(points: FloatArray, name: str) -> None:
+    """Warn of points that no default source reaches: their unit is probably another.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+        What `as_points` returned.
+    name : str
+        The argument's name, for the message.
+
+    Warns
+    -----
+    UserWarning
+        If none of them lies in [0, 1]^d.
+    """
+    if not ((points >= 0.0) & (points <= 1.0)).all(axis=1).any():
+        warnings.warn(
+            f"no row of {name} lies in the unit box, which is the source if none is given: pass "
+            f"source, such as UniformBox({name}.min(axis=0), {name}.max(axis=0))",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def warn_if_masses(values: FloatArray, name: str, meant: str) -> None:
+    """Warn of numbers that are probably masses where something else is expected.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The numbers.
+    name : str
+        The argument's name, for the message.
+    meant : str
+        What the argument is for, and where masses go instead.
+
+    Warns
+    -----
+    UserWarning
+        If there are at least two, all are positive and they sum to 1.
+    """
+    if len(values) > 1 and values.min() > 0.0 and abs(values.sum() - 1.0) <= MASS_SUM_TOLERANCE:
+        warnings.warn(
+            f"{name} is positive and sums to 1, as masses do: {meant}", UserWarning, stacklevel=3
         )
 
 

@@ -9,7 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from geomot._validation import as_generator, as_masses, as_tolerance
+from geomot._stderr import warn
+from geomot._validation import (
+    as_generator,
+    as_masses,
+    as_tolerance,
+    warn_if_masses,
+    warn_if_outside_the_unit_box,
+)
 from geomot.extended import ExtendedMap
 from geomot.potentials import brenier_potential, kantorovich_potential
 from geomot.solution import Solution
@@ -156,9 +163,16 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         ConvergenceWarning
             If the tolerance was not reached.
+        UserWarning
+            If `y` is positive and sums to 1, as masses do, or if no source is given and none of the
+            points lies in the unit box.
         """
         sites = validate_data(self, Y, dtype=np.float64)
+        if self.source is None:
+            warn_if_outside_the_unit_box(sites, "Y")
         labels = _as_labels(y, len(sites))
+        if labels.ndim == 1 and labels.dtype.kind == "f":
+            warn_if_masses(labels, "y", "y are labels; masses are passed as sample_weight=")
         masses = as_masses(sample_weight, len(sites), "sample_weight", normalize=True)
         tol, tv_tol = as_tolerance(self.tol), as_tolerance(self.tv_tol, "tv_tol")
         source = as_source(self.source, sites.shape[1])
@@ -179,6 +193,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.weights_ = self.solution_.weights
         self.heights_ = self.solution_.heights
         self.labels_ = labels
+        self._labelled = y is not None
         self.n_iter_ = self.solution_.n_iter
         return self
 
@@ -228,6 +243,38 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         points = self._points(X)
         return self.sites_[self._assign(points)]
+
+    def fit_transform(self, Y: ArrayLike, y: ArrayLike | None = None, **options: Any) -> FloatArray:
+        """Fit to points, and map the same points as if they were points of the source.
+
+        For pipelines, and rarely what is wanted: the map goes from the source onto the points. Use
+        ``fit(Y).transform(X)`` with points X of the source, or ``fit(Y).sample(n)``.
+
+        Parameters
+        ----------
+        Y : array_like of shape (n, d)
+            The points.
+        y : array_like of shape (n, ...), optional
+            As in `fit`.
+        **options
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+
+        Warns
+        -----
+        UserWarning
+            Always: points of the target are taken for points of the source.
+        """
+        warn(
+            "fit_transform maps the points that the map is fitted to as if they were points of the "
+            "source: use fit(Y).transform(X) with points X of the source",
+            UserWarning,
+            stacklevel=2,
+        )
+        return self.fit(Y, y, **options).transform(Y)
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw fitted points with the probabilities of their cells, by mapping source samples.
@@ -296,16 +343,26 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         indices : array_like of int, shape (q,)
-            Indices of fitted points, as ``solution_.assign`` returns them, and `predict` where
-            there are no labels.
+            Indices of fitted points, as `predict` returns them.
 
         Returns
         -------
         ndarray of shape (q, d)
             Exact where the method is; in Monte Carlo, means of the samples of the final test. NaN
             for cells that are empty, or that no sample fell into.
+
+        Raises
+        ------
+        ValueError
+            If an index is none, or if `fit` was given labels: `predict` then returns these, which
+            may be indices of other points. ``solution_.centroids[solution_.assign(X)]`` serves.
         """
         check_is_fitted(self)
+        if self._labelled:
+            raise ValueError(
+                "indices must not be labels, which predict returns since fit was given y: use "
+                "solution_.centroids[solution_.assign(X)]"
+            )
         chosen = np.asarray(indices)
         n = len(self.sites_)
         if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
@@ -337,5 +394,6 @@ def map_of(solution: Solution, brenier: BrenierMap) -> BrenierMap:
     brenier.sites_, brenier.weights_ = solution.sites, solution.weights
     brenier.heights_, brenier.n_iter_ = solution.heights, solution.n_iter
     brenier.labels_ = np.arange(len(solution.sites), dtype=np.int64)
+    brenier._labelled = False
     brenier.n_features_in_ = solution.sites.shape[1]
     return brenier

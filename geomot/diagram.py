@@ -20,7 +20,14 @@ from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
 from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
-from geomot._validation import as_masses, as_points, as_threads, as_weights
+from geomot._validation import (
+    as_masses,
+    as_points,
+    as_threads,
+    as_weights,
+    warn_if_masses,
+    warn_if_outside_the_unit_box,
+)
 from geomot.potentials import dual_value, mass_rates_in_heights
 from geomot.sources import Source, as_source, require_exact
 
@@ -124,6 +131,12 @@ class PowerDiagram(Frozen):
     facets : Facets
         Neighbouring sites and the measures of their common borders.
 
+    Warns
+    -----
+    UserWarning
+        If the weights are positive and sum to 1, as masses do, or if no source is given and no site
+        lies in the unit box.
+
     Notes
     -----
     Of sites at the same place, the one with the largest weight owns the cell, at equal weights
@@ -180,6 +193,14 @@ class PowerDiagram(Frozen):
         hi, lo = as_weights(weights, len(points))
         measure = as_source(source, _exact_dimension(points))
         require_exact(measure)
+        if source is None:
+            warn_if_outside_the_unit_box(points, "sites")
+        warn_if_masses(
+            hi + lo,
+            "weights",
+            "weights are power weights, in units of squared lengths; geomot.solve finds those that "
+            "give cells their target_masses",
+        )
         compiled = _compiled(points, hi, lo, measure, threads)
         self.__setstate__(
             {

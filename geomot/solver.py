@@ -34,6 +34,7 @@ from geomot._validation import (
     as_threads,
     as_tolerance,
     as_weights,
+    warn_if_outside_the_unit_box,
     warn_if_transposed,
 )
 from geomot.errors import ConvergenceError, ConvergenceWarning
@@ -170,9 +171,9 @@ def solve(
         step improves the masses, though rounding does not explain the errors), "stopped" (by the
         callback) or "atoms" (points of a source on the line hold too much mass).
     UserWarning
-        If there are at most 3 sites in at least 100 dimensions: `sites` is probably transposed. In
-        Monte Carlo, if its first steps show that the solve will take minutes, and if
-        `initial_weights` are too bad to start from.
+        If there are at most 3 sites in at least 100 dimensions: `sites` is probably transposed. If
+        no source is given and no site lies in the unit box. In Monte Carlo, if its first steps show
+        that the solve will take minutes, and if `initial_weights` are too bad to start from.
 
     Examples
     --------
@@ -196,6 +197,8 @@ def solve(
     warn_if_transposed(y, "sites")
     nu = as_masses(target_masses, len(y), "target_masses", normalize=normalize)
     measure = as_source(source, y.shape[1])
+    if source is None:
+        warn_if_outside_the_unit_box(y, "sites")
     method = _as_method(method, y, measure)
     tolerance, absolute = _as_tolerances(tol, atol, method)
     limit = None if max_iter is None else as_count(max_iter, "max_iter", 0)

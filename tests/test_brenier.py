@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -444,3 +445,44 @@ def test_data_frames():
     made = BrenierMap().set_output(transform="pandas").fit(frame)
     assert list(made.feature_names_in_) == ["a", "b"]
     assert list(made.transform(frame).columns) == ["a", "b"]
+
+
+# ---- what is meant otherwise ----
+
+
+def test_masses_are_no_labels():
+    Y = np.random.default_rng(0).random((20, 2))
+    masses = np.random.default_rng(1).dirichlet(np.ones(20))
+    with pytest.warns(UserWarning, match="y is positive and sums to 1.*sample_weight="):
+        BrenierMap().fit(Y, masses)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BrenierMap().fit(Y, 20.0 * masses)
+        BrenierMap().fit(Y, sample_weight=masses)
+
+
+def test_points_outside_the_default_source():
+    Y = 100.0 + np.random.default_rng(0).random((20, 2))
+    with pytest.warns(UserWarning, match="no row of Y lies in the unit box"):
+        BrenierMap().fit(Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BrenierMap(UniformBox([100.0, 100.0], [101.0, 101.0])).fit(Y)
+        BrenierMap(UniformBox.unit(2)).fit(Y)  # said, so meant
+
+
+def test_fitted_points_are_not_those_of_the_source():
+    Y = np.random.default_rng(0).random((20, 2))
+    with pytest.warns(UserWarning, match="as if they were points of the source"):
+        mapped = BrenierMap().fit_transform(Y)
+    np.testing.assert_array_equal(mapped, BrenierMap().fit(Y).transform(Y))
+
+
+@pytest.mark.parametrize("labels", [np.arange(20)[::-1], np.repeat(["a", "b"], 10)])
+def test_labels_are_no_indices(labels):
+    Y = np.random.default_rng(0).random((20, 2))
+    brenier = BrenierMap().fit(Y, labels)
+    with pytest.raises(ValueError, match="indices must not be labels"):
+        brenier.inverse_transform(brenier.predict(Y))
+    brenier.fit(Y)
+    assert brenier.inverse_transform(brenier.predict(Y)).shape == (20, 2)

@@ -10,6 +10,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+import warnings
 from math import fsum
 from pathlib import Path
 
@@ -745,3 +746,27 @@ def test_memory_of_a_big_diagram():
 @pytest.mark.slow
 def test_memory_of_a_diagram_of_a_million():
     _big_diagram(10**6)
+
+
+# ---- what is meant otherwise ----
+
+
+def test_masses_are_no_weights():
+    sites = np.random.default_rng(0).random((20, 2))
+    masses = np.random.default_rng(1).dirichlet(np.ones(20))
+    with pytest.warns(UserWarning, match="weights is positive and sums to 1"):
+        PowerDiagram(sites, masses)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        PowerDiagram(sites, masses - masses.mean())
+
+
+def test_sites_outside_the_default_source():
+    towns = 100.0 * np.random.default_rng(0).random((20, 2)) + 1.0
+    with pytest.warns(UserWarning, match="no row of sites lies in the unit box"):
+        PowerDiagram(towns)
+    with pytest.warns(UserWarning, match="no row of sites lies in the unit box"):
+        geomot.solve(towns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        PowerDiagram(towns, source=geomot.UniformBox([0.0, 0.0], [101.0, 101.0]))
