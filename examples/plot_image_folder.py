@@ -107,7 +107,7 @@ rate, rate_error = generator.extended_.rejection_rate()
 print(f"{100 * rate:.2f} +- {100 * rate_error:.2f} % of the source is singular")
 if len(classes) > 1:
     noise = solution.source.sample(5000, random_state=1)
-    shares = generator.extended_.weights(noise) @ (labels[:, None] == classes).astype(float)
+    shares = generator.extended_.shares(noise) @ (labels[:, None] == classes).astype(float)
     print(f"{100 * np.mean(shares.max(axis=1) < 0.9):.1f} % of the samples mix classes")
 
 # %%
@@ -123,7 +123,7 @@ decoded = {
     "optimal map": generator.sample(1000, random_state=1, mode="discrete"),
 }
 for name, made in decoded.items():
-    index, distance = generator.nearest_training(made)
+    distance, index = generator.nearest_training(made)
     print(f"{name}: median distance to the nearest training image {np.median(distance):.2f}")
 
 # %%
@@ -166,7 +166,7 @@ else:
     ends = generator.codes_[:4]
 real = images[[np.resize(rows, COLUMNS) for rows in members]] / scale
 paths = generator.interpolate(ends[:-1], ends[1:], COLUMNS, space="source")
-nearest, _ = generator.nearest_training(new[:COLUMNS])
+_, nearest = generator.nearest_training(new[:COLUMNS])
 
 figure = plt.figure(figsize=(12.4, 2 + 0.45 * len(names)), layout="constrained")
 grid = figure.add_gridspec(2, 2, height_ratios=(len(names), 3))

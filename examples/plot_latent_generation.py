@@ -107,7 +107,7 @@ for name, made in shown.items():
     features = classifier.features(images[:n] if name == "real" else made)
     frechet = metrics.frechet_distance(features, real)
     scores = metrics.precision_recall_density_coverage(real, features)
-    _, apart = generator.nearest_training(made)
+    apart, _ = generator.nearest_training(made)
     between = metrics.nearest_distances(codes[name], generator.codes_)
     print(
         f"{name:14} {frechet:7.2f}  {scores.precision:9.3f}  {scores.recall:6.3f}"
@@ -146,7 +146,7 @@ for name, made in shown.items():
 # Here odd digits shall be twice as frequent as even ones, and then there is one map for each digit.
 
 odd = generator.conditional({digit: 1 + digit % 2 for digit in range(10)})
-nearest, _ = odd.nearest_training(odd.sample(2000, random_state=1))
+_, nearest = odd.nearest_training(odd.sample(2000, random_state=1))
 share = np.mean(labels[nearest] % 2)
 print(f"share of odd digits {share:.3f} +- {np.sqrt(share * (1 - share) / 2000):.3f}, wanted 0.667")
 rows = [generator.conditional({d: 1.0}).sample(12, random_state=d) for d in range(10)]
@@ -163,7 +163,7 @@ first, last = ([np.flatnonzero(labels == d)[0] for d in ends] for ends in ((3, 1
 paths = [generator.interpolate(first, last, 12, space=space) for space in ("latent", "source")]
 paths = np.stack(paths, axis=1).reshape(-1, *images.shape[1:])
 new = shown["extended map"][12:24]
-nearest, _ = generator.nearest_training(new)
+_, nearest = generator.nearest_training(new)
 
 figure = plt.figure(figsize=(12.4, 6.2), layout="constrained")
 left, right = figure.add_gridspec(1, 2, width_ratios=(1.12, 1))

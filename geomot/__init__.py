@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from geomot.brenier import BrenierMap
     from geomot.diagram import PowerDiagram
     from geomot.errors import CheckpointWarning, ConvergenceError, ConvergenceWarning, GeomotError
+    from geomot.extended import ExtendedMap
+    from geomot.generator import LatentGenerator
     from geomot.solution import Solution
     from geomot.solver import solve
     from geomot.sources import (
@@ -36,6 +38,7 @@ _HOMES = {
     "Gaussian": "sources",
     "GeomotError": "errors",
     "GridDensity": "sources",
+    "LatentGenerator": "generator",
     "PowerDiagram": "diagram",
     "Samples": "sources",
     "Solution": "solution",
@@ -78,6 +81,7 @@ __all__ = [
     "Gaussian",
     "GeomotError",
     "GridDensity",
+    "LatentGenerator",
     "PowerDiagram",
     "Samples",
     "Solution",

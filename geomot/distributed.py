@@ -20,7 +20,7 @@ tell, why. A rank that hangs is given up after the timeout of the group.
 Started by ``torchrun --nproc-per-node=2 script.py``, a script is hardly longer than for one
 process::
 
-    with geomot.distributed.initialise():
+    with geomot.distributed.initialize():
         solution = geomot.solve(sites, source=source, distributed=True, random_state=0)
 """
 
@@ -58,7 +58,7 @@ __all__ = [
     "Ranks",
     "SharedMonitor",
     "agree",
-    "initialise",
+    "initialize",
     "is_launched",
     "joined",
     "launched_rank",
@@ -132,13 +132,13 @@ def joined() -> bool:
     if is_launched():
         raise RuntimeError(
             "the processes have not joined: call geomot.solve(..., distributed=...) within "
-            "geomot.distributed.initialise()"
+            "geomot.distributed.initialize()"
         )
     return False
 
 
 @contextmanager
-def initialise(device: str | None = None, *, timeout: float = TIMEOUT) -> Iterator[Ranks]:
+def initialize(device: str | None = None, *, timeout: float = TIMEOUT) -> Iterator[Ranks]:
     """Join the processes that torchrun has started, until the end of the context.
 
     Parameters

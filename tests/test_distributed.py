@@ -225,7 +225,7 @@ def test_bad_arguments(ranks):
 
 def test_one_process_is_none_of_several(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with distributed.initialise("cpu") as alone:
+    with distributed.initialize("cpu") as alone:
         assert alone == distributed.Ranks(0, 1, "cpu")
         assert not torch.distributed.is_initialized()
         assert not distributed.joined()
@@ -235,7 +235,7 @@ def test_one_process_is_none_of_several(monkeypatch):
     )
     assert one.weights.tobytes() == other.weights.tobytes()
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(RuntimeError, match=r"within geomot.distributed.initialise\(\)"):
+    with pytest.raises(RuntimeError, match=r"within geomot.distributed.initialize\(\)"):
         geomot.solve(sites, tol=0.1, distributed=True)
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(ValueError, match="WORLD_SIZE must be an integer, got 'two'"):
@@ -290,11 +290,11 @@ SOLVES = """
 import sys
 import numpy as np
 import geomot
-from geomot.distributed import initialise
+from geomot.distributed import initialize
 
 sites = np.random.default_rng(0).standard_normal((150, 5))
 settings = dict(source=geomot.Gaussian(np.zeros(5), 1.0), tol=0.1, threads=1)
-with initialise(timeout=60.0) as ranks:
+with initialize(timeout=60.0) as ranks:
     def run(**more):
         return geomot.solve(sites, **settings, **more)
 
@@ -437,7 +437,7 @@ FAILS = """
 import os, sys
 import numpy as np
 import geomot
-from geomot.distributed import initialise
+from geomot.distributed import initialize
 
 class Source:
     dim, calls = 2, 0
@@ -449,7 +449,7 @@ class Source:
         return rng.random((n, self.dim))
 
 try:
-    with initialise(timeout=60.0):
+    with initialize(timeout=60.0):
         geomot.solve(np.eye(2), source=Source(), tol=0.001, random_state=0, distributed=True)
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
@@ -467,8 +467,8 @@ def test_a_rank_that_fails_says_why_to_all(tmp_path):
 
 def test_ranks_that_never_meet_give_up(tmp_path):
     code = (
-        "import sys; from geomot.distributed import initialise, DistributedError\n"
-        "try:\n    with initialise(timeout=1.0): pass\n"
+        "import sys; from geomot.distributed import initialize, DistributedError\n"
+        "try:\n    with initialize(timeout=1.0): pass\n"
         "except DistributedError as error: sys.exit(str(error))"
     )
     alone = launch(tmp_path, 2, "-c", code)

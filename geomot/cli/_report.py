@@ -89,8 +89,8 @@ def make(
     some = np.sort(rng.permutation(len(images))[:_COMPARED])
     discrete = generator.sample(min(n, _COMPARED), rng, mode="discrete")
     with clock("nearest training images"):
-        nearest, distances = generator.nearest_training(samples)
-        _, of_discrete = generator.nearest_training(discrete)
+        distances, nearest = generator.nearest_training(samples)
+        of_discrete, _ = generator.nearest_training(discrete)
         _, of_data = _data.nearest(images[some], images, some)
     with clock("reconstruction error"):
         error = codec.reconstruction_error(images)
@@ -361,7 +361,7 @@ def _mixed(generator: LatentGenerator, labels: np.ndarray, rng: np.random.Genera
     points = generator.transport_.solution_.source.sample(_COUNTED, rng)
     if generator.singular == "reject":
         points = points[~extended.is_singular(points)]
-    shares = extended.weights(points, "discrete" if generator.singular == "discrete" else "side")
+    shares = extended.shares(points, "discrete" if generator.singular == "discrete" else "side")
     _, members = np.unique(labels[generator.support_], return_inverse=True)
     return float(np.mean((shares @ np.eye(members.max() + 1)[members]).max(axis=1) < _PURE))
 

@@ -24,7 +24,7 @@ from geomot.cli._shared import (
     refuse_overwriting,
 )
 from geomot.cli._tables import file_of, read_points
-from geomot.distributed import initialise
+from geomot.distributed import initialize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def add(commands: Any) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     """Fit in this process, or with the others that torchrun has started."""
-    with initialise(args.device) as ranks:
+    with initialize(args.device) as ranks:
         args.device = ranks.device
         return _fit(args, args.shard if ranks.size > 1 else False, ranks.rank == 0)
 

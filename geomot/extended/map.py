@@ -201,7 +201,7 @@ class ExtendedMap:
             singular[part] = self._too_far(*self._combine(points[part])).any(axis=1)
         return singular
 
-    def weights(self, X: ArrayLike, singular: str = "side") -> csr_array:
+    def shares(self, X: ArrayLike, singular: str = "side") -> csr_array:
         """Shares of the sites in the images of points.
 
         Parameters

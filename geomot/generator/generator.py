@@ -127,7 +127,7 @@ class LatentGenerator(BaseEstimator):
     >>> generator.sample(5).shape
     (5, 64)
     >>> sixes = generator.conditional({6: 1.0})
-    >>> index, distance = sixes.nearest_training(sixes.sample(5, mode="discrete"))
+    >>> distance, index = sixes.nearest_training(sixes.sample(5, mode="discrete"))
     >>> distance.shape
     (5,)
     """
@@ -455,7 +455,7 @@ class LatentGenerator(BaseEstimator):
         check_is_fitted(self, "transport_")
         return self._decode(self._encode(as_samples(X, "X", self.sample_shape_)))
 
-    def nearest_training(self, images: Any) -> tuple[IntArray, FloatArray]:
+    def nearest_training(self, images: Any) -> tuple[FloatArray, IntArray]:
         """Find the training datum nearest to each of some data, to see whether they are copies.
 
         Parameters
@@ -465,10 +465,10 @@ class LatentGenerator(BaseEstimator):
 
         Returns
         -------
-        indices : ndarray of shape (k,), int64
-            Rows of the data of `fit`.
         distances : ndarray of shape (k,)
             Euclidean distances.
+        indices : ndarray of shape (k,), int64
+            Rows of the data of `fit`.
 
         Raises
         ------
@@ -479,7 +479,8 @@ class LatentGenerator(BaseEstimator):
         if self._data is None:
             raise ValueError("nearest_training needs the training data, which were not saved")
         queries = as_samples(images, "images", self.sample_shape_)
-        return nearest(queries, self._data)
+        indices, distances = nearest(queries, self._data)
+        return distances, indices
 
     # -----------------------------------------------------------------------------------------
     # Data, codes, sites

@@ -27,26 +27,26 @@ class Samples(Source):
     ----------
     points : array_like of shape (m, d)
         The points.
-    weights : array_like of shape (m,), optional
+    masses : array_like of shape (m,), optional
         Their masses, divided by their sum; equal if None.
 
     Examples
     --------
     >>> from geomot import Samples
-    >>> cloud = Samples([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], weights=[2, 1, 1])
-    >>> cloud.weights.tolist()
+    >>> cloud = Samples([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], masses=[2, 1, 1])
+    >>> cloud.masses.tolist()
     [0.5, 0.25, 0.25]
     """
 
     points: FloatArray
-    weights: FloatArray
+    masses: FloatArray
     exact_dims: ClassVar[tuple[int, ...]] = (1,)
 
-    def __init__(self, points: ArrayLike, weights: ArrayLike | None = None) -> None:
+    def __init__(self, points: ArrayLike, masses: ArrayLike | None = None) -> None:
         array = as_points(points, "points")
-        masses = as_masses(weights, len(array), "weights", normalize=True)
+        shares = as_masses(masses, len(array), "masses", normalize=True)
         object.__setattr__(self, "points", read_only(array.copy()))
-        object.__setattr__(self, "weights", read_only(masses))
+        object.__setattr__(self, "masses", read_only(shares))
 
     @property
     def dim(self) -> int:
@@ -69,13 +69,13 @@ class Samples(Source):
     def mean(self) -> FloatArray:
         """Barycentre, shape (d,)."""
         # Seen from one of the points: all of them may lie far from the origin.
-        return read_only(self.points[0] + self.weights @ (self.points - self.points[0]))
+        return read_only(self.points[0] + self.masses @ (self.points - self.points[0]))
 
     @cached_property
     def covariance(self) -> FloatArray:
         """Covariance matrix of the discrete measure, shape (d, d)."""
         deviations = self.points - self.mean
-        return symmetric(deviations.T @ (self.weights[:, None] * deviations))
+        return symmetric(deviations.T @ (self.masses[:, None] * deviations))
 
     @property
     def n_uniforms(self) -> int:
@@ -90,7 +90,7 @@ class Samples(Source):
     @cached_property
     def _shares(self) -> FloatArray:
         """Mass of each point and of all before it."""
-        return np.cumsum(self.weights)
+        return np.cumsum(self.masses)
 
     @cached_property
     def _cdf(self) -> FloatArray:
@@ -100,15 +100,21 @@ class Samples(Source):
     @cached_property
     def _last(self) -> int:
         """The last point that has a mass."""
-        return int(np.flatnonzero(self.weights)[-1])
+        return int(np.flatnonzero(self.masses)[-1])
 
     @cached_property
     def _line(self) -> Distribution:
-        return Atoms(self.points[:, 0], self.weights)
+        return Atoms(self.points[:, 0], self.masses)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the type's name, the points and their masses."""
-        return {"type": "Samples", "points": self.points, "weights": self.weights}
+        return {"type": "Samples", "points": self.points, "masses": self.masses}
+
+    @classmethod
+    def _from_arguments(cls, **arguments: Any) -> Samples:
+        if "weights" in arguments:  # the name of masses in files of earlier versions
+            arguments["masses"] = arguments.pop("weights")
+        return cls(**arguments)
 
     def __repr__(self) -> str:
         return f"Samples(<{len(self.points)} points in {self.dim} dimensions>)"

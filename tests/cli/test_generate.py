@@ -105,7 +105,7 @@ def test_files_and_summary(folder, capsys):
         np.testing.assert_allclose(
             samples["images"] / 255.0, np.clip(decoded, 0, 1), atol=0.51 / 255
         )
-        index, distance = generator.nearest_training(decoded)
+        distance, index = generator.nearest_training(decoded)
         np.testing.assert_array_equal(samples["nearest"], index)
         np.testing.assert_allclose(samples["distances"], distance)
         levels = np.quantile(distance, [0.05, 0.5, 0.95])

@@ -75,7 +75,7 @@ def test_mass_of_the_triangles(plane):
     extended = plane.extended(threshold=np.inf)
     rule = extended._rule
     x = plane.solution_.source.sample(50_000, 3)
-    table = extended.weights(x)
+    table = extended.shares(x)
     three = np.diff(table.indptr) == 3
     rows = np.sort(table.indices[np.repeat(three, np.diff(table.indptr))].reshape(-1, 3), axis=1)
     known = {tuple(t): k for k, t in enumerate(np.sort(rule.triangles, axis=1).tolist())}

@@ -37,7 +37,7 @@ def test_two_clusters_do_not_mix():
         if singular != "reject":
             assert stats.binomtest(int(low.sum()), 4000, 0.5).pvalue > 1e-3
     x = extended.solution.source.sample(4000, 1)
-    table = extended.weights(x) @ np.eye(2)[side]
+    table = extended.shares(x) @ np.eye(2)[side]
     np.testing.assert_allclose(table.max(axis=1), 1.0)
     rate, error = extended.rejection_rate(4000)
     assert rate == pytest.approx(np.mean(extended.is_singular(x)), abs=5 * error)
@@ -68,7 +68,7 @@ def test_images_stay_with_the_sites_of_their_cells(plane):
     x = plane.solution_.source.sample(20_000, 4)
     assert extended.is_singular(x).mean() > 0.3
     cell = plane.predict(x)
-    table = extended.weights(x)
+    table = extended.shares(x)
     rows = np.repeat(np.arange(len(x)), np.diff(table.indptr))
     first, second = cell[rows], table.indices
     ratio = extended._spacing.ratios(first, second)

@@ -107,7 +107,7 @@ def test_inputs_are_not_changed_and_not_shared():
     np.testing.assert_array_equal(X, BYTES[:50])
     assert not hasattr(codec, "pca_")
     X[:] = 0
-    np.testing.assert_array_equal(generator.nearest_training(BYTES[:50])[1], 0)
+    np.testing.assert_array_equal(generator.nearest_training(BYTES[:50])[0], 0)
 
 
 def test_a_fitted_codec_is_used_as_it_is(planar):
@@ -232,7 +232,7 @@ def test_conditional(planar):
     assert set(LABELS[sixes.support_]) == {6}
     assert sixes.transport_.solution_.converged
     assert sixes.transport_.solution_.source == before.source
-    index, _ = sixes.nearest_training(sixes.reconstruct(BYTES[:3]))
+    _, index = sixes.nearest_training(sixes.reconstruct(BYTES[:3]))
     assert index.shape == (3,)
     _, codes = sixes.sample(50, 0, mode="discrete", return_codes=True)
     assert {tuple(c) for c in codes} <= {tuple(c) for c in planar.codes_[LABELS == 6]}
@@ -350,11 +350,11 @@ def test_paths_from_rows_without_mass(planar):
 def test_nearest_training_finds_copies(planar):
     rng = np.random.default_rng(0)
     some = rng.permutation(300)[:20]
-    index, distance = planar.nearest_training(BYTES[some])
+    distance, index = planar.nearest_training(BYTES[some])
     np.testing.assert_array_equal(BYTES[index], BYTES[some])
     np.testing.assert_array_equal(distance, 0.0)
     noisy = BYTES[some] / 255 + 0.01 * rng.standard_normal((20, 8, 8))
-    index, distance = planar.nearest_training(noisy)
+    distance, index = planar.nearest_training(noisy)
     expected = np.linalg.norm((noisy[:, None] - BYTES / 255).reshape(20, 300, 64), axis=2)
     np.testing.assert_array_equal(index, expected.argmin(axis=1))
     np.testing.assert_allclose(distance, expected.min(axis=1))

@@ -198,7 +198,7 @@ def test_scales(scale):
         (UniformBall([scale], 2 * scale), BALL),
         (Gaussian([scale], 4 * scale**2), NORMAL),
         (GridDensity(STEPS, [-2 * scale], [5 * scale]), GRID),
-        (Samples(scale * CLOUD.points, CLOUD.weights), CLOUD),
+        (Samples(scale * CLOUD.points, CLOUD.masses), CLOUD),
     ]:
         x = np.array([-6.1, -0.7, 1.3, 2.6, 4.6])
         np.testing.assert_allclose(small.cdf(scale * x), unit.cdf(x), rtol=1e-13)
