@@ -472,3 +472,9 @@ def check_solution(solution, polygon, tol) -> None:
     assert abs(s.dual_value - dual) <= 100 * slack
     assert lower <= plan + slack and dual <= upper + slack
     assert lower <= upper
+
+
+def exact_error(solution, polygon=UNIT_SQUARE, weights=None) -> float:
+    """The largest relative error of the masses, from exact cells."""
+    weights = solution.weights_exact if weights is None else weights
+    return ExactDiagram(solution.sites, weights, polygon).mass_error(solution.target_masses)

@@ -1,4 +1,4 @@
-"""Comparisons: cells that are made once, failures that stop nothing, time left."""
+"""Comparisons: failures stop nothing, seeds reproduce, time left is told."""
 
 from __future__ import annotations
 
@@ -20,54 +20,12 @@ from models import Model, counting, points, study
 
 from geomot import compare, datasets
 from geomot.compare import _methods
-from geomot.compare._cells import read_cell
 from geomot.compare._harness import _Bar
 from geomot.compare._measures import MEASURES
 from geomot.compare._methods import method_of
 from geomot.compare._study import Problem, Task
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
-
-
-# ---------------------------------------------------------------------------------------------
-# Cells
-# ---------------------------------------------------------------------------------------------
-
-
-def test_finished_cells_are_not_made_again(tmp_path, silent):
-    calls = counting()
-    first = compare.run([study("Counted", "TrainingData")], tmp_path, seeds=(0, 1))
-    assert calls == [0, 1]
-    again = compare.run([study("Counted", "TrainingData")], tmp_path, seeds=(0, 1, 2))
-    assert calls == [0, 1, 2]
-    for old, new in zip(first.cells_of("data"), again.cells_of("data"), strict=False):
-        assert old.label == new.label or old.seed <= new.seed
-    for seed in (0, 1):
-        old, new = (
-            next(c for c in r.cells_of("data", "Counted") if c.seed == seed) for r in (first, again)
-        )
-        assert dict(old.metrics) == dict(new.metrics)
-    assert len(list(tmp_path.glob("cells/data/*.npz"))) == 6
-    assert not list(tmp_path.rglob("*.partial"))
-
-
-@pytest.mark.parametrize("change", ["budget", "samples", "options", "data"])
-def test_other_settings_make_other_cells(tmp_path, change):
-    calls = counting()
-    compare.run([study("Counted")], tmp_path)
-    budget = {"max_steps": 7} if change == "budget" else {}
-    if change == "samples":
-        other = study("Counted", samples=31)
-    elif change == "options":
-        other = study("Counted", options={"Counted": {"rate": 0.1}})
-    elif change == "data":
-        other = compare.study_of(points() + 1.0, methods=["Counted"], samples=30)
-    else:
-        other = study("Counted")
-    compare.run([other], tmp_path, **budget)
-    assert calls == [0, 0]
-    compare.run([study("Counted")], tmp_path)
-    assert calls == [0, 0]
 
 
 def test_methods_that_work_in_place_spoil_nothing(tmp_path):
@@ -217,18 +175,6 @@ def test_stopped_comparison_goes_on(tmp_path):
     assert [cell.seed for cell in report.cells_of("data")] == [0, 1, 2, 3]
 
 
-def test_damaged_cell_is_made_again(tmp_path):
-    calls = counting()
-    compare.run([study("Counted")], tmp_path)
-    (path,) = tmp_path.glob("cells/data/*.npz")
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(ValueError, match="a finished cell"):
-        read_cell(path)
-    compare.run([study("Counted")], tmp_path)
-    assert calls == [0, 0]
-    assert read_cell(path).label == "Counted"
-
-
 def test_seeds_reproduce(tmp_path):
     reports = [
         compare.run([study("BrenierMap", "ExtendedMap")], tmp_path / str(k), seeds=(3,))
@@ -293,15 +239,6 @@ def test_divergence_is_a_result(tmp_path):
     assert report.failures == ()
     assert "diverged 1/3 (step 7)" in report.markdown()
     report.save(tmp_path / "out")
-
-
-def test_objects_among_options_share_no_cell(tmp_path):
-    from geomot.sources import UniformBox
-
-    source = UniformBox(np.zeros(2), np.ones(2))
-    one = study("GAN", options={"GAN": {"source": source}})
-    with pytest.raises(TypeError, match="UniformBox"):
-        compare.run([one], tmp_path)
 
 
 def test_a_map_that_did_not_converge_is_told_of(tmp_path):

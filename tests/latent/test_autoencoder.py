@@ -1,22 +1,14 @@
-"""Codecs: interface, reproducibility, and what is left untouched."""
+"""The autoencoder: how near its images come, reproducibility, and what is refused."""
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from effort import Interruption, needs_timers
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
-import geomot
 from geomot import datasets
-from geomot.errors import ConvergenceError
 from geomot.latent import Autoencoder, PCACodec
 
 
@@ -39,15 +31,6 @@ def fitted(torch, images):
 def convolved(torch, images):
     codec = Autoencoder(5, channels=(16,), hidden=(32,), epochs=8, random_state=0)
     return codec.fit(images.reshape(-1, 8, 8))
-
-
-@pytest.mark.parametrize("codec", [PCACodec(), Autoencoder()])
-def test_codecs_follow_scikit_learn(codec):
-    assert clone(codec).get_params() == codec.get_params()
-    with pytest.raises(NotFittedError):
-        codec.encode(np.zeros((1, 64)))
-    with pytest.raises(NotFittedError):
-        codec.decode(np.zeros((1, 2)))
 
 
 def test_autoencoder_beats_principal_components(fitted, images):
@@ -175,86 +158,6 @@ def test_same_seed_same_convolutions(convolved, images):
     np.testing.assert_array_equal(again.history_, convolved.history_)
 
 
-def test_settings_of_torch_by_the_user_do_not_matter(torch, images):
-    options = {"hidden": (8,), "epochs": 2, "random_state": 0}
-    X = images[:200].reshape(-1, 8, 8)
-    expected = Autoencoder(channels=(4,), **options).fit(X).encode(X)
-    torch.set_default_dtype(torch.float64)
-    try:
-        with torch.no_grad(), torch.autocast("cpu"), torch.inference_mode():
-            codes = Autoencoder(channels=(4,), **options).fit(X).encode(X)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    np.testing.assert_array_equal(codes, expected)
-
-
-def test_global_state_of_torch_is_left_alone(torch, images):
-    torch.manual_seed(0)
-    state, threads = torch.get_rng_state(), torch.get_num_threads()
-    codec = Autoencoder(hidden=(8,), epochs=1, random_state=0).fit(images[:100])
-    codec.decode(codec.encode(images[:10]))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.get_num_threads() == threads
-
-
-def test_training_stops_early(torch):
-    # Pure noise: nothing to learn, so the validation error soon stops falling.
-    X = np.random.default_rng(0).standard_normal((200, 5))
-    codec = Autoencoder(hidden=(64,), epochs=500, patience=5, noise=0, random_state=0).fit(X)
-    assert len(codec.history_) < 500
-    assert len(codec.history_) == codec.best_epoch_ + 6
-
-
-def test_default_epochs_of_convolutions():
-    # 1600 steps of 64 samples, and ten epochs at least.
-    assert Autoencoder()._hyperparameters("conv", 4500).epochs == 23
-    assert Autoencoder(batch_size=10)._hyperparameters("conv", 100).epochs == 160
-    assert Autoencoder()._hyperparameters("conv", 10**6).epochs == 10
-    assert Autoencoder(epochs=3)._hyperparameters("conv", 10**6).epochs == 3
-    assert Autoencoder()._hyperparameters("dense", 10**6).epochs == 400
-
-
-def test_the_step_of_convolutions_falls_to_zero(torch, monkeypatch):
-    sizes = []
-    step = torch.optim.AdamW.step
-
-    def record(optimizer):
-        sizes.append(optimizer.param_groups[0]["lr"])
-        return step(optimizer)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", record)
-    X = np.random.default_rng(0).random((40, 8, 8))
-    options = {"channels": (2,), "hidden": (), "batch_size": 6, "learning_rate": 0.5}
-    Autoencoder(epochs=10, validation_fraction=0.1, **options).fit(X)
-    assert len(sizes) == 60
-    largest = int(np.argmax(sizes))
-    assert largest in (2, 3)
-    assert sizes[largest] == pytest.approx(0.5, rel=0.01)
-    assert (np.diff(sizes[:largest]) > 0).all()
-    assert (np.diff(sizes[largest:]) < 0).all()
-    assert 0 < sizes[-1] < 0.001
-
-
-def test_a_training_that_diverges_says_so(torch):
-    X = np.random.default_rng(0).random((100, 4))
-    with pytest.raises(ConvergenceError, match=r"autoencoder diverged .* learning_rate=1e\+30"):
-        Autoencoder(epochs=3, hidden=(8,), learning_rate=1e30, random_state=0).fit(X)
-
-
-@needs_timers
-def test_interrupts_stop_the_training(torch):
-    X = np.random.default_rng(0).random((2000, 20, 20)).astype(np.float32)
-    codec = Autoencoder(random_state=0)
-    threads = torch.get_num_threads()
-    with Interruption(0.5) as interruption:
-        codec.fit(X)
-    assert interruption.late < 1.5 * threads
-    assert torch.get_num_threads() == threads
-    assert torch.is_grad_enabled()
-    with pytest.raises(NotFittedError):
-        codec.encode(X)
-
-
 def test_tiny_and_constant_data(torch):
     for X in (np.ones((1, 3)), np.ones((20, 3)), [[1, 2], [3, 4]], np.zeros((1, 9, 8), np.uint8)):
         codec = Autoencoder(latent_dim=1, hidden=(4,), epochs=2, random_state=0).fit(X)
@@ -338,19 +241,3 @@ def test_bad_data_are_refused(fitted):
         fitted.encode(np.zeros((2, 63)))
     with pytest.raises(ValueError, match=r"codes must have shape \(n, 2\)"):
         fitted.decode(np.zeros((2, 3)))
-
-
-def test_missing_torch_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r'pip install "geomot\[torch\]"'):
-        Autoencoder().fit(np.ones((10, 3)))
-
-
-def test_importing_loads_neither_torch_nor_matplotlib():
-    code = (
-        "import sys, geomot.latent, geomot.datasets, geomot.cli._demo, geomot.cli;"
-        "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(geomot.__file__).parents[1])}
-    process = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
-    assert process.returncode == 0

@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import geomot
@@ -244,3 +245,12 @@ def test_saving_replaces_a_file_in_one_step(model, stored, monkeypatch):
         model.save(stored)
     assert stored.read_bytes() == before
     assert os.listdir(stored.parent) == ["model.npz"]
+
+
+@pytest.mark.parametrize("codec", [PCACodec(), Autoencoder()])
+def test_codecs_follow_scikit_learn(codec):
+    assert clone(codec).get_params() == codec.get_params()
+    with pytest.raises(NotFittedError):
+        codec.encode(np.zeros((1, 64)))
+    with pytest.raises(NotFittedError):
+        codec.decode(np.zeros((1, 2)))
