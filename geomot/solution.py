@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._description import as_html, one_line, report
 from geomot._files import solutions
 from geomot._frozen import Frozen, read_only
 from geomot._history import HISTORIES, HISTORY_DTYPE, MONTECARLO_HISTORY, history_records
@@ -140,11 +141,34 @@ class Solution(Frozen):
             raise ValueError(f"status must be one of {STATUSES}, got {self.status!r}")
 
     def __repr__(self) -> str:
-        n, d = self.sites.shape
-        return (
-            f"Solution(<{n} sites in {d} dimensions>, {self.status!r}, "
-            f"mass_error={self.mass_error:.3g}, cost={self.cost:.12g}, n_iter={self.n_iter})"
-        )
+        return one_line(self)
+
+    def __str__(self) -> str:
+        return self.report()
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def report(self) -> str:
+        """Return what is known of the solution in some five lines of plain English.
+
+        ``print(solution)`` prints them, and notebooks show them as a table.
+
+        Returns
+        -------
+        str
+            The map, the status, how right masses are, the cost with its bounds.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> print(geomot.solve([[0.25, 0.5], [0.75, 0.5]], [0.3, 0.7]).report())
+        Map: from UniformBox([0.0, 0.0], [1.0, 1.0]) onto 2 sites in 2 dimensions
+        Status: Converged (Newton's method, 0 steps)
+        Masses: largest relative error of a cell 0 (asked for: 1e-09)
+        Cost: W2^2 = 0.124166666667, certified to all digits shown
+        """
+        return report(self)
 
     @property
     def weights(self) -> FloatArray:
