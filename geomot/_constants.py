@@ -312,3 +312,28 @@ LEAST_LIMIT = 3000
 # Reach, in roots of the total variance, within which a site without mass has no cell if the source
 # has no bounds.
 IDLE_REACH = 12.0
+
+# ---- densities that are not uniform ----
+
+# Voronoi cells are a start if each has this share of its mass; with less, steps get short.
+VORONOI_RATIO = 1e-2
+# Where they serve, each solve of the ladder takes 5 to 15 steps.
+VORONOI_STEPS = 25
+
+# Where a density is below this share of its mean, cells may be without mass on the way.
+DARK = 1e-2
+
+# Shares of the uniform density that are mixed in, relative to the least target, one after the
+# other, and how far each is solved. The last one must be solved well: the step to the density
+# itself then loses at most a tenth of any cell.
+LADDER = (1.0, 0.1)
+LADDER_TOL = 0.1
+LAST_LADDER_TOL = 1e-3
+LADDER_STEPS = 80
+# Larger shares to begin with where that fails, as it may between islands.
+LONG_LADDER = (0.03, 0.01, 0.003, 0.001, 0.0003)
+LONG_LADDER_STEPS = 400
+
+# Total variation of the sampled start: rough is enough, and takes a second for 1e4 sites.
+SAMPLED_START_TOL = 0.3
+SAMPLED_START_SEED = 0

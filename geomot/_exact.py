@@ -80,4 +80,4 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
 
 def plane_sites(sites: FloatArray, source: Source) -> PlaneSites:
     """Return sites in the plane, whose diagrams can also tell the weights of further sites."""
-    return PlaneSites(sites, convex_polygon(source).vertices)
+    return PlaneSites(sites, convex_polygon(source).vertices, source.plane_density)

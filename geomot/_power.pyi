@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -6,7 +9,12 @@ from geomot._facets import Facets
 BOUNDS_CHECKED: bool
 
 class PlaneSites:
-    def __init__(self, sites: NDArray[np.float64], polygon: NDArray[np.float64]) -> None: ...
+    def __init__(
+        self,
+        sites: NDArray[np.float64],
+        polygon: NDArray[np.float64],
+        density: Callable[[float], Any] | None = None,
+    ) -> None: ...
     def diagram(
         self,
         weights: NDArray[np.float64],

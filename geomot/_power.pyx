@@ -67,6 +67,9 @@ cdef class PlaneSites:
         Finite coordinates.
     polygon : (m, 2) array
         The domain, strictly convex and counter-clockwise.
+    density : function, optional
+        Makes a Density of what coordinates are multiplied by in the kernels, a power of two;
+        uniform by default.
 
     Coordinates below 2^-200 of the largest, and parts of weights below its square, are taken as
     zero: exact determinants of smaller ones would leave the range of a double.
@@ -82,7 +85,7 @@ cdef class PlaneSites:
     cdef Density density
     cdef object polygon                 # the domain as it was given
 
-    def __init__(self, sites, polygon):
+    def __init__(self, sites, polygon, density=None):
         sites = np.ascontiguousarray(sites, dtype=np.float64)
         polygon = np.array(polygon, dtype=np.float64, order="C")
         if sites.ndim != 2 or sites.shape[1] != 2 or len(sites) == 0:
@@ -97,7 +100,10 @@ cdef class PlaneSites:
         if np.ptp(domain, axis=0).min() < _LEAST_DOMAIN:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
         self.domain = Domain2D(domain)
-        self.density = Uniform(1.0 / self.domain.area)
+        if density is None:
+            self.density = Uniform(1.0 / self.domain.area)
+        else:
+            self.density = density(ldexp(1.0, -self.exponent))
         self.polygon = polygon
         order, keys = hilbert_order(scaled)
         self.perm = order.astype(np.int32)
@@ -175,6 +181,8 @@ cdef class PlaneDiagram:
     cdef const index_t[::1] perm
     cdef double[::1] mass_, cost_
     cdef double[:, ::1] centroid_
+    cdef object inside                  # a point inside each cell, in the kernels' scale
+    cdef double[:, ::1] inside_
     cdef uint8_t[::1] empty_
     cdef uint8_t[::1] kind              # of each cell, in sorted positions
     cdef int64_t[::1] facet_start       # room of each chunk in the facet arrays
@@ -194,6 +202,8 @@ cdef class PlaneDiagram:
         self.masses = np.zeros(n)
         self.costs = np.zeros(n)
         self.centroids = np.full((n, 2), np.nan)
+        self.inside = np.full((n, 2), np.nan)
+        self.inside_ = self.inside
         self.empty = np.ones(n, dtype=bool)
         self.mass_ = self.masses
         self.cost_ = self.costs
@@ -281,13 +291,17 @@ cdef class PlaneDiagram:
             status = measure_reserve(&measured, cell.size)
             if status != OK:
                 break
-            density.integrate(&cell, &measured)
+            status = density.integrate(&cell, &measured)
+            if status != OK:
+                break
             own = self.perm[i]
             self.empty_[own] = 0
             self.mass_[own] = measured.mass
             self.cost_[own] = measured.cost * unit2
             self.centroid_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, measured.centre_x) * unit
             self.centroid_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, measured.centre_y) * unit
+            self.inside_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, cell.centre_x)
+            self.inside_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, cell.centre_y)
             for k in range(cell.size):
                 across = cell.lines[cell.side[k]].across
                 if across > i and measured.facet[k] > 0.0:
@@ -344,7 +358,7 @@ cdef class PlaneDiagram:
                            min((chunk + 1) * CORNER_CHUNK, len(points)))
 
         run_chunks(coordinates, (len(points) + CORNER_CHUNK - 1) // CORNER_CHUNK, threads)
-        centres = np.ldexp(self.centroids, -sites.exponent)
+        centres = self.inside
         place = first_equal(points)
         while True:
             offsets, indices, labels = corners.polygons(place)
@@ -396,8 +410,7 @@ cdef class PlaneDiagram:
 
     cdef find_hubs(self):
         """The sites with many neighbours, seen from the centroids of their cells."""
-        inside = np.ldexp(self.centroids[np.asarray(self.perm)], -self.sites.exponent)
-        return Hubs(self.mesh, inside)
+        return Hubs(self.mesh, self.inside[np.asarray(self.perm)])
 
     def insert(self, points, masses, own=None, *, threads=1):
         """Weights (q, 2), hi + lo, that would give each point alone a cell of about that mass.
@@ -407,8 +420,8 @@ cdef class PlaneDiagram:
         points : (q, 2) array
             New sites.
         masses : (q,) array
-            Wanted masses, met to a thousandth or so; 0: the weight at which the point's cell
-            would appear.
+            Wanted masses, met to a thousandth or so where the density is uniform, and else roughly;
+            0: the weight at which the point's cell would appear.
         own : (q,) array of int, optional
             The site of this diagram that each point replaces.
         """
@@ -441,10 +454,11 @@ def _insert(PlaneDiagram diagram, const double[:, ::1] points, const index_t[::1
     cdef double[:, ::1] weights = np.empty((points.shape[0], 2))
     cdef Regular2D mesh = diagram.mesh
     cdef Domain2D domain = diagram.sites.domain
+    cdef Density density = diagram.sites.density
     cdef const uint8_t[::1] kind = diagram.kind
     cdef int status
     with nogil:
-        status = insert_sites(mesh, domain, kind, points, own, areas, start, weights)
+        status = insert_sites(mesh, domain, density, kind, points, own, areas, start, weights)
     raise_for(status, "one cell's sides do not fit into memory")
     return np.asarray(weights)
 

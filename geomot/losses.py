@@ -28,7 +28,7 @@ from geomot.errors import ConvergenceError, ConvergenceWarning
 from geomot.potentials import heights_from_weights, weights_from_heights
 from geomot.solution import Solution
 from geomot.solver import solve
-from geomot.sources import Source
+from geomot.sources import Source, as_source
 
 try:
     import torch
@@ -252,6 +252,9 @@ def _solved(sites: Any, target_masses: Any, warm_start: Any, **options: Any) -> 
     """Solve for the values of the tensors."""
     _require_floats(sites, "sites")
     y = as_points(_values(sites), "sites")
+    # said, since sites may well be on their way into the domain
+    source = as_source(options.pop("source", None), y.shape[1])
+    options["source"] = source
     nu = target_masses
     if isinstance(nu, torch.Tensor):
         _require_floats(nu, "target_masses")

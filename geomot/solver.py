@@ -16,9 +16,9 @@ from geomot._constants import (
     MONTECARLO_TOL,
     NEWTON_TOL,
 )
+from geomot._density import solve_in_the_plane
 from geomot._double_double import Pair
 from geomot._monitor import Monitor, SolverState
-from geomot._newton.solve import solve_exact
 from geomot._quantile import solve_quantile
 from geomot._request import Request
 from geomot._sampling.solve import solve_montecarlo
@@ -241,7 +241,11 @@ def solve(
     return solution
 
 
-_SOLVERS = {"quantile": solve_quantile, "newton": solve_exact, "montecarlo": solve_montecarlo}
+_SOLVERS = {
+    "quantile": solve_quantile,
+    "newton": solve_in_the_plane,
+    "montecarlo": solve_montecarlo,
+}
 
 _TOLERANCES = {"newton": NEWTON_TOL, "quantile": NEWTON_TOL, "montecarlo": MONTECARLO_TOL}
 

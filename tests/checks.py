@@ -369,7 +369,9 @@ def solve(sites, target_masses=None, source=None, **keywords):
     with unchanged(sites, target_masses, source, keywords.get("initial_weights")):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            solution = geomot.solve(sites, target_masses, source, **keywords)
+            # said, so that sites outside are meant
+            domain = geomot.UniformBox.unit(2) if source is None else source
+            solution = geomot.solve(sites, target_masses, domain, **keywords)
         polygon = UNIT_SQUARE if source is None else source
         check_solution(solution, polygon, 1e-9 if tol is None else tol)
     said = [w for w in caught if issubclass(w.category, geomot.ConvergenceWarning)]

@@ -497,7 +497,7 @@ def test_samples():
     y, masses = rng(2).normal(size=60), rng(3).random(60)
     masses /= masses.sum()
     diagram = error(cloud, y, masses)[1]
-    assert np.abs(diagram.masses - masses).max() <= cloud.weights.max()
+    assert np.abs(diagram.masses - masses).max() <= cloud.masses.max()
     counts = np.bincount(diagram.locate(cloud.points), cloud.weights, minlength=60)
     np.testing.assert_allclose(diagram.masses, counts, rtol=1e-14)
     distance = (cloud.points[:, 0] - y[diagram.locate(cloud.points)]) ** 2

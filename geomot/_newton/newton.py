@@ -83,6 +83,8 @@ class Problem:
         Where its mass is.
     least : float
         Mass below which errors are relative to it, no longer to the target.
+    lifts : bool
+        Whether cells that a step empties are lifted before the step is shortened.
     """
 
     def __init__(
@@ -100,6 +102,8 @@ class Problem:
         self.threads = threads
         self.least = least
         self.plane = plane_sites(sites, source)
+        # the weight of insertion knows the density at one place only, which costs more than it saves
+        self.lifts = source.plane_density is None
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -365,7 +369,9 @@ def _line_search(
     while step >= MIN_STEP:
         weights = _double_double.plus(weights_there, (step * hi, step * lo))
         trial = iterate.problem.evaluate(weights, step)
-        if np.count_nonzero(trial.massless) < LIFT_SHARE * len(trial.problem):
+        if trial.problem.lifts and np.count_nonzero(trial.massless) < LIFT_SHARE * len(
+            trial.problem
+        ):
             reached = np.where(iterate.massless, np.inf, iterate.diagram.masses)
             targets = LIFT * np.minimum(reached, iterate.problem.masses)
             # masses of lifted cells are met roughly: not to the very floor

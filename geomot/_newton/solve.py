@@ -15,6 +15,7 @@ from geomot._duplicates import representatives
 from geomot._exact import plane_sites
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.insertion import insertion_start, make_valid
+from geomot._newton.ladder import Guess, density_start, resumed
 from geomot._newton.newton import Iterate, Problem, newton
 from geomot._power import coincident, hilbert_order
 from geomot._request import Request
@@ -27,7 +28,7 @@ __all__ = ["solve_exact"]
 FloatArray = NDArray[np.float64]
 
 
-def solve_exact(request: Request, monitor: Monitor) -> Solution:
+def solve_exact(request: Request, monitor: Monitor, guess: Guess) -> Solution:
     """Find weights whose cells have their masses to within the request's tolerances.
 
     Parameters
@@ -36,13 +37,15 @@ def solve_exact(request: Request, monitor: Monitor) -> Solution:
         Its source has exact diagrams in the plane.
     monitor : Monitor
         Shown every accepted iterate.
+    guess : callable
+        Called for rough weights under densities that are not uniform.
 
     Returns
     -------
     Solution
     """
     reduced = _Reduced(request)
-    start = reduced.start() if request.initial is None else reduced.restart(request.initial)
+    start = reduced.start(guess) if request.initial is None else reduced.restart(request.initial)
     observer = _Observer(reduced, monitor)
     max_iter = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
     iterate, status = newton(start, tol=request.tol, max_iter=max_iter, observe=observer)
@@ -114,10 +117,14 @@ class _Reduced:
     def restart(self, weights: Pair) -> Iterate:
         """The given weights of all sites, made valid where they leave a cell empty."""
         kept = weights[0][self.members], weights[1][self.members]
+        if self.request.source.plane_density is not None:
+            return resumed(self.problem, kept, self.request.step)
         return make_valid(self.problem.evaluate(kept, self.request.step))
 
-    def start(self) -> Iterate:
+    def start(self, guess: Guess) -> Iterate:
         """The insertion start, in a frame in which the sites lie inside the domain."""
+        if self.request.source.plane_density is not None:
+            return density_start(self.problem, guess)
         sites, masses = self.problem.sites, self.problem.masses
         frame = _Frame.near(sites, self.domain.bounds)
         if frame is None:

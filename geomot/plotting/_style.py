@@ -165,7 +165,7 @@ def draw_dots(ax: Axes, points: np.ndarray, pitch: float, colour: Any) -> None:
 
 def source_outline(ax: Axes, source: Any) -> Polygon:
     """Draw the border of an exact source."""
-    patch = Polygon(source.polygon, closed=True, fill=False, edgecolor=INK, linewidth=0.8)
+    patch = Polygon(source.domain.vertices, closed=True, fill=False, edgecolor=INK, linewidth=0.8)
     ax.add_patch(patch)
     return patch
 

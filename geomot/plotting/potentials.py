@@ -216,7 +216,7 @@ def _levels(
     diagram: PowerDiagram, u: np.ndarray, points: np.ndarray, count: int, centered: bool
 ) -> np.ndarray:
     """Round values of contours over the domain alone, without the corners of its bounding box."""
-    polygon = diagram.source.polygon
+    polygon = diagram.source.domain.vertices
     # A convex function is greatest at a corner of the domain.
     corners = _potential(diagram, polygon, diagram.locate(polygon), centered)
     inside = u.ravel()[Path(polygon).contains_points(points)]

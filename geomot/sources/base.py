@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -97,6 +97,24 @@ class Source(Frozen, ABC):
     def domain(self) -> Domain | None:
         """Where the mass is, for exact diagrams in the plane; None where there are none."""
         return None
+
+    @property
+    def plane_density(self) -> Callable[[float], Any] | None:
+        """What kernels integrate over cells in the plane, None for the uniform density on `domain`.
+
+        A function of the power of two that kernels multiply coordinates by; it returns one of the
+        densities of `geomot._core.plane`. Every source with exact diagrams in the plane says it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no density in the plane")
+
+    @property
+    def darkest(self) -> float:
+        """The least density on `domain`, relative to the mean."""
+        return 1.0
+
+    def blended(self, share: float) -> Source:
+        """Return this measure with a share of the uniform one on `domain` mixed in."""
+        raise NotImplementedError(f"{type(self).__name__} has no density in the plane")
 
     @cached_property
     def mean(self) -> FloatArray:

@@ -93,6 +93,11 @@ class UniformBox(Source):
         """A box in the plane as a polygon."""
         return ConvexPolygon(self.polygon) if self.dim == 2 else None
 
+    @property
+    def plane_density(self) -> None:
+        """Uniform."""
+        return None
+
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw points; see `Source.sample`."""
         n = as_count(n, "n")

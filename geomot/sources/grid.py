@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -12,11 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._constants import WEIGHT_LIMIT
+from geomot._core.plane.pixels import Pixels
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_masses, as_real_array
 from geomot.sources._distributions import Distribution, Steps
 from geomot.sources.base import Source
-from geomot.sources.box import as_corners
+from geomot.sources.box import UniformBox, as_corners
+from geomot.sources.domains import ConvexPolygon
 
 __all__ = ["GridDensity"]
 
@@ -55,7 +58,7 @@ class GridDensity(Source):
     values: FloatArray
     lower: FloatArray
     upper: FloatArray
-    exact_dims: ClassVar[tuple[int, ...]] = (1,)
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
 
     def __init__(
         self, values: ArrayLike, lower: ArrayLike | None = None, upper: ArrayLike | None = None
@@ -86,6 +89,37 @@ class GridDensity(Source):
     def bounds(self) -> FloatArray:
         """Lower and upper corner of the box, shape (2, d)."""
         return np.stack([self.lower, self.upper])
+
+    @property
+    def domain(self) -> ConvexPolygon | None:
+        """A box in the plane as a polygon."""
+        return UniformBox(self.lower, self.upper).domain if self.dim == 2 else None
+
+    @property
+    def plane_density(self) -> Callable[[float], Any]:
+        """Constant on each pixel."""
+        values = np.ascontiguousarray(self.values.T)
+        return lambda scale: Pixels(values, scale * self.lower, scale * self.upper)
+
+    @property
+    def darkest(self) -> float:
+        """The least density on the box, relative to the mean."""
+        return float(self.values.min()) * self.values.size
+
+    def blended(self, share: float) -> GridDensity:
+        """Return this measure with a share of the uniform one on the box mixed in.
+
+        Parameters
+        ----------
+        share : float
+            Between 0, this measure, and 1, the uniform one.
+
+        Returns
+        -------
+        GridDensity
+        """
+        uniform = share / self.values.size
+        return GridDensity((1.0 - share) * self.values + uniform, self.lower, self.upper)
 
     @cached_property
     def _edges(self) -> list[FloatArray]:

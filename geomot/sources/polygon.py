@@ -173,6 +173,11 @@ class UniformPolygon(Source):
         """The polygon."""
         return ConvexPolygon(self.vertices)
 
+    @property
+    def plane_density(self) -> None:
+        """Uniform."""
+        return None
+
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw points; see `Source.sample`."""
         n = as_count(n, "n")

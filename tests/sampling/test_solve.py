@@ -473,9 +473,9 @@ def test_sites_on_a_line_or_plane_in_five_dimensions(n, rank):
 @pytest.mark.parametrize("shift", [1e2, 1e5, 1e8])
 def test_sites_far_outside(shift):
     plane = np.random.default_rng(8).integers(0, 2**12, (40, 2)) / 2.0**12 + shift
-    s = solve(plane, tol=0.02)
+    s = solve(plane, None, UniformBox.unit(2), tol=0.02)
     assert s.converged
-    true = PowerDiagram(plane, s.weights_exact).masses
+    true = PowerDiagram(plane, s.weights_exact, UniformBox.unit(2)).masses
     assert np.abs(z_scores(s, true)).max() <= 5
     assert 0.5 * np.abs(true - 1 / 40).sum() <= 0.02
     assert s.cost == pytest.approx(2 * shift**2, rel=3 / shift)

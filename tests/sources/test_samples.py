@@ -18,7 +18,7 @@ def test_samples_of_the_plane():
     share = (cloud.sample(100_000, random_state=0)[:, 0] == 0).mean()
     assert share == pytest.approx(0.75, abs=0.01)
     for bad in ([1.0], [-1, 2], [0, 0], [np.nan, 1]):
-        with pytest.raises(ValueError, match="weights"):
+        with pytest.raises(ValueError, match="masses"):
             Samples([[0, 0], [1, 0]], masses=bad)
     with pytest.raises(ValueError, match="points"):
         Samples(np.zeros((0, 2)))

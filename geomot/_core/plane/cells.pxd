@@ -30,6 +30,8 @@ cdef struct Cell:
     double* length          # of the edge on side[k], 0.0 exactly where it is one point
     double* twice           # twice the area of the triangle over that edge
     Py_ssize_t size         # number of sides; 0: empty
+    double site_x
+    double site_y
     double shift_x          # frame's origin minus the site
     double shift_y
     double vertex_error     # bound on the error of x, y relative to the magnitudes that enter

@@ -675,6 +675,8 @@ cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) no
     cdef Py_ssize_t degree
     cdef bint closed
     cell.size = 0
+    cell.site_x = mesh.site[i, 0]
+    cell.site_y = mesh.site[i, 1]
     if mesh.incident[i] < 0:
         return EMPTY
     degree = mesh.star(i, cell.ring, cell.room, &closed)

@@ -28,6 +28,7 @@ from geomot._core.plane.cells cimport (
     shifted_edge)
 from geomot._core.interrupt cimport interrupted
 from geomot._core.predicates cimport two_product, two_sum
+from geomot._core.plane.measure cimport Density
 from geomot._core.plane.regular cimport Regular2D
 from geomot._core.status cimport INTERRUPTED, NO_MEMORY
 from geomot._core.types cimport index_t
@@ -45,6 +46,8 @@ cdef enum:
 # sites were left empty, now 7.
 cdef double LEAST = 0.999
 cdef double MOST = 1.001
+# Where there is hardly any density a new cell is still not larger than at this share of the mean.
+cdef double LEAST_DENSITY = 0.01
 # From trial to trial.
 cdef double MOST_GROWTH = 64.0
 cdef double LEAST_SHRINKAGE = 9.5367431640625e-07       # 2^-20
@@ -543,14 +546,15 @@ cdef double reframe(Regular2D mesh, Domain2D domain, index_t own, double target,
     return rise
 
 
-cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
+cdef int insert_sites(Regular2D mesh, Domain2D domain, Density density, const uint8_t[::1] kind,
                       const double[:, ::1] points, const index_t[::1] own,
                       const double[::1] areas, index_t start,
                       double[:, ::1] weights) noexcept nogil:
     """Weights (q, 2) for the points (q, 2), which should follow a space-filling curve.
 
-    `own` is the old site that a point replaces and must not compete with, or -1.  `start` is any
-    site with a cell.  0, NO_MEMORY or INTERRUPTED."""
+    `areas` would have the wanted masses if the density were its mean; what it is where a cell
+    appears is taken for all of the cell.  `own` is the old site that a point replaces and must not
+    compete with, or -1.  `start` is any site with a cell.  0, NO_MEMORY or INTERRUPTED."""
     cdef Shapes shapes
     cdef Vertex at
     cdef Polygon polygon
@@ -558,7 +562,7 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
     cdef index_t[RIVALS] rivals
     cdef index_t[RIVALS] ring
     cdef double[4] site
-    cdef double rise, distance
+    cdef double rise, distance, area
     cdef Frame frame
     cdef Py_ssize_t k, q = points.shape[0]
     cdef int count, n_lines, h, status = 0
@@ -603,11 +607,12 @@ cdef int insert_sites(Regular2D mesh, Domain2D domain, const uint8_t[::1] kind,
                     + fabs(site[1] - mesh.site[at.site, 1]))
         rise = 0.0
         if areas[k] > 0.0:
-            rise = raise_to(areas[k], 2.0 * sqrt(areas[k]) * distance,
+            area = areas[k] / max(density.relative(at.x, at.y), LEAST_DENSITY)
+            rise = raise_to(area, 2.0 * sqrt(area) * distance,
                             ROUNDING * domain.diameter * distance, lines, n_lines, domain,
                             &frame, &polygon)
             if not contains_origin(lines, n_lines, rise):
-                rise = reframe(mesh, domain, own[k], areas[k], rise, site, &frame, lines, n_lines,
+                rise = reframe(mesh, domain, own[k], area, rise, site, &frame, lines, n_lines,
                                ring, rivals, &polygon)
         two_sum(site[2], rise, &weights[k, 0], &weights[k, 1])
         weights[k, 1] += site[3]

@@ -1,8 +1,13 @@
 """Integrals of a density over one cell and along its sides; the shape comes from `cells`.
 
-A density sees a cell in the cell's own frame, as `cells` has computed it: corners relative to an
-origin next to the cell, so that no digits are lost far from zero, and what geometry alone decides,
-its area, centroid, second moment and the lengths of its sides, each right to its own last digits.
+A density sees a cell in the cell's own frame, as `cells` has computed it, so that no digits are lost
+far from zero. The frame's origin is site + shift, a sum that may cancel. Corner k lies between the
+sides k and k + 1; side k runs from corner k - 1 to corner k. ``twice[k]`` is twice the area of the
+triangle of corner 0 and side k. Lengths, `twice`, area, centroid and second moment of the shape may
+be more exact than the corners: take areas and lengths from them, never from coordinates.
+
+`integrate` sets the mass, the centroid (NaN where there is no mass), the integral of |x - y_i|^2 and
+one number for each side, of which 0.0 makes no facet. The integral over the domain is 1.
 """
 
 from libc.stdlib cimport free, realloc
@@ -14,31 +19,49 @@ from geomot._core.status cimport NO_MEMORY, OK
 cdef void measure_init(Measure* measure) noexcept nogil:
     measure.facet = NULL
     measure.room = 0
+    measure.scratch = NULL
+    measure.scratch_room = 0
 
 
 cdef void measure_free(Measure* measure) noexcept nogil:
     free(measure.facet)
+    free(measure.scratch)
+
+
+cdef inline int grow(double** block, Py_ssize_t* room, Py_ssize_t wanted) noexcept nogil:
+    cdef double* moved
+    if wanted <= room[0]:
+        return OK
+    moved = <double*> realloc(block[0], 2 * <size_t> wanted * sizeof(double))
+    if moved == NULL:
+        return NO_MEMORY
+    block[0] = moved
+    room[0] = 2 * wanted
+    return OK
 
 
 cdef int measure_reserve(Measure* measure, Py_ssize_t sides) noexcept nogil:
     """Room for the facets of a cell of so many sides; OK or NO_MEMORY."""
-    cdef double* facet
-    if sides <= measure.room:
-        return OK
-    facet = <double*> realloc(measure.facet, 2 * <size_t> sides * sizeof(double))
-    if facet == NULL:
-        return NO_MEMORY
-    measure.facet = facet
-    measure.room = 2 * sides
-    return OK
+    return grow(&measure.facet, &measure.room, sides)
+
+
+cdef int scratch_reserve(Measure* measure, Py_ssize_t numbers) noexcept nogil:
+    """Room for so many numbers in `scratch`, whose contents may be lost; OK or NO_MEMORY."""
+    return grow(&measure.scratch, &measure.scratch_room, numbers)
 
 
 cdef class Density:
     """A density in the plane, in the units of the kernels."""
 
-    cdef void integrate(self, const Cell* cell, Measure* out) noexcept nogil:
-        """Integrate over a cell with an interior, and along its sides, for which there is room."""
-        pass
+    cdef int integrate(self, const Cell* cell, Measure* out) noexcept nogil:
+        """Integrate over a cell with an interior, and along its sides, for which there is room.
+
+        OK, or NO_MEMORY."""
+        return OK
+
+    cdef double relative(self, double x, double y) noexcept nogil:
+        """The density at a point of the domain, relative to its mean over the domain."""
+        return 1.0
 
 
 cdef class Uniform(Density):
@@ -47,7 +70,7 @@ cdef class Uniform(Density):
     def __init__(self, double value):
         self.value = value
 
-    cdef void integrate(self, const Cell* cell, Measure* out) noexcept nogil:
+    cdef int integrate(self, const Cell* cell, Measure* out) noexcept nogil:
         cdef Py_ssize_t k
         out.mass = cell.area * self.value
         out.cost = cell.cost * self.value
@@ -55,3 +78,4 @@ cdef class Uniform(Density):
         out.centre_y = cell.centre_y
         for k in range(cell.size):
             out.facet[k] = cell.length[k] * self.value
+        return OK
