@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot import _double_double
-from geomot._constants import (
+from geomot._constants.newton import (
     ACCEPTED_RESIDUAL,
     FIRST_STEP,
     HELLINGER_ROUNDING,

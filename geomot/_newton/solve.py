@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from geomot import _double_double
 from geomot._bounds import bracket
-from geomot._constants import NEWTON_MAX_ITER, ZERO_MASS_DROP
+from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP
 from geomot._double_double import Pair
 from geomot._duplicates import representatives
 from geomot._exact import plane_sites

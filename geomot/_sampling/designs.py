@@ -36,7 +36,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from geomot._constants import NEAR_DIMENSIONS, NEAR_SITES, PAIR_DIMENSIONS, PAIR_SITES, SOBOL_ROWS
+from geomot._constants.sampling import (
+    NEAR_DIMENSIONS,
+    NEAR_SITES,
+    PAIR_DIMENSIONS,
+    PAIR_SITES,
+    SOBOL_ROWS,
+)
 from geomot._core.montecarlo import GROUP_SIDE
 from geomot._search.backends import Backend, WinnersLike
 from geomot._search.nearest_cell import Assigner, central_point

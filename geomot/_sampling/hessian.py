@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     CAUTION,
     COARSE_CLUSTERS,
     DAMPING,

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     LEVEL_GOALS,
     LEVEL_ITERATIONS,
     LEVEL_RESIDUAL,

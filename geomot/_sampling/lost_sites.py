@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import pdtr
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     LARGEST_BATCH,
     RARE_HITS,
     RARE_PAIRS,

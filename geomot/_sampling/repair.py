@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import REPAIR_NEIGHBOURS, REPAIR_RTOL
+from geomot._constants.sampling import REPAIR_NEIGHBOURS, REPAIR_RTOL
 from geomot._laplacian import Network, solve_laplacian
 from geomot._search.k_nearest_cells import TopScores
 from geomot._search.nearest_cell import central_point

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from geomot._bounds import largest_price
-from geomot._constants import (
+from geomot._constants.sampling import (
     BURIED,
     FIT_CAP,
     FORECAST_SECONDS,

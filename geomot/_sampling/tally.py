@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     CONFIDENCE,
     FAR_TOO_LARGE,
     LARGEST_BATCH,

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     FIRST_LOOK,
     FIT_NOISE,
     FIT_NOISE_SPREAD,

@@ -11,7 +11,7 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import NEAR_DIMENSIONS, NEAR_POINTS
+from geomot._constants.sampling import NEAR_DIMENSIONS, NEAR_POINTS
 from geomot._core.montecarlo import ExactSites
 from geomot._duplicates import Merged
 
