@@ -112,7 +112,7 @@ def search(request, monkeypatch):
     if request.param == "sifting":
         monkeypatch.setattr(line, "_LOCAL_PASSES", 0)
     if request.param == "mixed":
-        for name, value in [("_LOCAL_PASSES", 1), ("_FIRST_REACH", 1), ("_LEVELS", 1)]:
+        for name, value in [("_LOCAL_PASSES", 1), ("_FIRST_REACH", 1), ("_REACH_LEVELS", 1)]:
             monkeypatch.setattr(line, name, value)
         monkeypatch.setattr(line, "_REACH_RATIO", 2)
     return request.param

@@ -6,6 +6,28 @@ engine are in `newton` and `sampling`; a number that only one module uses is nam
 
 from __future__ import annotations
 
+# Half a unit in the last place of 1: what one rounding may change a number by, relatively.
+UNIT_ROUNDOFF = 2.0**-53
+UNIT_ROUNDOFF_SINGLE = 2.0**-24
+
+# Bits of a mantissa: integers up to 2^53 are floats.
+MANTISSA_BITS = 53
+
+# A positive number below all that occur: logarithms are taken of it in place of 0.
+LEAST_POSITIVE = 1e-300
+
+# Seeds that are drawn for other generators lie below this: draws are int64.
+SEED_RANGE = 2**63
+
+# Latent dimension where none is given: what the papers use for images of digits.
+LATENT_DIM = 10
+
+# Channels that an array of images may have: grey, colour, colour with opacity.
+IMAGE_CHANNELS = (1, 3, 4)
+
+# Level of the two-sided intervals that are reported.
+CONFIDENCE = 0.95
+
 # Masses whose sum is this close to 1 are taken as normalised and divided by their sum; others are
 # refused unless the caller asks for normalisation. Wide enough for masses that were normalised in
 # float32 (rounding 6e-8), far below any sum that is wrong on purpose.

@@ -25,6 +25,11 @@ LINEAR_RTOL = 1e-4
 # The step before the first: trials are twice the step before, so the first trial is a full step.
 FIRST_STEP = 0.5
 
+# Share of the decrease that a step promises which is asked for, and half of it for the classical
+# step, of which ratios and distance fall at half the rate.
+ROOT_RATE = 0.5
+CLASSICAL_RATE = 0.25
+
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
@@ -49,6 +54,8 @@ OPENING = 2.0**-104
 OPENING_GROWTH = 16.0
 OPENING_ROUNDS = 5
 MAX_OPENING = 1000
+# One that is opened may raise the distance of all masses to their targets by this factor.
+OPENING_PRICE = 2.0
 # Empty cells of which the smallest possible size is looked for, when nothing else helps.
 MOST_EXAMINED = 16
 
@@ -112,3 +119,5 @@ CERTIFICATE_ROUNDING = 1e-12
 # How far below its first cell the weight of a site without mass is put, in squared extents of
 # sites and domain: far above rounding, too little to matter to a plot of the weights.
 ZERO_MASS_DROP = 1e-6
+# Growth of the drop, where rounding hides at which weight the cell appears.
+ZERO_MASS_GROWTH = 4.0

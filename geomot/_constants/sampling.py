@@ -64,6 +64,7 @@ PRIOR_HITS = 5.0
 # A step that made masses far worse is taken back, and the next ones are held back by this factor
 # more; after ten others by as much as before.
 CAUTION = 4.0
+CAUTION_EASE = 0.1
 
 # Newton's systems are solved roughly: by conjugate gradients to a relative residual, in so many
 # iterations at most, with a dense matrix between so many clusters. In the plane and on lines, where
@@ -105,11 +106,8 @@ PLACEMENTS = 3
 # Student's distribution with one degree of freedom less its quantiles.
 TEST_STREAMS = 32
 
-# Level of the two-sided intervals that are reported, at whichever look the solve ended.
-CONFIDENCE = 0.95
-
-# Share of the level that goes to the bound on the total variation by plain shares; the rest goes to
-# the one by the squared distance, which is the sharper one nearly always.
+# Share of the level CONFIDENCE that goes to the bound on the total variation by plain shares; the
+# rest goes to the one by the squared distance, which is the sharper one nearly always.
 PLAIN_SHARE = 0.1
 
 # The upper bound on W2^2: neighbours to which the excess of a cell may flow, accuracy of the flows,

@@ -35,6 +35,11 @@ LAWS = 3
 # a linear solve in float64 gets lost.
 _SPAN = 1e5
 
+# Least price of a way, as a share of their median, so that of free ones none takes all of the flow;
+# and least mass that repels it, as a share of the largest.
+_FREE = 1e-6
+_WEIGHTLESS = 1e-12
+
 # Slacks held at once.
 _SLACKS = 2**22
 
@@ -84,11 +89,10 @@ class Repair:
         i, j = self.edges.T
         self.there, self.back = self._slack(i, j), self._slack(j, i)
         both = self.there + self.back
-        # of free ways none takes all of the flow
-        price = np.maximum(both, 1e-6 * np.median(both))
+        price = np.maximum(both, _FREE * np.median(both))
         price = price / price.max() if price.min() > 0.0 else np.ones_like(both)
         mass = np.minimum(masses[i], masses[j])
-        mass = np.maximum(mass / masses.max(), 1e-12)
+        mass = np.maximum(mass / masses.max(), _WEIGHTLESS)
         # Cheap ways attract the flow, small cells repel it: how much is best depends.
         laws = [mass / price**2, mass / price, mass**2 / price]
         self.networks = [Network(len(sites), self.edges, _tame(law)) for law in laws]

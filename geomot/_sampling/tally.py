@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from geomot._constants import CONFIDENCE
 from geomot._constants.sampling import (
-    CONFIDENCE,
     FAR_TOO_LARGE,
     LARGEST_BATCH,
     PLAIN_SHARE,
@@ -50,6 +50,9 @@ FloatArray = NDArray[np.float64]
 
 # Samples in a cell below which the streams do not show what it adds to the variance of chi^2.
 RARE = 5
+
+# Samples from which on a cell that has too many of them is taken to be too large.
+_CERTAIN = 5
 
 
 def verdict_quantile(verdict: int, share: float = 1.0, streams: int = TEST_STREAMS) -> float:
@@ -259,7 +262,7 @@ class Tally:
         """What cells have beyond their targets, where it is manifold and certain; else 0."""
         counts = self.counts.sum(axis=0, dtype=np.int64)
         share = counts / self.samples
-        certain = (counts >= 5) & (share > FAR_TOO_LARGE * self.masses)
+        certain = (counts >= _CERTAIN) & (share > FAR_TOO_LARGE * self.masses)
         return np.where(certain, share - self.masses, 0.0)
 
     def cost_above(self, weights: FloatArray, tail: float) -> float:

@@ -57,6 +57,9 @@ _FROM_FILE = ("gaussian", "samples", "grid", "polygon")
 # The sites are probably not meant for their domain if fewer than this share lie in it.
 _FEW_INSIDE = 0.1
 
+# Deviation of a column of equal numbers, as a share of their size: what rounding leaves.
+_NO_SPREAD = 1e-13
+
 
 def domain_file(spec: str) -> str | None:
     """The file that --domain names, if it names one."""
@@ -169,8 +172,7 @@ def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:
     mean = weights @ points
     centred = points - mean
     covariance = (centred * weights[:, None]).T @ centred
-    # What rounding leaves of a column of equal numbers is no variance.
-    flat = np.sqrt(np.diag(covariance)) <= 1e-13 * np.abs(points).max(axis=0)
+    flat = np.sqrt(np.diag(covariance)) <= _NO_SPREAD * np.abs(points).max(axis=0)
     try:
         if flat.any():
             raise ValueError

@@ -29,7 +29,7 @@ IntArray = NDArray[np.int64]
 _STRAIGHT = 30
 # A walk that takes longer came from far away, and starts again nearby; then triangles may overlap
 # by rounding, and all of them are looked at.
-_STEPS = 1000
+_WALK_STEPS = 1000
 
 # Rounding of the side of an edge that a point is on, relative to the two products it is made of:
 # (3 + 16 e) e with e = 2^-53 (Shewchuk 1997), and of pairs hi + lo. Below the second, a point is on
@@ -38,10 +38,13 @@ _UNSURE = 3.5 * 2.0**-53
 _UNSURE_PAIRS = 2.0**-96
 
 # Pairs of points and triangles that are looked at at once.
-_PAIRS = 2**20
+_PAIRS_AT_ONCE = 2**20
 
 # Area that is none, as a share of the hull's.
 _NO_AREA = 1e-14
+
+# Areas of triangles that cover the hull add up to its own, as a share of it, within this.
+_COVERED = 1e-9
 
 # Points outside that are compared with all edges of the hull at once.
 _OUTSIDE = 4096
@@ -129,7 +132,7 @@ class Mesh:
     def _walk(self, x: FloatArray, triangle: IntArray, walking: IntArray) -> IntArray:
         """Walk from triangles to points, in place; those of them that were not reached."""
         rng = np.random.default_rng(0)
-        for step in range(_STEPS):
+        for step in range(_WALK_STEPS):
             here = triangle[walking]
             across = self.neighbours[here]
             beyond = -_sides(x[walking].T, self._corners[..., here]).T
@@ -156,7 +159,7 @@ class Mesh:
         corners = self._corners[..., None]
         lengths = np.hypot(*(corners[:, [2, 0, 1]] - corners[:, [1, 2, 0]]))
         a, b = (end[..., None] for end in self._hull)
-        count = max(1, _PAIRS // corners.shape[2])
+        count = max(1, _PAIRS_AT_ONCE // corners.shape[2])
         for start in range(0, len(x), count):
             some = x[start : start + count].T
             inside = np.flatnonzero((_side(a, b, some[:, None]) >= 0.0).all(axis=0))
@@ -283,7 +286,7 @@ def _filled(points: FloatArray, triangles: IntArray, hull: ConvexHull) -> IntArr
     filled = np.concatenate([kept, np.array(added, dtype=np.int64).reshape(-1, 3)])
     # of triangles that are all turned the same way, up to the hull, none overlap if areas agree
     areas = _areas(points, filled)
-    if not areas.min() > 0.0 or abs(areas.sum() - hull.volume) > 1e-9 * hull.volume:
+    if not areas.min() > 0.0 or abs(areas.sum() - hull.volume) > _COVERED * hull.volume:
         return None
     return filled
 

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 _LEAST_VARIANCE = 1e-6
 
 # Sides of the polygon that stands for the disk: its area is 1e-4 short of the disk's.
-_SIDES = 256
+_DISK_SIDES = 256
 
 
 def matching_source(points: FloatArray, masses: FloatArray, name: str) -> Source:
@@ -63,7 +63,7 @@ def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
     mean = masses @ codes
     variance = masses @ ((codes - mean) ** 2).sum(axis=1)
     # The uniform measure on a disk of radius r has the total variance r^2 / 2.
-    return UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * variance)))
+    return UniformPolygon.regular(_DISK_SIDES, mean, float(np.sqrt(2.0 * variance)))
 
 
 def moments(points: FloatArray, masses: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:

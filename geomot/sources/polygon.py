@@ -34,13 +34,16 @@ _ORIENTATION_FILTER = 2.0**-48
 _ORIENTATION_FLOOR = 2.0**-900
 
 # Vertices handled at once; and as many points are few enough for a hull without a first cut.
-_CHUNK = 4096
+_VERTICES_AT_ONCE = 4096
 
 # Directions in which the first cut of a hull looks for corners.
 _DIRECTIONS = 32
 
 # Most vertices among which crossing edges are searched for, to say what is wrong.
 _SEARCHED = 300
+
+# Vertices up to which they are written out.
+_WRITTEN_OUT = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +238,7 @@ class UniformPolygon(Source):
         return {"type": "UniformPolygon", "vertices": self.vertices}
 
     def __repr__(self) -> str:
-        if len(self.vertices) <= 6:
+        if len(self.vertices) <= _WRITTEN_OUT:
             return f"UniformPolygon({self.vertices.tolist()})"
         return f"UniformPolygon(<{len(self.vertices)} vertices, area {self.area:.6g}>)"
 
@@ -261,7 +264,7 @@ def _orientation(a: Point, b: Point, c: Point) -> int:
 
 def _outer(points: FloatArray) -> FloatArray:
     """Return the points without most of those that surely lie inside their hull."""
-    if len(points) <= _CHUNK:
+    if len(points) <= _VERTICES_AT_ONCE:
         return points
     angle = 2.0 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     # In turn around the hull; a point to the left of all sides is surrounded by corners.
@@ -358,8 +361,8 @@ def _turns(ring: FloatArray) -> NDArray[np.int8]:
     m = len(ring)
     turns = np.empty(m, np.int8)
     # In pieces, so that the memory stays a small multiple of the vertices' own.
-    for start in range(0, m, _CHUNK):
-        here = np.arange(start, min(start + _CHUNK, m))
+    for start in range(0, m, _VERTICES_AT_ONCE):
+        here = np.arange(start, min(start + _VERTICES_AT_ONCE, m))
         a, b, c = ring[here - 1], ring[here], ring[(here + 1) % m]
         left = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1])
         right = (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])

@@ -40,6 +40,9 @@ FloatArray = NDArray[np.float64]
 Moments = tuple[FloatArray | None, FloatArray | None]
 
 # Names of an optional second parameter that takes a generator.
+# Seeds that the legacy generators of numpy and torch take lie below this.
+_LEGACY_SEEDS = 2**31
+
 _GENERATOR_NAMES = frozenset(["rng", "generator", "gen", "random", "random_generator", "prng"])
 
 
@@ -308,7 +311,7 @@ def _legacy(rng: np.random.Generator) -> np.random.RandomState:
 
 
 def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**31))
+    return int(rng.integers(_LEGACY_SEEDS))
 
 
 @contextmanager

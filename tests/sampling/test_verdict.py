@@ -8,7 +8,7 @@ from scipy import stats
 
 import geomot
 from geomot import PowerDiagram, UniformBox
-from geomot._constants.sampling import CONFIDENCE
+from geomot._constants import CONFIDENCE
 from geomot._mass_estimate import sampling_scales, variation_factor
 from geomot._sampling.designs import PairDesign, PointDesign
 from geomot._sampling.verdict import Examiner
