@@ -58,7 +58,7 @@ def orientations(a: FloatArray, b: FloatArray, c: FloatArray) -> NDArray[np.int8
         See `orientation`.
     """
     turn, sure = _turn(a, b, c)
-    signs = np.sign(turn).astype(np.int8)
+    signs = np.array(np.sign(turn), dtype=np.int8)
     if not sure.all():
         ends = [np.broadcast_to(p, (*signs.shape, 2))[~sure].tolist() for p in (a, b, c)]
         signs[~sure] = [_exact_orientation(*three) for three in zip(*ends, strict=True)]
