@@ -225,19 +225,23 @@ cdef void shifted_bisector(const double* p, const double* q, double sx, double s
     line.a = dx
     line.b = dy
     line.c = 0.5 * (t + (te + (e + (wl + (hil + lol)))))
-    # what is left of the cancelled magnitudes after 106 bits, in units of the filters' bound
+    # What is left of the cancelled magnitudes after 106 bits, in units of the filters' bound: ux and
+    # uy may vanish, whose rounding is relative to dx and dy.
     line.size = fabs(line.c) + CANCELLED * (
-        fabs(dx * ux) + fabs(dy * uy) + fabs(hi) + fabs(lo))
+        fabs(dx) * (fabs(dx) + fabs(ux)) + fabs(dy) * (fabs(dy) + fabs(uy))
+        + fabs(hi) + fabs(lo))
 
 
 cdef void shifted_edge(const double* corner, const double* p, double sx, double sy,
                        Line* line) noexcept nogil:
     """Half-plane of the domain's edge from corner to its successor, in the frame p + s."""
-    cdef double nx, nxl, ny, nyl, ux, uxl, uy, uyl, s = 0.0, e = 0.0
+    cdef double nx, nxl, ny, nyl, ux, uxl, uy, uyl, far_x, far_y, s = 0.0, e = 0.0
     two_sum(corner[3], -corner[1], &nx, &nxl)
     two_sum(corner[0], -corner[2], &ny, &nyl)
     two_sum(corner[0], -p[0], &ux, &uxl)
     two_sum(corner[1], -p[1], &uy, &uyl)
+    far_x = fabs(ux)
+    far_y = fabs(uy)
     subtract(&ux, &uxl, sx)
     subtract(&uy, &uyl, sy)
     add_product(nx, nxl, ux, uxl, &s, &e)
@@ -245,7 +249,8 @@ cdef void shifted_edge(const double* corner, const double* p, double sx, double 
     line.a = nx
     line.b = ny
     line.c = s + e
-    line.size = fabs(line.c) + CANCELLED * (fabs(nx * ux) + fabs(ny * uy))
+    line.size = fabs(line.c) + CANCELLED * (
+        fabs(nx) * (far_x + fabs(ux)) + fabs(ny) * (far_y + fabs(uy)))
 
 
 cdef inline void subtract(double* s, double* e, double b) noexcept nogil:
