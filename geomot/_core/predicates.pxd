@@ -9,7 +9,7 @@ floating-point arithmetic and fast robust geometric predicates", 1997, section 4
 from libc.math cimport fabs
 
 # Bounds on the errors of the filters, in terms of the expressions' permanents; each is derived, and
-# held against its number here, by tools/filter_bounds.py.
+# held against its number here, by tests/filter_bounds.py.
 cdef extern from *:
     """
     #ifndef GEOMOT_ROUNDOFF

@@ -42,7 +42,7 @@ _UNSURE = 3.5 * UNIT_ROUNDOFF
 _UNSURE_PAIRS = 2.0**-96
 _UNSURE_SIZE = 2.0**-900
 
-# The same for the side of a border on which three cells meet (tools/filter_bounds.py).
+# The same for the side of a border on which three cells meet (tests/filter_bounds.py).
 _UNSURE_MEETING = 16.0 * UNIT_ROUNDOFF
 
 # Pairs of points and triangles that are looked at at once.
