@@ -11,7 +11,7 @@ expression with absolute values for all terms. Every node of the expression has 
 roundings, such that its rounded value is off by at most ((1 + u)^k - 1) times its permanent: an
 input has 0, a difference of inputs 1, a sum one more than the larger of its terms, a product one
 more than the sum of both (Shewchuk 1997, section 4.3; Meyer and Pion 2008). The last sum is rounded
-to the sign that it has. The permanent is rounded too, as often as the value, and so is its multiple.
+to the sign that it has. The permanent is rounded as often as the value, and so is its multiple.
 """
 
 from __future__ import annotations

@@ -47,6 +47,7 @@ from geomot._constants.sampling import (
 from geomot._core.montecarlo import GROUP_SIDE
 from geomot._search.backends import Backend, WinnersLike
 from geomot._search.nearest_cell import Assigner, central_point
+from geomot.potentials import heights_in_frame, weights_in_frame
 from geomot.sources import Product, Source
 
 __all__ = [
@@ -186,11 +187,11 @@ class Design(ABC):
 
     def weights(self, heights: FloatArray) -> FloatArray:
         """Power weights of heights in the frame."""
-        return 2.0 * self.unit * heights + self.squares
+        return weights_in_frame(heights, self.squares, self.unit)
 
     def heights(self, weights: FloatArray) -> FloatArray:
         """Heights in the frame of power weights."""
-        return (weights - self.squares) / (2.0 * self.unit)
+        return heights_in_frame(weights, self.squares, self.unit)
 
     @abstractmethod
     def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:

@@ -23,6 +23,7 @@ from geomot._constants.sampling import REPAIR_NEIGHBOURS, REPAIR_RTOL
 from geomot._laplacian import Network, solve_laplacian
 from geomot._search.k_nearest_cells import TopScores
 from geomot._search.nearest_cell import central_point
+from geomot.potentials import doubled_heights, doubled_scores
 
 __all__ = ["LAWS", "Repair"]
 
@@ -77,7 +78,7 @@ class Repair:
         # what scores of sites far from the origin have in common would leave the slacks few digits
         self.centre = central_point(sites)
         self.moved = sites - self.centre
-        self.heights = weights - np.sum(self.moved**2, axis=1)
+        self.doubled = doubled_heights(self.moved, weights)
         self.sites = sites
         self.weights = weights
         self.masses = masses
@@ -118,8 +119,8 @@ class Repair:
 
         That of the worst move where cell i has no centroid.
         """
-        c, y, h = self.centroids[i] - self.centre, self.moved, self.heights
-        slack = np.maximum(2.0 * np.sum(c * (y[i] - y[j]), axis=1) + (h[i] - h[j]), 0.0)
+        c, y, h = self.centroids[i] - self.centre, self.moved, self.doubled
+        slack = np.maximum(doubled_scores(np.sum(c * (y[i] - y[j]), axis=1), h[i] - h[j]), 0.0)
         missing = ~self.held[i]
         if missing.any():
             slack[missing] = self._worst
@@ -133,7 +134,8 @@ class Repair:
         step = max(_SLACKS // len(self.sites), 1)
         for start in range(0, len(cells), step):
             part = cells[start : start + step]
-            scores = 2.0 * (self.centroids[part] - self.centre) @ self.moved.T + self.heights
+            inner = (self.centroids[part] - self.centre) @ self.moved.T
+            scores = doubled_scores(inner, self.doubled)
             own = scores[np.arange(len(part)), part]
             worst = max(worst, float(np.max(own - scores.min(axis=1))))
         return worst

@@ -43,6 +43,7 @@ from geomot._core.montecarlo import add_points
 from geomot._mass_estimate import MassEstimate, sampling_floor, total_variation, variation_factor
 from geomot._sampling.designs import Design, joined
 from geomot._sampling.repair import LAWS, Repair
+from geomot.potentials import potentials_of_scores
 
 __all__ = ["Distance", "Tally"]
 
@@ -249,7 +250,7 @@ class Tally:
         """Sums of the Kantorovich potential over the samples of each stream."""
         # phi(x) = |x - m|^2 + |c - m|^2 - 2 s (best score) - 2 <x - m, c - m>, the last of mean 0
         apart = float(self.design.offset @ self.design.offset)
-        phi = self.lengths - 2.0 * (self.design.unit * self.scores + self.drifts)
+        phi = potentials_of_scores(self.lengths, self.design.unit * self.scores + self.drifts)
         return phi + apart * self.sizes
 
     def design_effect(self) -> float:

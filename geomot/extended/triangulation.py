@@ -20,6 +20,7 @@ from geomot._constants import UNIT_ROUNDOFF
 from geomot._double_double import two_sum
 from geomot._orientation import orientations
 from geomot.diagram import PowerDiagram
+from geomot.potentials import bisector_offsets
 from geomot.sources import UniformBox, convex_polygon
 from geomot.sources._pieces import difference, product
 
@@ -273,7 +274,8 @@ def _meet_inside(y: FloatArray, w: FloatArray, polygon: FloatArray) -> NDArray[n
 def _offset(x: FloatArray, y: FloatArray, gain: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Half of |(x, y)|^2 and a gain hi + lo, and the size of its terms."""
     square = x * x + y * y
-    return 0.5 * (square + gain.sum(axis=1)), 0.5 * (square + np.abs(gain).sum(axis=1))
+    sizes = np.abs(gain).sum(axis=1)
+    return bisector_offsets(square, gain.sum(axis=1)), bisector_offsets(square, sizes)
 
 
 def _meets_left_of(

@@ -225,8 +225,8 @@ cdef void shifted_bisector(const double* p, const double* q, double sx, double s
     line.a = dx
     line.b = dy
     line.c = 0.5 * (t + (te + (e + (wl + (hil + lol)))))
-    # What is left of the cancelled magnitudes after 106 bits, in units of the filters' bound: ux and
-    # uy may vanish, whose rounding is relative to dx and dy.
+    # What is left of the cancelled magnitudes after 106 bits, in units of the filters' bound. The
+    # rounding of ux and uy, which may vanish, is relative to dx and dy.
     line.size = fabs(line.c) + CANCELLED * (
         fabs(dx) * (fabs(dx) + fabs(ux)) + fabs(dy) * (fabs(dy) + fabs(uy))
         + fabs(hi) + fabs(lo))
