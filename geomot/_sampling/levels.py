@@ -31,6 +31,7 @@ from geomot._constants.sampling import (
     LEVEL_STEPS,
     TOP_LEVEL,
 )
+from geomot._moments import weighted_moments
 from geomot._sampling.clusters import centroids
 from geomot._sampling.designs import Batch, Design
 from geomot._sampling.hessian import Gaps, Linear, conjugate_gradients, flow_between
@@ -301,9 +302,8 @@ def gaussian_heights(sites: FloatArray, masses: FloatArray, points: Float32Array
     if len(sites) == 1:
         return np.zeros(1)
     x = points.astype(np.float64)
-    mean = masses @ sites
+    mean, target = weighted_moments(sites, masses)
     centred = sites - mean
-    target = (centred * masses[:, None]).T @ centred
     values, vectors = np.linalg.eigh(target)
     values = np.maximum(values, _FLAT_TARGET * values.max())
     root = np.sqrt(values)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import geomot
+from geomot._moments import weighted_moments
 from geomot._validation import as_masses, as_points
 from geomot.cli._files import kind_of
 from geomot.cli._shared import BadInput
@@ -169,9 +170,7 @@ def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:
     """The normal measure with the moments of the sites."""
     weights = as_masses(masses, len(sites), "masses", normalize=True)
     points = as_points(sites, "sites")
-    mean = weights @ points
-    centred = points - mean
-    covariance = (centred * weights[:, None]).T @ centred
+    mean, covariance = weighted_moments(points, weights)
     flat = np.sqrt(np.diag(covariance)) <= _NO_SPREAD * np.abs(points).max(axis=0)
     try:
         if flat.any():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._moments import weighted_moments
 from geomot.sources import Gaussian, Source, UniformPolygon
 
 __all__ = ["matching_disk", "matching_source", "moments"]
@@ -68,9 +69,8 @@ def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
 
 def moments(points: FloatArray, masses: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance; directions of hardly any variance get some."""
-    mean = masses @ points
-    centred = points - mean
-    values, vectors = np.linalg.eigh((centred * masses[:, None]).T @ centred)
+    mean, covariance = weighted_moments(points, masses)
+    values, vectors = np.linalg.eigh(covariance)
     if not values[-1] > 0.0:
         raise ValueError(f"{name} must not be all equal: there is nothing to tell them apart by")
     values = np.maximum(values, _LEAST_VARIANCE * values[-1])

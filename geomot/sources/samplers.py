@@ -34,6 +34,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._moments import weighted_moments
+
 __all__ = ["Sampler", "as_sampler", "draws_points", "plain_array"]
 
 FloatArray = NDArray[np.float64]
@@ -414,9 +416,7 @@ def _mixture_moments(mixture: Any) -> Moments:
         "spherical": lambda: given[:, None, None] * eye,
     }[mixture.covariance_type]()
     weights = weights / weights.sum()
-    mean = weights @ means
-    centred = means - mean
-    between = (centred * weights[:, None]).T @ centred
+    mean, between = weighted_moments(means, weights)
     return mean, np.einsum("k,kij->ij", weights, spread) + between
 
 
@@ -435,9 +435,8 @@ def _smoothed_moments(points: FloatArray, weights: Any, kernel: FloatArray) -> M
     """Of weighted points to each of which noise of a covariance is added."""
     n = len(points)
     shares = np.full(n, 1.0 / n) if weights is None else np.asarray(weights) / np.sum(weights)
-    mean = shares @ points
-    centred = points - mean
-    return mean, (centred * shares[:, None]).T @ centred + kernel
+    mean, covariance = weighted_moments(points, shares)
+    return mean, covariance + kernel
 
 
 def _student_moments(student: Any) -> Moments:
