@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import CERTIFICATE_ROUNDING
+from geomot._constants.newton import CERTIFICATE_ROUNDING
 from geomot.potentials import dual_value
 from geomot.sources import Domain
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import SAMPLED_START_SEED, SAMPLED_START_TOL
+from geomot._constants.sampling import SAMPLED_START_SEED, SAMPLED_START_TOL
 from geomot._monitor import Monitor
 from geomot._newton.newton import Problem
 from geomot._newton.solve import solve_exact

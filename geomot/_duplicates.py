@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._constants import SEED_RANGE
+
 __all__ = ["Merged", "representatives"]
 
 FloatArray = NDArray[np.float64]
+
+# Keys of points are mixed by a shift to the right, so that high bits count too, and by factors that
+# are drawn with a fixed seed.
+_KEY_SHIFT = 29
+_KEY_SEED = 0
 
 
 def representatives(points: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -23,11 +30,13 @@ def representatives(points: NDArray[np.float64]) -> NDArray[np.int64]:
     ndarray of shape (n,), int64
     """
     bits = (points + 0.0).view(np.uint64)
-    factors = np.random.default_rng(0).integers(2**63, size=(points.shape[1], 1), dtype=np.uint64)
+    factors = np.random.default_rng(_KEY_SEED).integers(
+        SEED_RANGE, size=(points.shape[1], 1), dtype=np.uint64
+    )
     # integer arithmetic wraps around: equal rows have equal keys, others hardly ever
     keys = np.zeros(len(points), dtype=np.uint64)
     for k in range(points.shape[1]):
-        keys ^= keys >> np.uint64(29)
+        keys ^= keys >> np.uint64(_KEY_SHIFT)
         keys += bits[:, k] * (2 * factors[k] + 1)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     owner = first[inverse]

@@ -21,7 +21,7 @@ from scipy.sparse import coo_array, eye_array
 from scipy.sparse.linalg import splu
 
 from geomot import _double_double
-from geomot._constants import (
+from geomot._constants.newton import (
     ACCEPTED_RESIDUAL,
     EXACT_CHOLESKY,
     MAX_CG_ITERATIONS,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot import _double_double
+from geomot._constants import MANTISSA_BITS
 from geomot._double_double import Pair, double, halve, plus, two_sum
 from geomot._facets import Facets
 from geomot._frozen import read_only
@@ -38,18 +39,20 @@ IndexArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 # Pairs are accurate to about 2^-104 of the terms; a few operations multiply that.
-_ROUNDING = 2.0**-96
+_BORDER_ROUNDING = 2.0**-96
 # Products below this lose their trailing parts to underflow; in units of the sites and the roots of
 # the weights, borders beyond the other lie outside all sources.
 _FLOOR = 2.0**-950
 _CEILING = 2.0**800
+# What the parts of a border, two numbers, may lose together to underflow: twice the least float.
+_UNDERFLOWN = 2.0**-1073
 
 # Passes over the neighbours of removed sites before sites are compared level by level, and then
 # how far from where the passes came to, on how many levels, and how much farther each time. Long
 # runs of sites without a cell are rare, and levels on all of a million sites take seconds.
 _LOCAL_PASSES = 300
 _FIRST_REACH = 4096
-_LEVELS = 8
+_REACH_LEVELS = 8
 _REACH_RATIO = 8
 
 
@@ -310,7 +313,7 @@ class _Lift:
             sound = np.abs(hi) < _CEILING
             hi = np.clip(np.nan_to_num(hi, nan=0.0), -_CEILING, _CEILING)
             size = np.abs(self.y[i]) + np.abs(self.y[j]) + np.abs(hi)
-            doubt = np.where(sound, _ROUNDING * size + _FLOOR / width[0], np.inf)
+            doubt = np.where(sound, _BORDER_ROUNDING * size + _FLOOR / width[0], np.inf)
         middle = two_sum(self.y[i], self.y[j])
         return halve(difference(middle, (hi, np.where(sound, lo, 0.0)))), doubt
 
@@ -320,7 +323,7 @@ class _Lift:
         with np.errstate(over="ignore", under="ignore"):
             at = np.ldexp(hi, self.scale), np.ldexp(lo, self.scale)
             # What underflows in the trailing part is below the smallest float.
-            return at, np.ldexp(doubt, self.scale) + 2.0**-1073
+            return at, np.ldexp(doubt, self.scale) + _UNDERFLOWN
 
     def upper_envelope(self) -> IndexArray:
         """Return the sites whose line is the highest one over an interval, from left to right."""
@@ -334,7 +337,7 @@ class _Lift:
         while len(suspects):
             last = reach >= len(order)
             near = _neighbourhoods(suspects, reach, len(order))
-            order, suspects = self._sifted(order, near, None if last else _LEVELS)
+            order, suspects = self._sifted(order, near, None if last else _REACH_LEVELS)
             order, suspects = self._thinned(order, suspects, None if last else _LOCAL_PASSES)
             reach *= _REACH_RATIO
         return order
@@ -426,7 +429,7 @@ class _Lift:
             rise = difference(self._weight(j), self._weight(i))
             height = plus(gain, rise)[0]
             size = np.abs(self.y[i]) + np.abs(self.y[j]) + 2.0 * np.abs(point[0])
-            error = _ROUNDING * (width[0] * size + np.abs(rise[0]))
+            error = _BORDER_ROUNDING * (width[0] * size + np.abs(rise[0]))
             return height, error + 2.0 * width[0] * doubt[segment] + _FLOOR
 
     def _raw(self, i: IndexArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -455,7 +458,8 @@ def _integers(
 
     def digits(x: FloatArray) -> tuple[IndexArray, IndexArray]:
         mantissa, exponent = np.frexp(x)
-        return np.ldexp(mantissa, 53).astype(np.int64), exponent.astype(np.int64) - 53
+        whole = np.ldexp(mantissa, MANTISSA_BITS).astype(np.int64)
+        return whole, exponent.astype(np.int64) - MANTISSA_BITS
 
     split = [[digits(x) for x in row] for row in rows]
     bits = 0

@@ -32,6 +32,9 @@ FloatArray = NDArray[np.float64]
 # Samples in a cell from which on the share's distribution is taken as normal.
 FEW = 50
 
+# A positive parameter of the beta distribution, in place of 0 where its value is not used.
+_NO_HITS = 1e-9
+
 
 def variation_factor(masses: FloatArray) -> float:
     """Mean total variation of Gaussian errors at distance 1.
@@ -156,9 +159,11 @@ class MassEstimate(Frozen):
         tail = 0.5 * (1.0 - self.confidence)
         size = self.n_samples / max(self.design_effect, 1.0)
         hits = masses * size
-        low = np.where(hits > 0.0, betaincinv(np.maximum(hits, 1e-9), size - hits + 1.0, tail), 0.0)
+        low = np.where(
+            hits > 0.0, betaincinv(np.maximum(hits, _NO_HITS), size - hits + 1.0, tail), 0.0
+        )
         high = np.where(
-            hits < size, betaincinv(hits + 1.0, np.maximum(size - hits, 1e-9), 1.0 - tail), 1.0
+            hits < size, betaincinv(hits + 1.0, np.maximum(size - hits, _NO_HITS), 1.0 - tail), 1.0
         )
         half = float(ndtri(1.0 - tail)) * self.mass_standard_errors
         many = masses * self.n_samples >= FEW

@@ -12,7 +12,7 @@ __all__ = ["spread_colours"]
 FloatArray = NDArray[np.float64]
 
 # Levels of each channel among which colours are chosen.
-_LEVELS = 18
+_SRGB_LEVELS = 18
 
 # Lightness of the colours, from 0 to 1: neither lost on white nor near black, which marks sites.
 _LIGHTNESS = 0.38, 0.88
@@ -72,7 +72,7 @@ def spread_colours(first: tuple[str, ...], n: int) -> tuple[str, ...]:
     tuple of str
         Hexadecimal colours.
     """
-    steps = np.rint(np.linspace(0, 255, _LEVELS))
+    steps = np.rint(np.linspace(0, 255, _SRGB_LEVELS))
     candidates = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     lightness = _seen(candidates)[0][:, 0]
     low, high = _LIGHTNESS

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from geomot import _double_double
 from geomot._bounds import largest_price
-from geomot._constants import CERTIFICATE_ROUNDING, ZERO_MASS_DROP
+from geomot._constants.newton import CERTIFICATE_ROUNDING, ZERO_MASS_DROP
 from geomot._double_double import Pair
 from geomot._duplicates import Merged
 from geomot._line import LineDiagram, solve_line

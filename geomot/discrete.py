@@ -50,17 +50,17 @@ ASSIGNMENT_METHODS = ("auto", "paths", "simplex", "linear-program")
 PLAN_METHODS = ("auto", "simplex", "linear-program")
 
 # Clouds up to this size are assigned by scipy, which takes some 20 ms, potentials included.
-_FEW = 256
+_FEW_POINTS = 256
 
 # All pairs are listed below this number; above it, so many for each point, from potentials of this
 # share of the points.
 _ALL_PAIRS = 2**14
 _SHORTLIST = 48
 _COARSER = 6
-_SEED = 0
+_SHORTLIST_SEED = 0
 
 # Rounding of a reduced cost, relative to the largest cost; what is below it counts as zero.
-_ROUNDING = 2.0**-48
+_REDUCED_COST_ROUNDING = 2.0**-48
 
 # Masses of the two sides of a group, which differ by the rounding of what moves, relatively.
 _BALANCE = 1e-12
@@ -71,6 +71,12 @@ _SHARPER = 2.0**-10
 
 # Sweeps that repair potentials: rounding of the network simplex is gone after a few.
 _SWEEPS = 100
+
+# Pivots of the network simplex: no bound, as it ends by itself.
+_MOST_PIVOTS = 2**62
+
+# Tolerances of HiGHS, the least that it accepts.
+_FEASIBLE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +249,7 @@ def assignment(
     strict = as_flag(strict, "strict")
     n = len(x)
     if method == "auto":
-        method = "simplex" if n > _FEW and _has_pot() else "paths"
+        method = "simplex" if n > _FEW_POINTS and _has_pot() else "paths"
     ones = np.ones(n)
     # In units of 1/n all masses are 1, and so is what the solvers move: no rounding.
     flow, bounds = _solved(x, y, ones, ones, method)
@@ -525,7 +531,7 @@ def _price(x: FloatArray, y: FloatArray, mu: FloatArray, nu: FloatArray, method:
         pairs = np.arange(n * m)
     else:
         pairs = _first_pairs(x, y, mu, nu, method)
-    tiny = _ROUNDING * largest_cost(x, y)
+    tiny = _REDUCED_COST_ROUNDING * largest_cost(x, y)
     while True:
         rows, columns = np.divmod(pairs, m)
         costs = pair_costs(x, y, rows, columns)
@@ -543,7 +549,7 @@ def _first_pairs(
 ) -> IndexArray:
     """A shortlist on which there is a plan, and a good one."""
     n, m = len(x), len(y)
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(_SHORTLIST_SEED)
     p = rng.choice(n, -(-n // _COARSER), replace=False, p=mu / mu.sum())
     q = rng.choice(m, -(-m // _COARSER), replace=False, p=nu / nu.sum())
     equal = np.full(len(p), 1.0 / len(p)), np.full(len(q), 1.0 / len(q))
@@ -609,9 +615,8 @@ def _network_simplex(
     # In units in which the largest cost is about 1: a power of two, so that none is rounded.
     unit = 2.0 ** np.frexp(costs.max())[1]
     listed = coo_matrix((costs / unit, (rows, columns)), shape=(len(mu), len(nu)))
-    # No bound on the iterations: the simplex ends by itself.
     result, log = pot.emd(
-        mu, nu, listed, numItermax=2**62, log=True, center_dual=False, check_marginals=False
+        mu, nu, listed, numItermax=_MOST_PIVOTS, log=True, center_dual=False, check_marginals=False
     )
     if log["warning"] is not None:
         raise GeomotError(f"the network simplex of POT failed: {log['warning']}")
@@ -641,8 +646,8 @@ def _linear_program(
             method="highs-ds",
             options={
                 "presolve": presolve,
-                "primal_feasibility_tolerance": 1e-10,
-                "dual_feasibility_tolerance": 1e-10,
+                "primal_feasibility_tolerance": _FEASIBLE,
+                "dual_feasibility_tolerance": _FEASIBLE,
             },
         )
         if result.status == 0:
@@ -702,7 +707,7 @@ def _potential_of_permutation(x: FloatArray, y: FloatArray, columns: IndexArray)
     n = len(x)
     paid = pair_costs(x, y, np.arange(n), columns)
     partners = np.ascontiguousarray(y[columns])
-    tiny = _ROUNDING * largest_cost(x, y)
+    tiny = _REDUCED_COST_ROUNDING * largest_cost(x, y)
     u = np.zeros(n)
     for _ in range(n):
         lower = transform(x, partners, paid - u)

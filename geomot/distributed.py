@@ -71,6 +71,12 @@ TIMEOUT = 300.0
 # Seconds in which ranks answer each other once one is missing.
 ROLL_CALL = 2.0
 
+# Seconds between looks for an answer.
+_POLL = 0.02
+
+# Bits of a checksum: those of a positive int32.
+_CHECKSUM_BITS = 0x7FFFFFFF
+
 IntArray = NDArray[np.int32]
 Float32Array = NDArray[np.float32]
 
@@ -290,7 +296,7 @@ def _who_is_missing(store: Any, missing: list[int]) -> str:
         if time.monotonic() > deadline:
             names = ", ".join(map(str, missing))
             return f"no answer from rank{'s' * (len(missing) > 1)} {names}"
-        time.sleep(0.02)
+        time.sleep(_POLL)
     return "all ranks answer, but a connection broke"
 
 
@@ -303,7 +309,7 @@ def _wait_for_calls(store: Any, size: int) -> None:
             done = all(store.check([f"{_key(other)}/done"]) for other in here)
             if done and (len(here) == size - 1 or waited > ROLL_CALL):
                 return
-            time.sleep(0.02)
+            time.sleep(_POLL)
 
 
 def _post(rank: int, reason: str) -> Any:
@@ -578,7 +584,7 @@ def _checksum(*arrays: Float32Array) -> int:
     total = 0
     for array in arrays:
         total = zlib.crc32(np.ascontiguousarray(array).data, total)
-    return total & 0x7FFFFFFF
+    return total & _CHECKSUM_BITS
 
 
 # ---------------------------------------------------------------------------------------------

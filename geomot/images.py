@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from geomot._constants import IMAGE_CHANNELS
 from geomot._files.arrays import npz_members, read_npy, read_npz
 from geomot._files.replacing import replacing_figure
 from geomot._files.text import open_text, readable
@@ -51,20 +52,22 @@ _NAMES = {
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 # Images with large plain parts may unpack to this many times the size of their file.
-_UNPACKED_RATIO = 200
-_UNPACKED_ALLOWANCE = 2**28
+_IMAGE_UNPACKED_RATIO = 200
+_IMAGE_UNPACKED_ALLOWANCE = 2**28
 
 # A number and a separator: the row of a table, not a label.
-_COUNTED = re.compile(r"\s*\d+\s*[,;\t]")
-
-_CHANNELS = (1, 3, 4)
+_ROW_OF_TABLE = re.compile(r"\s*\d+\s*[,;\t]")
 
 # Images that are checked at once.
-_CHUNK = 4096
+_CHECKED_IMAGES = 4096
+
+# Bytes that are read at once.
+_READ_BYTES = 2**20
 
 # Pixels of the screen in a pixel of a grid: at least 2, and so many that small grids can be seen.
 _GRID_PIXELS = 900
-_DPI = 100
+_GRID_DPI = 100
+_GRID_PAD = 0.08
 
 
 def load_images(
@@ -227,7 +230,7 @@ def save_grid(
     stack = np.asarray(images)
     if stack.dtype == np.uint8:
         vmin, vmax = 0.0 if vmin is None else vmin, 255.0 if vmax is None else vmax
-    figure = Figure(dpi=_DPI)
+    figure = Figure(dpi=_GRID_DPI)
     ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     plotting.image_grid(
         stack, columns=columns, row_labels=row_labels, gap=gap, cmap="gray", vmin=vmin, vmax=vmax,
@@ -236,14 +239,14 @@ def save_grid(
     # Each pixel becomes a square of whole pixels of the file, so that none looks wider than others.
     height, width = ax.images[0].get_size()
     scale = max(2, _GRID_PIXELS // max(height, width))
-    figure.set_size_inches(width * scale / _DPI, height * scale / _DPI)
+    figure.set_size_inches(width * scale / _GRID_DPI, height * scale / _GRID_DPI)
     ax.set_aspect("auto")
     if title is not None:
         ax.set_title(title)
     name = as_path(path)
     # As matplotlib names files without an ending.
     name += "" if Path(name).suffix else ".png"
-    replacing_figure(name, figure, dpi=_DPI, bbox_inches="tight", pad_inches=0.08)
+    replacing_figure(name, figure, dpi=_GRID_DPI, bbox_inches="tight", pad_inches=_GRID_PAD)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -286,10 +289,10 @@ def _read_file(path: str, array: str | None) -> tuple[np.ndarray, np.ndarray | N
         raise ValueError(f"choose the array that holds the images: {names}")
     if array not in members:
         raise ValueError(f"there is no array {array}, only: {names}")
-    images = read_npz(path, array, members[array], _UNPACKED_RATIO)
+    images = read_npz(path, array, members[array], _IMAGE_UNPACKED_RATIO)
     for name in _NAMES.get(array, ("labels", "y")):
         if name in members:
-            labels = _as_labels(read_npz(path, name, members[name], _UNPACKED_RATIO))
+            labels = _as_labels(read_npz(path, name, members[name], _IMAGE_UNPACKED_RATIO))
             if len(labels) != len(images):
                 raise ValueError(f"array {name} has {len(labels)} labels for {len(images)} images")
             return images, labels
@@ -305,12 +308,12 @@ def _read_array(path: str, kind: str, what: str) -> np.ndarray:
         name = next(iter(names or members), None)
         if name is None or len(members) > 1 and not names:
             raise ValueError(f"it has no array labels, only: {', '.join(members) or 'none'}")
-        return read_npz(path, name, members[name], _UNPACKED_RATIO)
+        return read_npz(path, name, members[name], _IMAGE_UNPACKED_RATIO)
     with open(path, "rb") as packed:
         allowed = os.path.getsize(path)
         if kind == "idx":
             return _read_idx(packed, allowed)
-        allowed = max(_UNPACKED_RATIO * allowed, _UNPACKED_ALLOWANCE)
+        allowed = max(_IMAGE_UNPACKED_RATIO * allowed, _IMAGE_UNPACKED_ALLOWANCE)
         with gzip.open(packed) as file:
             try:
                 return _read_idx(file, allowed)
@@ -335,7 +338,7 @@ def _read_idx(file: IO[bytes] | gzip.GzipFile, allowed: int) -> np.ndarray:
     buffer = array.reshape(-1).view(np.uint8)
     position = 0
     while position < expected:
-        chunk = file.read(min(expected - position, 1 << 20))
+        chunk = file.read(min(expected - position, _READ_BYTES))
         if not chunk:
             raise ValueError(f"it is cut short: {position} of {expected} bytes for shape {shape}")
         buffer[position : position + len(chunk)] = np.frombuffer(chunk, np.uint8)
@@ -353,7 +356,7 @@ def _packs_idx(path: str) -> bool:
 def _text_labels(path: str) -> np.ndarray:
     with open_text(path) as file:
         words = [word for line in file if (word := readable(line).strip('"'))]
-    if words and all(_COUNTED.match(word) for word in words):
+    if words and all(_ROW_OF_TABLE.match(word) for word in words):
         raise ValueError("it must hold one label per line, and has several columns")
     return _numbered(words)
 
@@ -493,7 +496,11 @@ def _as_images(array: np.ndarray) -> np.ndarray:
         side = math.isqrt(array.shape[1])
         if side * side == array.shape[1]:
             array = array.reshape(len(array), side, side)
-    if array.ndim == 4 and array.shape[1] not in _CHANNELS and array.shape[3] in _CHANNELS:
+    if (
+        array.ndim == 4
+        and array.shape[1] not in IMAGE_CHANNELS
+        and array.shape[3] in IMAGE_CHANNELS
+    ):
         array = np.moveaxis(array, 3, 1)
     if array.ndim not in (3, 4):
         raise ValueError(
@@ -513,8 +520,8 @@ def _as_values(images: np.ndarray) -> np.ndarray:
     if kind in "iu":
         whole = images.dtype == np.uint8 or (images.min() >= 0 and images.max() <= 255)
         return np.ascontiguousarray(images, np.uint8 if whole else np.float64)
-    for start in range(0, len(images), _CHUNK):
-        part = images[start : start + _CHUNK]
+    for start in range(0, len(images), _CHECKED_IMAGES):
+        part = images[start : start + _CHECKED_IMAGES]
         if not np.isfinite(part).all():
             index = tuple(int(k) for k in np.argwhere(~np.isfinite(part))[0])
             raise ValueError(

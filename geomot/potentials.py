@@ -9,9 +9,10 @@ With sites y_i, power weights w_i and the cost |x - y|^2:
   and twice that in the heights,
 - dual value ``K(w) = int phi + sum_i w_i nu_i``, at most W2^2 for every w.
 
-Weights and heights are unevaluated sums hi + lo of two floats. All arithmetic here is carried out
-in such pairs, with errors of about 2^-104 of the largest term, so that a conversion or a
-potential loses nothing to cancellation far from the origin.
+Weights and heights are unevaluated sums hi + lo of two floats. Their arithmetic is carried out in
+such pairs, with errors of about 2^-104 of the largest term, so that a conversion or a potential
+loses nothing to cancellation far from the origin. What samples tell is less accurate: functions for
+frames, whose origin is amid the sites, and for scores <x, y_i> + h_i take and return plain floats.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ from geomot._double_double import Pair, double, halve, negate, plus, two_product
 from geomot._facets import Facets
 
 __all__ = [
+    "bisector_offsets",
     "brenier_potential",
+    "doubled_heights",
+    "doubled_scores",
     "dual_value",
     "heights_from_weights",
+    "heights_in_frame",
     "kantorovich_potential",
     "mass_rates_in_heights",
     "mass_rates_in_weights",
+    "potentials_of_scores",
     "weights_from_heights",
+    "weights_in_frame",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -155,6 +162,42 @@ def kantorovich_potential(
         a, b = two_sum(points[:, k], -sites[labels, k])
         total = plus(total, plus(two_product(a, a), two_product(2.0 * a, b)))
     return total[0]
+
+
+def heights_in_frame(weights: FloatArray, squares: FloatArray, unit: float = 1.0) -> FloatArray:
+    """Return (w_i - q_i) / (2 u): heights in a frame in which sites have the squared lengths q_i.
+
+    The unit u of squared length in the frame is that of the weights' own by default.
+    """
+    return (weights - squares) / (2.0 * unit)
+
+
+def weights_in_frame(heights: FloatArray, squares: FloatArray, unit: float = 1.0) -> FloatArray:
+    """Return 2 u h_i + q_i; the inverse of `heights_in_frame`."""
+    return 2.0 * unit * heights + squares
+
+
+def doubled_heights(sites: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return w_i - |y_i|^2, in plain floats."""
+    return weights - np.sum(sites**2, axis=1)
+
+
+def doubled_scores(inner: FloatArray, doubled: FloatArray) -> FloatArray:
+    """Return 2 <x, y_i> + 2 h_i from the products and the heights doubled, or of differences.
+
+    That of two sites is by how much the power distance from the one exceeds that from the other.
+    """
+    return 2.0 * inner + doubled
+
+
+def potentials_of_scores(squares: FloatArray, scores: FloatArray) -> FloatArray:
+    """Return |x|^2 - 2 u(x): Kantorovich potentials from lengths and best scores, or their sums."""
+    return squares - 2.0 * scores
+
+
+def bisector_offsets(squares: FloatArray, gains: FloatArray) -> FloatArray:
+    """Return (|d|^2 + w_i - w_j) / 2 for d = y_j - y_i: cells meet where <x - y_i, d> is this."""
+    return 0.5 * (squares + gains)
 
 
 def mass_rates_in_weights(facets: Facets) -> FloatArray:

@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._constants import (
-    ATOL,
-    FIRST_STEP,
-    LEAST_RELATIVE_MASS,
-    MONTECARLO_TOL,
-    NEWTON_TOL,
-)
+from geomot._constants.newton import ATOL, FIRST_STEP, LEAST_RELATIVE_MASS, NEWTON_TOL
+from geomot._constants.sampling import MONTECARLO_TOL
 from geomot._density import solve_in_the_plane
 from geomot._double_double import Pair
 from geomot._monitor import Monitor, SolverState

@@ -25,7 +25,7 @@ from checks import validate
 
 import geomot
 from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
-from geomot._constants import FIRST_LOOK, FIT_CAP, FIT_NOISE, LEAST_BATCH
+from geomot._constants.sampling import FIRST_LOOK, FIT_CAP, FIT_NOISE, LEAST_BATCH
 from geomot._mass_estimate import variation_factor
 from geomot.sources import WrappedSource
 

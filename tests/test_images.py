@@ -339,7 +339,7 @@ def test_claimed_sizes_are_not_believed(tmp_path, monkeypatch):
         archive.writestr("images.npy", head + bytes(100 << 20))
     with pytest.raises(ValueError, match="far larger than its file"):
         load_images(tmp_path / "a.npz")
-    monkeypatch.setattr(images, "_UNPACKED_ALLOWANCE", 2**20)
+    monkeypatch.setattr(images, "_IMAGE_UNPACKED_ALLOWANCE", 2**20)
     packed = gzip.compress(idx(np.zeros((3, 1024, 1024), np.uint8)))
     (tmp_path / "a.gz").write_bytes(packed)
     with pytest.raises(ValueError, match="too short"):

@@ -112,7 +112,7 @@ def search(request, monkeypatch):
     if request.param == "sifting":
         monkeypatch.setattr(line, "_LOCAL_PASSES", 0)
     if request.param == "mixed":
-        for name, value in [("_LOCAL_PASSES", 1), ("_FIRST_REACH", 1), ("_LEVELS", 1)]:
+        for name, value in [("_LOCAL_PASSES", 1), ("_FIRST_REACH", 1), ("_REACH_LEVELS", 1)]:
             monkeypatch.setattr(line, name, value)
         monkeypatch.setattr(line, "_REACH_RATIO", 2)
     return request.param
@@ -498,7 +498,7 @@ def test_samples():
     masses /= masses.sum()
     diagram = error(cloud, y, masses)[1]
     assert np.abs(diagram.masses - masses).max() <= cloud.masses.max()
-    counts = np.bincount(diagram.locate(cloud.points), cloud.weights, minlength=60)
+    counts = np.bincount(diagram.locate(cloud.points), cloud.masses, minlength=60)
     np.testing.assert_allclose(diagram.masses, counts, rtol=1e-14)
     distance = (cloud.points[:, 0] - y[diagram.locate(cloud.points)]) ** 2
     assert math.fsum(diagram.costs) == close(float(cloud.weights @ distance), rel=1e-13)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tallies import Known, made_of
 
-from geomot._constants import TEST_STREAMS
+from geomot._constants.sampling import TEST_STREAMS
 from geomot._mass_estimate import sampling_scales, total_variation, variation_factor
 from geomot._sampling.designs import PointDesign
 

@@ -9,11 +9,17 @@ import pytest
 
 from geomot import PowerDiagram
 from geomot.potentials import (
+    bisector_offsets,
     brenier_potential,
+    doubled_heights,
+    doubled_scores,
     dual_value,
     heights_from_weights,
+    heights_in_frame,
     kantorovich_potential,
+    potentials_of_scores,
     weights_from_heights,
+    weights_in_frame,
 )
 
 rng = np.random.default_rng
@@ -97,3 +103,35 @@ def test_dual_value_is_exact_and_ignores_constants():
     order = r.permutation(n)
     permuted = dual_value(*(a[order] for a in (costs, masses, targets, hi, lo)))
     assert permuted == value
+
+
+def test_plain_floats_have_the_same_signs_and_factors():
+    sites, weights, _ = cloud(7, 3)
+    points = rng(8).random((len(sites), 3))
+    squares = np.sum(sites**2, axis=1)
+    heights = heights_from_weights(sites, weights)[0]
+    labels = np.arange(len(sites))
+    scores = brenier_potential(points, labels, sites, weights)
+    close = {"rtol": 1e-13, "atol": 1e-13}
+    np.testing.assert_allclose(heights_in_frame(weights, squares), heights, **close)
+    np.testing.assert_allclose(heights_in_frame(weights, squares, 4.0), heights / 4.0, **close)
+    there = weights_in_frame(heights_in_frame(weights, squares, 4.0), squares, 4.0)
+    np.testing.assert_allclose(there, weights, **close)
+    doubled = doubled_heights(sites, weights)
+    np.testing.assert_allclose(doubled, 2.0 * heights, **close)
+    inner = np.sum(points * sites, axis=1)
+    np.testing.assert_allclose(doubled_scores(inner, doubled), 2.0 * scores, **close)
+    expected = kantorovich_potential(points, labels, sites, weights)
+    found = potentials_of_scores(np.sum(points**2, axis=1), scores)
+    np.testing.assert_allclose(found, expected, **close)
+
+
+def test_offsets_of_bisectors():
+    """Where a point is on them, its power distances from both sites are the same."""
+    first, second = np.array([0.2, 0.1]), np.array([0.7, 0.4])
+    own, other = 0.3, 0.1
+    d = second - first
+    offset = bisector_offsets(d @ d, own - other)
+    x = first + offset / (d @ d) * d
+    left, right = (np.sum((x - y) ** 2) - w for y, w in ((first, own), (second, other)))
+    assert left == pytest.approx(right, rel=1e-14)

@@ -8,6 +8,22 @@ floating-point arithmetic and fast robust geometric predicates", 1997, section 4
 
 from libc.math cimport fabs
 
+# Bounds on the errors of the filters, in terms of the expressions' permanents; each is derived, and
+# held against its number here, by tests/filter_bounds.py.
+cdef extern from *:
+    """
+    #ifndef GEOMOT_ROUNDOFF
+    #define GEOMOT_ROUNDOFF 1.1102230246251565e-16  /* 2^-53 */
+    #define GEOMOT_ORIENT_BOUND (4.0 * GEOMOT_ROUNDOFF)
+    #define GEOMOT_POWER_BOUND (16.0 * GEOMOT_ROUNDOFF)
+    #define GEOMOT_COMPARE_BOUND (8.0 * GEOMOT_ROUNDOFF)
+    #endif
+    """
+    const double ROUNDOFF "GEOMOT_ROUNDOFF"
+    const double ORIENT_BOUND "GEOMOT_ORIENT_BOUND"
+    const double POWER_BOUND "GEOMOT_POWER_BOUND"
+    const double COMPARE_BOUND "GEOMOT_COMPARE_BOUND"
+
 
 cdef struct ExactLine:
     # {z : a z_x + b z_y <= c}, each coefficient an expansion (exact sum of doubles)
@@ -65,7 +81,7 @@ cdef inline int orient(const double* a, const double* b, const double* c) noexce
     cdef double left = (a[0] - c[0]) * (b[1] - c[1])
     cdef double right = (a[1] - c[1]) * (b[0] - c[0])
     cdef double det = left - right
-    cdef double bound = 4.440892098500626e-16 * (fabs(left) + fabs(right))
+    cdef double bound = ORIENT_BOUND * (fabs(left) + fabs(right))
     if det > bound:
         return 1
     if det < -bound:
@@ -99,7 +115,7 @@ cdef inline int power_test(const double* a, const double* b, const double* c,
     cdef double axby = ax * by, bxay = bx * ay
     cdef double det = ((a2 - aw) * (bxcy - cxby) + (b2 - bw) * (cxay - axcy)
                        + (c2 - cw) * (axby - bxay))
-    cdef double bound = 1.7763568394002505e-15 * (
+    cdef double bound = POWER_BOUND * (
         (a2 + am) * (fabs(bxcy) + fabs(cxby))
         + (b2 + bm) * (fabs(cxay) + fabs(axcy))
         + (c2 + cm) * (fabs(axby) + fabs(bxay)))
@@ -122,7 +138,7 @@ cdef inline int compare_power(const double* a, const double* b, double x, double
     cdef double px = dx * ux, py = dy * uy
     cdef double value = px + py + dw
     # ux and uy may cancel: their error is relative to the two distances, not to their sum
-    cdef double bound = 8.881784197001252e-16 * (
+    cdef double bound = COMPARE_BOUND * (
         fabs(dx) * (fabs(x - a[0]) + fabs(x - b[0]))
         + fabs(dy) * (fabs(y - a[1]) + fabs(y - b[1])) + m)
     if value > bound:

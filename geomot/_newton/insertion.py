@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot import _double_double
-from geomot._constants import (
+from geomot._constants.newton import (
     COARSE_TOL,
     COARSEST,
     COARSEST_WIDE,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import (
+from geomot._constants.newton import (
     DARK,
     LADDER,
     LADDER_STEPS,

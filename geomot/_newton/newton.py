@@ -33,8 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot import _double_double
-from geomot._constants import (
+from geomot._constants.newton import (
     ACCEPTED_RESIDUAL,
+    CLASSICAL_RATE,
     FIRST_STEP,
     HELLINGER_ROUNDING,
     LIFT,
@@ -50,7 +51,9 @@ from geomot._constants import (
     MOST_EXAMINED,
     OPENING,
     OPENING_GROWTH,
+    OPENING_PRICE,
     OPENING_ROUNDS,
+    ROOT_RATE,
     ROUNDING_TRIALS,
     SHORT_STEP,
     WEIGHT_NOISE,
@@ -102,7 +105,7 @@ class Problem:
         self.threads = threads
         self.least = least
         self.plane = plane_sites(sites, source)
-        # the weight of insertion knows the density at one place only, which costs more than it saves
+        # weights of insertion know the density at one place only: they cost more than they save
         self.lifts = source.plane_density is None
 
     def __len__(self) -> int:
@@ -301,18 +304,17 @@ def _step(iterate: Iterate, tol: float, crawling: bool = False) -> tuple[Iterate
     """The next iterate, None if there is none, and the residual of the last linear system."""
     root = _direction(iterate, _root_excess(iterate))
     if not crawling:
-        following = _line_search(iterate, root, rate=0.5)
+        following = _line_search(iterate, root, rate=ROOT_RATE)
         if following is not None:
             return following, root.residual
-    # of the classical step, ratios and distance fall at half the rate
     missing = iterate.problem.masses - iterate.diagram.masses
     missing[iterate.massless] = 0.0  # no step of the others fills them
     classical = _direction(iterate, missing)
-    following = None if crawling else _line_search(iterate, classical, rate=0.25)
+    following = None if crawling else _line_search(iterate, classical, rate=CLASSICAL_RATE)
     if following is None and iterate.excess_error(iterate.noise) > tol:
         # masses that are noise must not keep the others from theirs
         beyond = _direction(iterate, _beyond_noise(iterate, missing))
-        following = _line_search(iterate, beyond, rate=0.25, noise=iterate.noise)
+        following = _line_search(iterate, beyond, rate=CLASSICAL_RATE, noise=iterate.noise)
     return following, classical.residual
 
 
@@ -416,7 +418,10 @@ def open_cells(iterate: Iterate, targets: FloatArray) -> Iterate:
                 opened, used = _open(iterate, int(i), float(wanted[i]))
                 trials -= used
                 # other cells may need the digits more
-                if opened.lost < iterate.lost and opened.residual <= 2.0 * iterate.residual:
+                if (
+                    opened.lost < iterate.lost
+                    and opened.residual <= OPENING_PRICE * iterate.residual
+                ):
                     iterate = opened
     return iterate
 

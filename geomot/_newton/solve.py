@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from geomot import _double_double
 from geomot._bounds import bracket
-from geomot._constants import NEWTON_MAX_ITER, ZERO_MASS_DROP
+from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_GROWTH
 from geomot._double_double import Pair
 from geomot._duplicates import representatives
 from geomot._exact import plane_sites
@@ -160,7 +160,7 @@ class _Reduced:
                 # where rounding has put the weight at which a cell appears too high; steps grow
                 # also for those that come to light again when others have gone
                 due = ~empty[idle]
-                drop[due] *= 4.0
+                drop[due] *= ZERO_MASS_GROWTH
         return hi[self.representative], lo[self.representative]
 
     def solution(self, iterate: Iterate, status: str, rows: list[tuple[float, ...]]) -> Solution:

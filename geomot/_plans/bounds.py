@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._constants import MANTISSA_BITS, UNIT_ROUNDOFF
 from geomot._plans.costs import blocks, largest_cost, nearest, pair_costs, transform
 from geomot._plans.exact_flow import exact_flow
 
@@ -25,7 +26,20 @@ __all__ = ["Bounds", "Flow", "certified"]
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
 
-_EPS = float(np.finfo(float).eps)
+# Unit in the last place of 1: two roundings, to either side.
+_ULP = 2.0 * UNIT_ROUNDOFF
+
+# Roundings that a term of a scalar product takes part in beside one for each coordinate, and
+# several such products in the shift of a bound.
+_COST_ROUNDINGS = 4
+_SHIFT_ROUNDINGS = 8.0
+_SHIFT_TERMS = 2
+# Those of a product, a sum rounded once, a quotient, and their difference.
+_MEAN_ROUNDINGS = 4.0
+# By so much less is kept of what moves, so that no sum exceeds what is wanted by rounding.
+_KEPT_LESS = 4.0
+# Those of a bound on what is rounding itself, far above all of them.
+_REST_ROUNDING = 1e-6
 
 # Bounds that differ by less than this are those of an optimal plan: the least that the solvers
 # reach. It is relative to W2^2 or, for clouds that nearly coincide, to the least cost of a pair
@@ -64,7 +78,7 @@ class Bounds:
         centre, other = mu @ x / mu.sum(), nu @ y / nu.sum()
         more = float(t @ t - 2.0 * (t @ (centre - other)))
         size = float(t @ t + 2.0 * np.abs(t) @ (np.abs(centre) + np.abs(other)))
-        rounding = 8.0 * (len(t) + 2) * _EPS * size
+        rounding = _SHIFT_ROUNDINGS * (len(t) + _SHIFT_TERMS) * _ULP * size
         return replace(
             self,
             low=self.low + more - rounding,
@@ -100,7 +114,7 @@ def certified(
     lowered = (flow.v + rounding * np.abs(flow.v)) / (1.0 - rounding)
     u = (1.0 - rounding) * transform(x, y, lowered)
     low = _mean(mu, u) + _mean(nu, flow.v)
-    low -= 4.0 * _EPS * (_mean(mu, np.abs(u)) + _mean(nu, np.abs(flow.v)))
+    low -= _MEAN_ROUNDINGS * _ULP * (_mean(mu, np.abs(u)) + _mean(nu, np.abs(flow.v)))
 
     flow = Flow(rows, columns, moved, u, flow.v)
     most = _most_left_out(flow, mu, nu) * largest_cost(x, y)
@@ -151,7 +165,7 @@ def _bounds(
 
 def _rounding(x: FloatArray) -> float:
     """Relative rounding of a cost and what is computed with it."""
-    return (x.shape[1] + 4) * _EPS
+    return (x.shape[1] + _COST_ROUNDINGS) * _ULP
 
 
 def _most_left_out(flow: Flow, mu: FloatArray, nu: FloatArray) -> float:
@@ -161,7 +175,7 @@ def _most_left_out(flow: Flow, mu: FloatArray, nu: FloatArray) -> float:
         sums = np.bincount(index, flow.moved, minlength=len(wanted))
         most += float(np.abs(sums - wanted).sum())
         if not _whole(flow.moved, wanted):
-            most += 2.0 * _EPS * float(np.bincount(index, minlength=len(wanted)) @ wanted)
+            most += 2.0 * _ULP * float(np.bincount(index, minlength=len(wanted)) @ wanted)
     return most
 
 
@@ -178,7 +192,7 @@ def _left_out(flow: Flow, mu: FloatArray, nu: FloatArray) -> tuple[FloatArray, F
         over = excess > 0.0
         if over.any():
             kept = np.ones(len(wanted))
-            kept[over] = wanted[over] / (wanted[over] + excess[over]) * (1.0 - 4.0 * _EPS)
+            kept[over] = wanted[over] / (wanted[over] + excess[over]) * (1.0 - _KEPT_LESS * _ULP)
             moved = moved * kept[index]
     p, q = (-np.minimum(_excess(index, moved, wanted), 0.0) for index, wanted in sides)
     return p, q
@@ -196,7 +210,7 @@ def _excess(index: IndexArray, moved: FloatArray, wanted: FloatArray) -> FloatAr
 def _whole(moved: FloatArray, wanted: FloatArray) -> bool:
     """Whether sums of what moves are not rounded, as those of whole numbers."""
     parts = (moved == np.rint(moved)).all() and (wanted == np.rint(wanted)).all()
-    return bool(parts) and float(wanted.sum()) < 2.0**53
+    return bool(parts) and float(wanted.sum()) < 2.0**MANTISSA_BITS
 
 
 def _cost_of_the_rest(
@@ -222,7 +236,7 @@ def _cost_of_the_rest(
     middle = 0.5 * (cuts[1:] + cuts[:-1])
     costs = pair_costs(x, y, i[np.searchsorted(ends, middle)], j[np.searchsorted(others, middle)])
     # A few roundings of quantities that are rounding themselves.
-    return float(amount * (np.diff(cuts) @ costs) * (1.0 + 1e-6))
+    return float(amount * (np.diff(cuts) @ costs) * (1.0 + _REST_ROUNDING))
 
 
 def _least_step(x: FloatArray, y: FloatArray, flow: Flow) -> float:

@@ -30,7 +30,7 @@ IndexArray = NDArray[np.int64]
 _TIGHT = (2.0**-10, 2.0**-18, 2.0**-26, 2.0**-34)
 
 # All pairs are looked at up to this number, above it some of each point.
-_ALL_PAIRS = 2**22
+_GROUP_PAIRS = 2**22
 _SOME = 64
 
 # Of more groups the shifts are not sought.
@@ -108,7 +108,7 @@ def slacks(x: FloatArray, y: FloatArray, flow: Flow) -> tuple[IndexArray, IndexA
         By how much their costs exceed the sum of the potentials.
     """
     n, m = len(x), len(y)
-    if n * m <= _ALL_PAIRS:
+    if n * m <= _GROUP_PAIRS:
         pairs = np.arange(n * m)
     else:
         forth = nearest(x, y, flow.v, min(_SOME, m)) + m * np.arange(n)[:, None]

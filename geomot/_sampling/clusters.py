@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import CLUSTER_SITES, FEWEST_CLUSTERS, LLOYD_STEPS, MOST_CLUSTERS
+from geomot._constants.sampling import (
+    CLUSTER_SITES,
+    FEWEST_CLUSTERS,
+    LLOYD_STEPS,
+    MOST_CLUSTERS,
+)
 from geomot._search.backends import CoreBackend
 
 __all__ = ["centroids", "cluster", "hierarchy", "totals"]

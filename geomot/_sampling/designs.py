@@ -36,10 +36,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from geomot._constants import NEAR_DIMENSIONS, NEAR_SITES, PAIR_DIMENSIONS, PAIR_SITES, SOBOL_ROWS
+from geomot._constants import UNIT_ROUNDOFF_SINGLE
+from geomot._constants.sampling import (
+    NEAR_DIMENSIONS,
+    NEAR_SITES,
+    PAIR_DIMENSIONS,
+    PAIR_SITES,
+    SOBOL_ROWS,
+)
 from geomot._core.montecarlo import GROUP_SIDE
 from geomot._search.backends import Backend, WinnersLike
 from geomot._search.nearest_cell import Assigner, central_point
+from geomot.potentials import heights_in_frame, weights_in_frame
 from geomot.sources import Product, Source
 
 __all__ = [
@@ -60,16 +68,23 @@ Float32Array = NDArray[np.float32]
 GROUP = GROUP_SIDE * GROUP_SIDE
 
 # Largest coordinate of a sample in the frame.
-_FAR = 2.0**40
+_FARTHEST = 2.0**40
 
-# Roundings of float32 that a term of a score takes part in, beside one for each coordinate, and
-# their size; what a score may lose to underflow.
-_ROUNDINGS = 5
-_ROUNDING = 2.0**-24
+# Roundings of float32 that a term of a score takes part in, beside one for each coordinate; what
+# all may add up to for the bound to hold; and what a score may lose to underflow.
+_SCORE_ROUNDINGS = 5
+_MOST_ROUNDING = 0.125
 _UNDERFLOW = 2.0**-123
 
-# Where float64 rounds on the way from the frame to the sites' own, times the number of coordinates.
-_DOUBLE_ROUNDING = 2.0**-48
+# The bound of src/assign.h on a score, 2 |x| |y| + |s|, for two scores that do not exceed |x| |y|,
+# and the rounding of a length for each coordinate.
+_LEAD_PARTS = 6.0
+_LENGTH_ROUNDING = 2.0**-22
+
+# Where float64 rounds on the way from the frame to the sites' own, times the number of coordinates
+# and of further operations.
+_FRAME_ROUNDING = 2.0**-48
+_FRAME_OPERATIONS = 8
 
 # Coordinates in the frame beyond which float32 scores could overflow, and a height that float32
 # holds, below all that win.
@@ -84,6 +99,13 @@ _LEAST_AREA = 2.0**-960
 # Bits of a Sobol coordinate, and rows that are transformed at once.
 _BITS = 30
 _TRANSFORMED = 1024
+
+# Noise of chi^2 in a test over that of independent samples: of single ones, and of product groups,
+# with what few sites add. Measured in 10 dimensions.
+_POINT_NOISE = 1.15
+_PAIR_NOISE = 2.0
+_FEW_NOISE = 100.0
+_FEW_DECAY = 0.7
 
 
 @dataclass(frozen=True)
@@ -165,11 +187,11 @@ class Design(ABC):
 
     def weights(self, heights: FloatArray) -> FloatArray:
         """Power weights of heights in the frame."""
-        return 2.0 * self.unit * heights + self.squares
+        return weights_in_frame(heights, self.squares, self.unit)
 
     def heights(self, weights: FloatArray) -> FloatArray:
         """Heights in the frame of power weights."""
-        return (weights - self.squares) / (2.0 * self.unit)
+        return heights_in_frame(weights, self.squares, self.unit)
 
     @abstractmethod
     def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
@@ -246,7 +268,7 @@ class Design(ABC):
         spread = float(np.sqrt(np.mean(lengths**2) / self.source.dim))
         own = _lengths_of(first)
         apart = _lengths_of(first - second)
-        rounding = _ROUNDING * (lengths * own + np.abs(found.best))
+        rounding = UNIT_ROUNDOFF_SINGLE * (lengths * own + np.abs(found.best))
         with np.errstate(all="ignore"):
             share = np.nan_to_num(0.5 * rounding / (apart * spread), nan=1.0)
         return float(np.minimum(share, 1.0).mean())
@@ -266,17 +288,17 @@ class Design(ABC):
         """
         d, reach = self.source.dim, self._reach
         lengths = self._lengths(batch)
-        share = (d + _ROUNDINGS) * _ROUNDING
-        if share > 0.125 or not reach < _LARGEST_SITE:
+        share = (d + _SCORE_ROUNDINGS) * UNIT_ROUNDOFF_SINGLE
+        if share > _MOST_ROUNDING or not reach < _LARGEST_SITE:
             return np.full_like(lengths, np.inf)
         far = float(np.sqrt(self.mean @ self.mean) + np.sqrt(self.offset @ self.offset))
-        double = _DOUBLE_ROUNDING * (d + 8) / self.unit
+        double = _FRAME_ROUNDING * (d + _FRAME_OPERATIONS) / self.unit
         fixed = self.extent * (4.0 * far + 2.0 * self.extent)
         fixed = double * (fixed + 4.0 * self.unit * float(np.abs(heights).max()))
         fixed += _UNDERFLOW * (d + 1) * (1.0 + reach)
-        slope = share / (1.0 - 4.0 * share) * 6.0 * reach
+        slope = share / (1.0 - 4.0 * share) * _LEAD_PARTS * reach
         slope += double * self.extent * self._stretch() + _UNDERFLOW * (d + 1)
-        slope *= 1.0 + d * 2.0**-22  # lengths are rounded too
+        slope *= 1.0 + d * _LENGTH_ROUNDING  # lengths are rounded too
         with np.errstate(over="ignore"):  # an infinite lead leaves all to float64
             return lengths * np.float32(slope) + np.float32(fixed)
 
@@ -337,14 +359,14 @@ class PointDesign(Design):
     @property
     def test_noise(self) -> float:
         """What chi^2 itself adds is all there is."""
-        return 1.15
+        return _POINT_NOISE
 
     def _frame(self, x: FloatArray) -> Float32Array:
         z = (x - self.mean) / self.scale
         # so far out the direction alone decides, and float32 products would overflow
-        far = np.abs(z).max(axis=1, initial=0.0) > _FAR
+        far = np.abs(z).max(axis=1, initial=0.0) > _FARTHEST
         if far.any():
-            z[far] *= (_FAR / np.abs(z[far]).max(axis=1))[:, None]
+            z[far] *= (_FARTHEST / np.abs(z[far]).max(axis=1))[:, None]
         return z.astype(np.float32)
 
     def stream(self, rng: np.random.Generator) -> Callable[[int], Batch]:
@@ -428,7 +450,7 @@ class PairDesign(Design):
     @property
     def test_noise(self) -> float:
         """More for fewer sites, as then more pairs that share a half share the cell."""
-        return 2.0 + 100.0 / len(self) ** 0.7  # measured in 10 dimensions
+        return _PAIR_NOISE + _FEW_NOISE / len(self) ** _FEW_DECAY
 
     def _matrix(self) -> FloatArray:
         return np.diag(self.linear) if self.linear.ndim == 1 else self.linear

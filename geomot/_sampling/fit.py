@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     AVERAGING,
     GAPS_EVERY,
     LARGEST_BATCH,

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     CAUTION,
+    CAUTION_EASE,
     COARSE_CLUSTERS,
     DAMPING,
     FAR_TOO_LARGE,
@@ -55,7 +56,7 @@ _STRONG = 0.1
 _LEAST_SHARE = 1e-6
 
 # Directions in which the sites vary by less than this share, squared, do not count.
-_FLAT = 1e-12
+_FLAT_SITES = 1e-12
 
 # Fewer sites have no masses to move over distances.
 _FEW_SITES = 3
@@ -156,7 +157,7 @@ class Curvature:
 
     def accept(self) -> None:
         """Lengthen steps that were shortened."""
-        self.caution = max(1.0, self.caution * CAUTION**-0.1)
+        self.caution = max(1.0, self.caution * CAUTION**-CAUTION_EASE)
 
     def masses(self, targets: FloatArray) -> FloatArray:
         """Targets, and where hits tell that a cell is far larger, its mass."""
@@ -346,4 +347,4 @@ class _Clusters:
 def _dimensions(sites: FloatArray) -> int:
     """Number of dimensions that the sites span."""
     spread = np.linalg.eigvalsh(np.cov(sites.T).reshape(sites.shape[1], -1))
-    return int(np.count_nonzero(spread > _FLAT * spread.max()))
+    return int(np.count_nonzero(spread > _FLAT_SITES * spread.max()))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     LEVEL_GOALS,
     LEVEL_ITERATIONS,
     LEVEL_RESIDUAL,
@@ -31,6 +31,7 @@ from geomot._constants import (
     LEVEL_STEPS,
     TOP_LEVEL,
 )
+from geomot._moments import weighted_moments
 from geomot._sampling.clusters import centroids
 from geomot._sampling.designs import Batch, Design
 from geomot._sampling.hessian import Gaps, Linear, conjugate_gradients, flow_between
@@ -50,13 +51,16 @@ _PROGRESS = 0.1
 _GOOD = 0.5
 _EASE = 0.25
 _TIGHTEN = 4.0
-_DAMPING = 1e-6, 1e6
+_DAMPING_RANGE = 1e-6, 1e6
 
 # Cells with less than this share of their mass are lifted to the second share of it, if they lack
 # more than the third share of all mass that is out of place.
 _LOST = 0.1
 _LIFTED = 0.5
 _MATTERS = 0.2
+
+# Variance of the sites, as a share of the largest, in directions in which they do not spread.
+_FLAT_TARGET = 1e-12
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,7 @@ class _Dual:
         """Newton's method to a total variation, or as far as it gets."""
         now, damping = self.at(heights), 1.0
         for _ in range(LEVEL_STEPS):
-            if len(self.masses) == 1 or now.total_variation <= goal or damping > _DAMPING[1]:
+            if len(self.masses) == 1 or now.total_variation <= goal or damping > _DAMPING_RANGE[1]:
                 break
             now = self._lifted(now)
             now, damping = self._stepped(now, damping)
@@ -262,7 +266,7 @@ class _Dual:
         hits = (now.excess + self.masses) * m
         ground = self.ground
         ground.learn(flow, hits, m, stiffness(diagonal, hits, m, ground.owners)[0])
-        while damping <= _DAMPING[1]:
+        while damping <= _DAMPING_RANGE[1]:
             ground.hold(damping, damping)
             multiply = _raised(flow, diagonal, ground)
             own = diagonal + ground.springs[0]
@@ -274,7 +278,7 @@ class _Dual:
             gained = trial.value - now.value
             if gained > _PROGRESS * promised:
                 ease = _EASE if gained > _GOOD * promised else 1.0
-                return trial, max(damping * ease, _DAMPING[0])
+                return trial, max(damping * ease, _DAMPING_RANGE[0])
             damping *= _TIGHTEN
         return now, damping
 
@@ -298,12 +302,10 @@ def gaussian_heights(sites: FloatArray, masses: FloatArray, points: Float32Array
     if len(sites) == 1:
         return np.zeros(1)
     x = points.astype(np.float64)
-    mean = masses @ sites
+    mean, target = weighted_moments(sites, masses)
     centred = sites - mean
-    target = (centred * masses[:, None]).T @ centred
     values, vectors = np.linalg.eigh(target)
-    # directions in which the sites do not spread: any positive number does
-    values = np.maximum(values, 1e-12 * values.max())
+    values = np.maximum(values, _FLAT_TARGET * values.max())
     root = np.sqrt(values)
     half = (vectors * root) @ vectors.T
     inner, turn = np.linalg.eigh(half @ np.cov(x.T).reshape(x.shape[1], -1) @ half)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import pdtr
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     LARGEST_BATCH,
     RARE_HITS,
     RARE_PAIRS,
@@ -40,7 +40,7 @@ _OCTAVE = 2.0
 _QUERIES = 16
 
 # Sites with less than this share of the samples that are due to them have hardly any cell.
-_FEW = 0.2
+_FEW_HITS = 0.2
 
 # Masses of at least this share of the mean are usual ones, whose heights a short fit finds too.
 _RARE = 0.2
@@ -170,7 +170,7 @@ def lost_sites(masses: FloatArray, counts: IntArray, fitted: int) -> IntArray:
     """
     n, tested = len(masses), int(counts.sum())
     due = masses * tested
-    few = counts <= _FEW * due
+    few = counts <= _FEW_HITS * due
     # the expected number of sites with so few by chance, all of them together, is below 1
     told = pdtr(counts, due) <= 1.0 / (np.e * n)
     rare = (masses * fitted < RARE_HITS) & (masses < _RARE / n)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import ALARM
+from geomot._constants.sampling import ALARM
 
 __all__ = ["Progress", "Report"]
 

@@ -19,10 +19,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import REPAIR_NEIGHBOURS, REPAIR_RTOL
+from geomot._constants.sampling import REPAIR_NEIGHBOURS, REPAIR_RTOL
 from geomot._laplacian import Network, solve_laplacian
 from geomot._search.k_nearest_cells import TopScores
 from geomot._search.nearest_cell import central_point
+from geomot.potentials import doubled_heights, doubled_scores
 
 __all__ = ["LAWS", "Repair"]
 
@@ -34,6 +35,11 @@ LAWS = 3
 # Conductances within this factor of their median: ways beyond it take all or none of the flow, and
 # a linear solve in float64 gets lost.
 _SPAN = 1e5
+
+# Least price of a way, as a share of their median, so that of free ones none takes all of the flow;
+# and least mass that repels it, as a share of the largest.
+_FREE = 1e-6
+_WEIGHTLESS = 1e-12
 
 # Slacks held at once.
 _SLACKS = 2**22
@@ -72,7 +78,7 @@ class Repair:
         # what scores of sites far from the origin have in common would leave the slacks few digits
         self.centre = central_point(sites)
         self.moved = sites - self.centre
-        self.heights = weights - np.sum(self.moved**2, axis=1)
+        self.doubled = doubled_heights(self.moved, weights)
         self.sites = sites
         self.weights = weights
         self.masses = masses
@@ -84,11 +90,10 @@ class Repair:
         i, j = self.edges.T
         self.there, self.back = self._slack(i, j), self._slack(j, i)
         both = self.there + self.back
-        # of free ways none takes all of the flow
-        price = np.maximum(both, 1e-6 * np.median(both))
+        price = np.maximum(both, _FREE * np.median(both))
         price = price / price.max() if price.min() > 0.0 else np.ones_like(both)
         mass = np.minimum(masses[i], masses[j])
-        mass = np.maximum(mass / masses.max(), 1e-12)
+        mass = np.maximum(mass / masses.max(), _WEIGHTLESS)
         # Cheap ways attract the flow, small cells repel it: how much is best depends.
         laws = [mass / price**2, mass / price, mass**2 / price]
         self.networks = [Network(len(sites), self.edges, _tame(law)) for law in laws]
@@ -114,8 +119,8 @@ class Repair:
 
         That of the worst move where cell i has no centroid.
         """
-        c, y, h = self.centroids[i] - self.centre, self.moved, self.heights
-        slack = np.maximum(2.0 * np.sum(c * (y[i] - y[j]), axis=1) + (h[i] - h[j]), 0.0)
+        c, y, h = self.centroids[i] - self.centre, self.moved, self.doubled
+        slack = np.maximum(doubled_scores(np.sum(c * (y[i] - y[j]), axis=1), h[i] - h[j]), 0.0)
         missing = ~self.held[i]
         if missing.any():
             slack[missing] = self._worst
@@ -129,7 +134,8 @@ class Repair:
         step = max(_SLACKS // len(self.sites), 1)
         for start in range(0, len(cells), step):
             part = cells[start : start + step]
-            scores = 2.0 * (self.centroids[part] - self.centre) @ self.moved.T + self.heights
+            inner = (self.centroids[part] - self.centre) @ self.moved.T
+            scores = doubled_scores(inner, self.doubled)
             own = scores[np.arange(len(part)), part]
             worst = max(worst, float(np.max(own - scores.min(axis=1))))
         return worst

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from geomot._bounds import largest_price
-from geomot._constants import (
+from geomot._constants import SEED_RANGE
+from geomot._constants.sampling import (
     BURIED,
     FIT_CAP,
     FORECAST_SECONDS,
@@ -58,7 +59,7 @@ def solve_montecarlo(request: Request, monitor: Monitor) -> Solution:
     """
     problem = Merged(request.sites, request.target_masses)
     # not every generator can spawn others, but all draw integers
-    root = np.random.SeedSequence([int(seed) for seed in request.rng.integers(2**63, size=4)])
+    root = np.random.SeedSequence([int(seed) for seed in request.rng.integers(SEED_RANGE, size=4)])
     design_rng, fit_rng, test_rng, blur_rng = map(np.random.default_rng, root.spawn(4))
     design = make_design(
         problem.sites, request.source, design_rng, request.threads, request.backend

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from geomot._constants import PRIOR_HITS
+from geomot._constants.sampling import PRIOR_HITS
 from geomot._sampling.clusters import totals
 
 __all__ = ["Ground", "stiffness"]

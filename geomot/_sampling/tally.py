@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from geomot._constants import (
-    CONFIDENCE,
+from geomot._constants import CONFIDENCE
+from geomot._constants.sampling import (
     FAR_TOO_LARGE,
     LARGEST_BATCH,
     PLAIN_SHARE,
@@ -43,6 +43,7 @@ from geomot._core.montecarlo import add_points
 from geomot._mass_estimate import MassEstimate, sampling_floor, total_variation, variation_factor
 from geomot._sampling.designs import Design, joined
 from geomot._sampling.repair import LAWS, Repair
+from geomot.potentials import potentials_of_scores
 
 __all__ = ["Distance", "Tally"]
 
@@ -50,6 +51,9 @@ FloatArray = NDArray[np.float64]
 
 # Samples in a cell below which the streams do not show what it adds to the variance of chi^2.
 RARE = 5
+
+# Samples from which on a cell that has too many of them is taken to be too large.
+_CERTAIN = 5
 
 
 def verdict_quantile(verdict: int, share: float = 1.0, streams: int = TEST_STREAMS) -> float:
@@ -246,7 +250,7 @@ class Tally:
         """Sums of the Kantorovich potential over the samples of each stream."""
         # phi(x) = |x - m|^2 + |c - m|^2 - 2 s (best score) - 2 <x - m, c - m>, the last of mean 0
         apart = float(self.design.offset @ self.design.offset)
-        phi = self.lengths - 2.0 * (self.design.unit * self.scores + self.drifts)
+        phi = potentials_of_scores(self.lengths, self.design.unit * self.scores + self.drifts)
         return phi + apart * self.sizes
 
     def design_effect(self) -> float:
@@ -259,7 +263,7 @@ class Tally:
         """What cells have beyond their targets, where it is manifold and certain; else 0."""
         counts = self.counts.sum(axis=0, dtype=np.int64)
         share = counts / self.samples
-        certain = (counts >= 5) & (share > FAR_TOO_LARGE * self.masses)
+        certain = (counts >= _CERTAIN) & (share > FAR_TOO_LARGE * self.masses)
         return np.where(certain, share - self.masses, 0.0)
 
     def cost_above(self, weights: FloatArray, tail: float) -> float:

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import (
+from geomot._constants.sampling import (
     FIRST_LOOK,
     FIT_NOISE,
     FIT_NOISE_SPREAD,
@@ -39,6 +39,15 @@ _LARGEST_HEIGHT = 1e30
 
 # Sites that the common part of all heights is taken from.
 _LEVEL_SITES = 1024
+
+# A wrong start is known well enough once the standard error is this share of its distance.
+_KNOWN = 0.25
+
+# The samples of a verdict grow by this factor at most from one to the next.
+_MOST_SURPLUS = 4.0
+
+# The next look aims at this share of the aim, so as not to miss it by rounding.
+_BELOW_AIM = 0.99
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,7 @@ class Examiner:
             self._extend(tally, heights, goal)
             distance = tally.distance(scales)
             wrong = distance.bound(-LOOK_QUANTILE) > self.most
-            known = distance.standard_error <= 0.25 * distance.value
+            known = distance.standard_error <= _KNOWN * distance.value
             if (wrong and known) or tally.samples >= self.needed:
                 break
             goal = min(2 * tally.samples, max(self.needed, tally.samples + 1))
@@ -179,7 +188,7 @@ class Examiner:
     def _plan(self, error: float) -> None:
         """Ask for more samples of a verdict if their noise is larger than planned."""
         surplus = TEST_QUANTILE * error / (self.most - self.aim)
-        self.needed = int(self.needed * min(max(surplus, 1.0), 4.0))
+        self.needed = int(self.needed * min(max(surplus, 1.0), _MOST_SURPLUS))
 
     def _learn(self, distance: Distance, fitted: int) -> None:
         """Expect the product that this look and experience together suggest."""
@@ -205,7 +214,7 @@ class Examiner:
     def next_look(self, fitted: int) -> int:
         """Fitted samples at which a verdict is expected, as far as one can look ahead."""
         low, high = LOOK_GROWTH
-        ahead = self._expected(fitted) / (0.99 * self.aim)
+        ahead = self._expected(fitted) / (_BELOW_AIM * self.aim)
         return int(fitted * min(max(ahead, low), high)) + 1
 
     def first_look(self) -> int:

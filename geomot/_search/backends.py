@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._constants import NEAR_DIMENSIONS, NEAR_POINTS
+from geomot._constants.sampling import NEAR_DIMENSIONS, NEAR_POINTS
 from geomot._core.montecarlo import NearScores, PairScores, PointScores
 
 __all__ = [

@@ -23,8 +23,8 @@ _SCORES = 2**22
 
 # Exponent of the extent of points, and of most heights, in the frame, up to which they are taken as
 # they are; and of the lowest height that float32 holds.
-_FAR = 30
-_LOWEST = 126
+_FAR_BITS = 30
+_LOWEST_BITS = 126
 
 
 class TopScores:
@@ -42,8 +42,8 @@ class TopScores:
         self.frame = Frame(sites)
         heights = self.frame.heights(weights)
         # sites may be so small beside the source that float32 has no place for their heights
-        self.rise = max(int(np.frexp(np.median(-heights))[1]) - _FAR, 0)
-        heights = np.maximum(np.ldexp(heights, -self.rise), -(2.0**_LOWEST))
+        self.rise = max(int(np.frexp(np.median(-heights))[1]) - _FAR_BITS, 0)
+        heights = np.maximum(np.ldexp(heights, -self.rise), -(2.0**_LOWEST_BITS))
         # one product of matrices adds the heights
         self.table = np.vstack([self.frame.sites.T, heights]).astype(np.float32)
 
@@ -87,6 +87,6 @@ class TopScores:
         """Points in the frame and factors of the heights; both over powers of two, (q, 1)."""
         x = points - self.frame.centre
         reach = np.frexp(np.abs(x).max(axis=1, initial=0.0, keepdims=True))[1] - self.frame.exponent
-        shrunk = np.maximum(np.maximum(reach, self.rise) - _FAR, 0)
+        shrunk = np.maximum(np.maximum(reach, self.rise) - _FAR_BITS, 0)
         x *= np.ldexp(1.0, -self.frame.exponent - shrunk)
         return np.hstack([x, np.ldexp(1.0, self.rise - shrunk)]).astype(np.float32), shrunk

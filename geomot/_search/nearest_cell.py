@@ -11,9 +11,10 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._constants import NEAR_DIMENSIONS, NEAR_POINTS
+from geomot._constants.sampling import NEAR_DIMENSIONS, NEAR_POINTS
 from geomot._core.montecarlo import ExactSites
 from geomot._duplicates import Merged
+from geomot.potentials import heights_in_frame
 
 __all__ = ["Assigner", "Frame", "central_point"]
 
@@ -84,7 +85,7 @@ class Frame:
         # the common part first: it may have no place in the frame
         with np.errstate(over="ignore"):
             lower = np.ldexp(weights - weights.max(), -2 * self.exponent)
-        heights = 0.5 * (lower - self.squares)
+        heights = heights_in_frame(lower, self.squares)
         return heights - heights.max()
 
 

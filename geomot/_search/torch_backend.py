@@ -31,10 +31,13 @@ __all__ = ["TorchBackend"]
 # Sites whose scores are reduced to their maximum first.
 RUN = 64
 
+# Bytes of a score, a float32.
+_FLOAT_BYTES = 4
+
 # Bytes of a block of scores: on a CPU it should stay in the cache, elsewhere it should be large
 # enough that the time to start a kernel does not matter.
-HOST_BYTES = 4 * 2**20
-DEVICE_BYTES = 256 * 2**20
+HOST_BYTES = 2**22
+DEVICE_BYTES = 2**28
 
 # Columns of a block: more make better products, fewer leave room for more sites.
 HOST_SAMPLES = 256
@@ -68,7 +71,7 @@ class TorchBackend:
         self.device = _device(device)
         host = self.device.type == "cpu"
         self.max_bytes = (HOST_BYTES if host else DEVICE_BYTES) if max_bytes is None else max_bytes
-        least = 4 * RUN * GROUP_SIDE**2
+        least = _FLOAT_BYTES * RUN * GROUP_SIDE**2
         if self.max_bytes < least:
             raise ValueError(f"max_bytes must be at least {least}, got {max_bytes}")
         self.samples = HOST_SAMPLES if host else DEVICE_SAMPLES
@@ -119,11 +122,11 @@ class TorchBackend:
         packed = torch.empty((rows, samples), dtype=torch.int32, device=self.device)
         # one memory for all blocks
         least = -(-n // RUN) * RUN * min(samples, step)
-        held = torch.empty(min(self.max_bytes // 4, least), device=self.device)
+        held = torch.empty(min(self.max_bytes // _FLOAT_BYTES, least), device=self.device)
         for start in range(0, samples, step):
             part = slice(start, min(start + step, samples))
             count = part.stop - part.start
-            sites = max(self.max_bytes // (4 * RUN * count), 1) * RUN
+            sites = max(self.max_bytes // (_FLOAT_BYTES * RUN * count), 1) * RUN
             top = _Top(count, self.device, runner)
             for first in range(0, n, sites):
                 block = slice(first, min(first + sites, n))
@@ -228,7 +231,7 @@ class TorchPointScores:
             return torch.addmm(h[sites], self.sites[sites], z[:, part], out=out)
 
         # no wider than leaves room for a run of sites
-        step = min(self.backend.samples, self.backend.max_bytes // (4 * RUN))
+        step = min(self.backend.samples, self.backend.max_bytes // (_FLOAT_BYTES * RUN))
         with _plain_arithmetic(self.backend.device, threads):
             return self.backend.search(scores, self.n, len(x), step, runner or lead is not None)
 
@@ -280,7 +283,9 @@ class TorchPairScores:
             v = v.view(len(v), -1, 1, GROUP_SIDE)
             return torch.add(u, v, out=out.view(len(u), -1, GROUP_SIDE, GROUP_SIDE))
 
-        step = min(self.backend.samples, self.backend.max_bytes // (4 * RUN)) // size * size
+        step = (
+            min(self.backend.samples, self.backend.max_bytes // (_FLOAT_BYTES * RUN)) // size * size
+        )
         with _plain_arithmetic(self.backend.device, threads):
             both = runner or lead is not None
             return self.backend.search(scores, self.n, groups * size, step, both)

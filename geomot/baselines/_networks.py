@@ -29,7 +29,10 @@ __all__ = [
 ]
 
 # Images are halved until neither side is longer, or little longer where halves are rounded up.
-_COARSEST = 4
+_COARSEST_IMAGE = 4
+
+# Added to squared slopes, as a root of zero has no derivative; float32 does not feel it otherwise.
+LEAST_SLOPE = 1e-30
 
 # Channels after the first halving, doubled by each further one up to the limit.
 _FIRST_CHANNELS = 32
@@ -43,7 +46,7 @@ def automatic_channels(shape: Sequence[int]) -> tuple[int, ...]:
     """Channels of the convolutions for images (c, h, w): one halving at least."""
     side = max(shape[1:])
     channels = [_FIRST_CHANNELS]
-    while (side := side // 2) > _COARSEST:
+    while (side := side // 2) > _COARSEST_IMAGE:
         channels.append(min(2 * channels[-1], _MOST_CHANNELS))
     return tuple(channels)
 

@@ -20,7 +20,7 @@ __all__ = ["STATUSES", "Run", "history_dtype", "train"]
 STATUSES = ("max_steps", "max_seconds", "diverged", "stopped")
 
 # Rows of the history, at equal shares of the budget, unless `log_every` says otherwise.
-_ROWS = 500
+_HISTORY_ROWS = 500
 
 # Points of the source whose images are looked at for each row.
 _PROBE = 64
@@ -187,7 +187,9 @@ class _Budget:
         if self._log_every is not None:
             return step % self._log_every == 0
         # Steps are counted in integers: rows are the same on every machine.
-        row = max(step * _ROWS // self.max_steps, int(seconds / self._seconds * _ROWS))
+        row = max(
+            step * _HISTORY_ROWS // self.max_steps, int(seconds / self._seconds * _HISTORY_ROWS)
+        )
         due, self._row = row > self._row, row
         return due
 

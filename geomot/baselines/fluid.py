@@ -20,6 +20,9 @@ __all__ = ["FluidFlow", "mixture_misfit", "widths"]
 
 FloatArray = NDArray[np.float64]
 
+# Part of a step that is rounding: it adds no last step, which would change nothing.
+_STEP_ROUNDING = 1e-9
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FluidFlow(Baseline):
@@ -186,8 +189,7 @@ def widths(start: float, end: float, factor: float) -> list[float]:
     >>> widths(8.0, 1.0, 2.0)
     [8.0, 4.0, 2.0, 1.0]
     """
-    # Rounding must not add a last step that changes nothing.
-    count = math.ceil(math.log(start / end) / math.log(factor) - 1e-9)
+    count = math.ceil(math.log(start / end) / math.log(factor) - _STEP_ROUNDING)
     return [start / factor**k for k in range(count)] + [end]
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from geomot._validation import as_tolerance
 from geomot.baselines._base import LatentBaseline
-from geomot.baselines._networks import squared_slopes
+from geomot.baselines._networks import LEAST_SLOPE, squared_slopes
 from geomot.baselines._training import Run
 from geomot.latent._layers import decoder, encoder
 
@@ -276,8 +276,7 @@ def slope_penalty(critic: Callable[[Any], Any], points: Any) -> Any:
     torch.Tensor
         A number, which can be differentiated in the critic's parameters.
     """
-    # A root of zero has no derivative: the smallest normal number in float32 keeps it away.
-    norms = (squared_slopes(critic, points) + 1e-30).sqrt()
+    norms = (squared_slopes(critic, points) + LEAST_SLOPE).sqrt()
     return (norms - 1.0).square().mean()
 
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomot._validation import as_count, as_real_array
 from geomot.baselines._base import Baseline
-from geomot.baselines._networks import evaluate, gradient, scalar
+from geomot.baselines._networks import LEAST_SLOPE, evaluate, gradient, scalar
 from geomot.baselines._training import Run
 
 __all__ = ["PotentialRegression", "exact_dual"]
@@ -148,8 +148,7 @@ class PotentialRegression(Baseline):
             reach = (y[run.indices(sigma)] - x).flatten(1).norm(dim=1)
             if self.regularization:
                 values, slope = self._with_gradient(network, x.requires_grad_())
-                # A root of zero has no derivative.
-                length = (slope.flatten(1).square().sum(1) + 1e-30).sqrt()
+                length = (slope.flatten(1).square().sum(1) + LEAST_SLOPE).sqrt()
                 slopes = (length - reach).square().mean()
             else:
                 values, slopes = evaluate(network, x)[:, 0], reach.new_zeros(())

@@ -32,6 +32,9 @@ FloatArray = NDArray[np.float64]
 # More steps than a flow has any use for: a step a thousand times too small is a mistake.
 _MOST_STEPS = 10_000
 
+# A number of steps times their size may miss the horizon by this share of it.
+_HORIZON_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class FlowRecord:
@@ -348,7 +351,7 @@ class ProximalFlow(Baseline):
 def _count(horizon: float, step: float) -> int:
     """Number of steps of a length."""
     count = round(horizon / as_tolerance(step, "step"))
-    if abs(count * step - horizon) > 1e-6 * horizon or not 1 <= count <= _MOST_STEPS:
+    if abs(count * step - horizon) > _HORIZON_ROUNDING * horizon or not 1 <= count <= _MOST_STEPS:
         raise ValueError(
             f"step must be the horizon {horizon} divided by an integer from 1 to "
             f"{_MOST_STEPS}, got {step}"

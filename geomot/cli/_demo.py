@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["DemoResult", "balanced_masses", "matching_disk", "run"]
 
 # Samples behind the shares in the summary, and images in each grid.
-_COUNTED = 10_000
-_SHOWN = 100
+_DRAWN = 10_000
+_IMAGES = 100
 
 # Digits at the two ends of each row of the interpolation, and images in a row.
 _PAIRS = ((0, 6), (1, 7), (2, 3), (4, 9), (5, 8))
-_STEPS = 12
+_MIXED = 12
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,11 @@ def run(
     )
     solved = clock()
 
-    index = solution.assign(solution.source.sample(_COUNTED, rng))
-    decoded = codec.decode(solution.sites[index[:_SHOWN]])
+    index = solution.assign(solution.source.sample(_DRAWN, rng))
+    decoded = codec.decode(solution.sites[index[:_IMAGES]])
     sampled = clock()
 
-    real = images[rng.choice(len(images), _SHOWN, replace=False)]
+    real = images[rng.choice(len(images), _IMAGES, replace=False)]
     figures = {
         "power_diagram.png": _draw_diagram(solution, labels),
         "brenier_potential.png": _draw_potential(solution, labels),
@@ -157,7 +157,7 @@ def run(
     solution.save(folder / "map.npz")
     drawn = clock()
 
-    shares = np.bincount(labels[index], minlength=10) / _COUNTED
+    shares = np.bincount(labels[index], minlength=10) / _DRAWN
     low, high = solution.bracket
     summary = f"""\
 geomot {geomot.__version__}: handwritten digits through a planar latent space
@@ -177,11 +177,11 @@ Map         {solution.status} after {solution.n_iter} Newton steps
 (of the weights rounded to float64: {solution.rounded_mass_error:.2e})
             W2^2 = {solution.cost:.12g}
             certified bracket [{low:.15g}, {high:.15g}], relative width {(high - low) / high:.1e}
-Samples     share of each digit among {_COUNTED} samples (0.1 wanted, standard error 0.003):
+Samples     share of each digit among {_DRAWN} samples (0.1 wanted, standard error 0.003):
             {"  ".join(f"{digit}: {share:.3f}" for digit, share in enumerate(shares))}
             {len(np.unique(index))} of the {len(codes)} codes occur among them
 Seconds     codec {trained - begin:.1f}, map {solved - trained:.2f}, \
-{_COUNTED} samples and {_SHOWN} images {sampled - solved:.2f}, files {drawn - sampled:.1f}, \
+{_DRAWN} samples and {_IMAGES} images {sampled - solved:.2f}, files {drawn - sampled:.1f}, \
 total {drawn - begin:.1f}
 
 What is new in the generated digits: the map sends every point of the disk exactly to a training
@@ -243,7 +243,7 @@ def _draw_interpolation(
 
     codes, centroids = solution.sites, solution.diagram().centroids
     ends = np.array([[_medoid(codes, labels == digit) for digit in pair] for pair in _PAIRS])
-    t = np.linspace(0.0, 1.0, _STEPS)[None, :, None]
+    t = np.linspace(0.0, 1.0, _MIXED)[None, :, None]
 
     def segments(points: np.ndarray) -> np.ndarray:
         a, b = points[ends[:, 0], None], points[ends[:, 1], None]
@@ -254,9 +254,9 @@ def _draw_interpolation(
     figure = _figure(10.6, 2.7)
     left, right = figure.subplots(ncols=2)
     rows = [f"{a} to {b}" for a, b in _PAIRS]
-    plotting.image_grid(straight, columns=_STEPS, row_labels=rows, vmin=0, vmax=1, ax=left)
+    plotting.image_grid(straight, columns=_MIXED, row_labels=rows, vmin=0, vmax=1, ax=left)
     left.set_title("straight in the latent space")
-    plotting.image_grid(mapped, columns=_STEPS, vmin=0, vmax=1, ax=right)
+    plotting.image_grid(mapped, columns=_MIXED, vmin=0, vmax=1, ax=right)
     right.set_title("straight in the disk, then mapped")
     return figure
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import geomot
+from geomot._moments import weighted_moments
 from geomot._validation import as_masses, as_points
 from geomot.cli._files import kind_of
 from geomot.cli._shared import BadInput
@@ -56,6 +57,9 @@ _FROM_FILE = ("gaussian", "samples", "grid", "polygon")
 
 # The sites are probably not meant for their domain if fewer than this share lie in it.
 _FEW_INSIDE = 0.1
+
+# Deviation of a column of equal numbers, as a share of their size: what rounding leaves.
+_NO_SPREAD = 1e-13
 
 
 def domain_file(spec: str) -> str | None:
@@ -166,11 +170,8 @@ def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:
     """The normal measure with the moments of the sites."""
     weights = as_masses(masses, len(sites), "masses", normalize=True)
     points = as_points(sites, "sites")
-    mean = weights @ points
-    centred = points - mean
-    covariance = (centred * weights[:, None]).T @ centred
-    # What rounding leaves of a column of equal numbers is no variance.
-    flat = np.sqrt(np.diag(covariance)) <= 1e-13 * np.abs(points).max(axis=0)
+    mean, covariance = weighted_moments(points, weights)
+    flat = np.sqrt(np.diag(covariance)) <= _NO_SPREAD * np.abs(points).max(axis=0)
     try:
         if flat.any():
             raise ValueError

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # Coordinates hardly compress.
-_UNPACKED_RATIO = 4
+_TABLE_UNPACKED_RATIO = 4
 
 # Names under which npz files usually have sites.
 _SITES = ("sites", "points", "X")
@@ -147,7 +147,7 @@ def read_array(
             raise BadInput(f"{path}: choose an array {choice}: {names}")
         if array not in members:
             raise BadInput(f"{path}: there is no array {array}, only: {names}")
-        return read_npz(path, array, members[array], _UNPACKED_RATIO)
+        return read_npz(path, array, members[array], _TABLE_UNPACKED_RATIO)
 
 
 def array_names(path: str) -> list[str]:

@@ -22,18 +22,22 @@ __all__ = ["describe", "make"]
 # Images in a grid, in a row of pairs, and steps of an interpolation.
 _SHOWN = 100
 _COLUMNS = 16
-_PAIRS = 6
+_GRID_ROWS = 4
+_PAIRS_SHOWN = 6
 _STEPS = 12
 
 # Images of each class in a row of the conditional grid, for at most so many classes.
 _PER_CLASS = 12
-_MOST_CLASSES = 20
+_CLASSES_SHOWN = 20
 
 # Source points that tell the rate of rejection, and data that tell their distance to each other.
 _COUNTED = 10_000
 _COMPARED = 1000
 
 _QUANTILES = (0.05, 0.5, 0.95)
+
+# Bytes of a MiB.
+_MIB = 2**20
 
 # Samples are mixtures if no label has this share of the codes that they are made of.
 _PURE = 0.9
@@ -117,7 +121,7 @@ def make(
     grids = ["real", "samples", "samples_discrete", "reconstructions", "nearest", "interpolation"]
     conditional = None
     classes = None if labels is None else np.unique(labels[generator.support_])
-    if classes is not None and 1 < len(classes) <= _MOST_CLASSES:
+    if classes is not None and 1 < len(classes) <= _CLASSES_SHOWN:
         with clock("conditional maps"):
             conditional = _conditional(unit, folder / "conditional.png", generator, classes, rng)
         grids.append("conditional")
@@ -222,7 +226,7 @@ def describe(facts: dict[str, Any], generator: LatentGenerator) -> str:
     seconds = ", ".join(f"{part} {taken:.1f}" for part, taken in facts["seconds"].items())
     lines.append(f"Seconds        {seconds}, total {sum(facts['seconds'].values()):.1f}")
     if facts["peak memory in bytes"] is not None:
-        lines.append(f"Peak memory    {facts['peak memory in bytes'] / 2**20:.0f} MiB")
+        lines.append(f"Peak memory    {facts['peak memory in bytes'] / _MIB:.0f} MiB")
     lines.append(f"Files          {', '.join(facts['files'])}")
     return "\n".join(lines) + "\n"
 
@@ -263,7 +267,7 @@ def _units(images: np.ndarray) -> _Units:
 
 def _pairs(unit: _Units, path: Path, generator: LatentGenerator, images: np.ndarray) -> None:
     rows, labels = [], []
-    for start in range(0, min(len(images), 4 * _COLUMNS), _COLUMNS):
+    for start in range(0, min(len(images), _GRID_ROWS * _COLUMNS), _COLUMNS):
         part = images[start : start + _COLUMNS]
         if len(part) == min(_COLUMNS, len(images)):
             rows += [part, generator.reconstruct(part)]
@@ -279,7 +283,7 @@ def _pairs(unit: _Units, path: Path, generator: LatentGenerator, images: np.ndar
 
 def _nearest(unit: _Units, path: Path, samples: np.ndarray, found: np.ndarray) -> None:
     rows, labels = [], []
-    for start in range(0, min(len(samples), 4 * _COLUMNS), _COLUMNS):
+    for start in range(0, min(len(samples), _GRID_ROWS * _COLUMNS), _COLUMNS):
         part = slice(start, start + _COLUMNS)
         if len(samples[part]) == min(_COLUMNS, len(samples)):
             rows += [samples[part], found[part]]
@@ -316,7 +320,7 @@ def _ends(
     support: np.ndarray, labels: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the data: half of the pairs within a class, if there are classes."""
-    pairs = min(_PAIRS, len(support))
+    pairs = min(_PAIRS_SHOWN, len(support))
     a, b = rng.choice(support, pairs, replace=False), rng.choice(support, pairs)
     if labels is not None:
         for k in range(0, pairs, 2):

@@ -33,8 +33,8 @@ FloatArray = NDArray[np.float64]
 # Lines that decide the separator, rows that decide names and kinds of the columns, and rows that
 # are converted at once.
 _LINES = 50
-_LOOK = 1000
-_CHUNK = 4096
+_LOOK_LINES = 1000
+_READ_LINES = 4096
 
 # In the order of preference; None is any blanks.
 _SEPARATORS = ("\t", ";", "|", ",", None)
@@ -227,7 +227,7 @@ class TextTable:
         blocks = [np.empty((0, len(columns)))]
         with open_text(self.path) as file:
             rows = self._rows(file)
-            while block := list(islice(rows, _CHUNK)):
+            while block := list(islice(rows, _READ_LINES)):
                 blocks.append(np.array([[self._value(row, k) for k in columns] for row in block]))
         return np.concatenate(blocks)
 
@@ -328,7 +328,7 @@ def _first_rows(path: str, form: _Form) -> tuple[list[_Row], list[str]]:
         rows = form.rows(file, comments)
         first = list(islice(rows, 1))
         above = comments.copy()
-        return first + list(islice(rows, _LOOK)), above
+        return first + list(islice(rows, _LOOK_LINES)), above
 
 
 def _separator(lines: list[str], decimal: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import geomot
+from geomot._constants import LATENT_DIM
 from geomot._files.replacing import replacing_text
 from geomot._stderr import is_terminal
 from geomot.cli._shared import (
@@ -56,7 +57,6 @@ WRITTEN = (
 )
 
 # What the papers use for images of digits.
-_LATENT_DIM = 10
 
 
 def add(commands: Any) -> None:
@@ -239,7 +239,7 @@ def _codec(args: argparse.Namespace, images: np.ndarray) -> Any:
         return codec
     latent_dim = args.latent_dim
     if latent_dim is None:
-        latent_dim = min(_LATENT_DIM, len(images) - 1, int(np.prod(images.shape[1:])))
+        latent_dim = min(LATENT_DIM, len(images) - 1, int(np.prod(images.shape[1:])))
     if args.no_torch:
         return PCACodec(latent_dim)
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from geomot._constants import LATENT_DIM
 from geomot._validation import as_count, as_path, as_samples
 from geomot.compare._cells import plain_name
 from geomot.compare._methods import method_of
@@ -27,7 +28,6 @@ _LEAST_CLASSES = 2
 _LEAST_DATA = 10
 
 # Dimension of the codes of images.
-_LATENT_DIM = 10
 
 # Keywords of methods that the comparison sets.
 _SET = ("random_state", "device", "threads")
@@ -152,7 +152,7 @@ def study_of(
         lambda: (X, classes),
         entries,
         samples=count,
-        latent_dim=_LATENT_DIM if latent_dim is None else as_count(latent_dim, "latent_dim", 1),
+        latent_dim=LATENT_DIM if latent_dim is None else as_count(latent_dim, "latent_dim", 1),
         epochs=None if epochs is None else as_count(epochs, "epochs", 1),
         folder=folder,
         device=device,

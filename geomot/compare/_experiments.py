@@ -23,7 +23,7 @@ from geomot.compare._study import Entry, Method, Problem, Study, Task
 __all__ = ["EXPERIMENTS", "studies"]
 
 # Networks and numbers of the small form.
-_STEPS = 30
+_SMALL_STEPS = 30
 _NARROW: Mapping[str, Mapping[str, Any]] = {
     "GAN": {"generator_hidden": (16, 16), "critic_hidden": (16,)},
     "WGAN": {"generator_hidden": (16, 16), "critic_hidden": (16,)},
@@ -102,7 +102,7 @@ def _entry(label: str, method: str, small: bool, **options: Any) -> Entry:
     if small:
         options.update(_NARROW.get(method, {}))
         if method not in ("BrenierMap", "ExtendedMap", "TrainingData"):
-            options["max_steps"] = min(options.get("max_steps", _STEPS), _STEPS)
+            options["max_steps"] = min(options.get("max_steps", _SMALL_STEPS), _SMALL_STEPS)
     return Entry(label, method_of(method), options)
 
 
@@ -380,7 +380,7 @@ def _proximal_mnist(small: bool, shared: Mapping[str, Any]) -> Study:
     load = _digit_images if small else _mnist
     # The paper's 5000 steps with batches of 200 take some six hours for each case on one core.
     budget = {} if small else {"preset": "E5-mnist", "max_steps": 1000, "batch_size": 50}
-    stated = f"{_STEPS} steps" if small else "1000 steps with batches of 50"
+    stated = f"{_SMALL_STEPS} steps" if small else "1000 steps with batches of 50"
 
     def make(seed: int) -> Problem:
         images, _ = load()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "write"]
 
-_DPI = 110
-_COLUMNS = 4
+_FIGURE_DPI = 110
+_PANEL_COLUMNS = 4
 _PANEL = 2.7
 _DATA = "#B9C4CE"
 _SAMPLES = "#D55E00"
@@ -65,13 +65,13 @@ def draw(report: Report) -> dict[str, Any]:
 
 def write(figure: Any, path: Path) -> None:
     """Write a figure in one step."""
-    replacing_figure(path, figure, dpi=_DPI)
+    replacing_figure(path, figure, dpi=_FIGURE_DPI)
 
 
 def _figure(panels: int, title: str, **axes: Any) -> tuple[Any, list[Any]]:
     from matplotlib.figure import Figure
 
-    columns = min(panels, _COLUMNS)
+    columns = min(panels, _PANEL_COLUMNS)
     rows = math.ceil(panels / columns)
     # One panel alone still has room for the title.
     size = (max(_PANEL * columns, 4.5) + 0.3, (_PANEL + 0.25) * rows + 0.4)
@@ -248,8 +248,8 @@ def _bars(report: Report, study: Study) -> Any:
         return None
     from matplotlib.figure import Figure
 
-    rows = math.ceil(len(columns) / _COLUMNS)
-    across = min(len(columns), _COLUMNS)
+    rows = math.ceil(len(columns) / _PANEL_COLUMNS)
+    across = min(len(columns), _PANEL_COLUMNS)
     figure = Figure(
         figsize=(2.3 + 2.2 * across, (0.9 + 0.24 * len(labels)) * rows + 0.4), layout="constrained"
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from geomot._constants import LEAST_POSITIVE
 from geomot.compare._study import Problem
 
 __all__ = ["MEASURES", "METRICS", "Metric"]
@@ -21,7 +22,7 @@ _MANY = 5000
 _QUANTILE = 0.95
 
 # Neighbours that make the neighbourhood of a point.
-_NEIGHBOURS = 5
+_SCORE_NEIGHBOURS = 5
 
 # Fresh points on which maps are compared.
 _FRESH = 2000
@@ -116,13 +117,13 @@ def _coverage(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> d
 def _prdc(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
     from geomot import metrics
 
-    k = min(_NEIGHBOURS, len(real) - 1)
+    k = min(_SCORE_NEIGHBOURS, len(real) - 1)
     scores = dict(metrics.precision_recall_density_coverage(real, generated, k)._asdict())
     # Copies leave no neighbourhood to each other, and so few would be too wide.
     distinct = np.unique(generated, axis=0)
     del scores["recall"]
     if 2 * len(distinct) >= len(generated) and len(distinct) > 1:
-        k = min(_NEIGHBOURS, len(distinct) - 1)
+        k = min(_SCORE_NEIGHBOURS, len(distinct) - 1)
         turned = metrics.precision_recall_density_coverage(distinct, real, k)
         scores["recall"] = turned.precision
     return scores
@@ -211,7 +212,7 @@ def _images(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> dic
 
 
 def _entropy(chances: np.ndarray) -> np.ndarray:
-    return -np.sum(chances * np.log(np.maximum(chances, 1e-300)), axis=1)
+    return -np.sum(chances * np.log(np.maximum(chances, LEAST_POSITIVE)), axis=1)
 
 
 def _plan(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> dict[str, float]:

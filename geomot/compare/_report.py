@@ -356,10 +356,14 @@ def _shown(summary: Summary, sound: int) -> str:
     return text if summary.count == sound else f"{text} ({summary.count}/{sound} seeds)"
 
 
+# Numbers below this are written without an exponent.
+_PLAIN_NUMBERS = 1e6
+
+
 def _short(value: float, digits: int = 3) -> str:
     """A number of few digits, without an exponent where it can be read without."""
     text = f"{value:.{digits}g}"
-    return f"{value:.0f}" if "e+" in text and abs(value) < 1e6 else text
+    return f"{value:.0f}" if "e+" in text and abs(value) < _PLAIN_NUMBERS else text
 
 
 def _fact(value: Any) -> str:

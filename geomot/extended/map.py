@@ -37,16 +37,16 @@ _THRESHOLD_POINTS = 20_000
 
 # Times that more points are drawn in place of rejected ones; points that are mapped at once.
 _ROUNDS = 1000
-_CHUNK = 2**16
+_MAPPED = 2**16
 
 # What stands for a source in the plane without a border: an ellipse of so many of its standard
 # deviations, the first that does, and sides. Where cells meet farther out, the order of their
 # centroids may be another; where the ellipse is small, outer sites have no triangle in it.
 _DEVIATIONS = (3.0, 4.0, 6.0)
-_SIDES = 64
+_ELLIPSE_SIDES = 64
 
 # A smaller ratio of variances is a line.
-_FLAT = 1e-12
+_FLAT_SOURCE = 1e-12
 
 
 class ExtendedMap:
@@ -196,8 +196,8 @@ class ExtendedMap:
         """
         points = self._as_points(X)
         singular = np.zeros(len(points), dtype=bool)
-        for start in range(0, len(points), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(points), _MAPPED):
+            part = slice(start, start + _MAPPED)
             singular[part] = self._too_far(*self._combine(points[part])).any(axis=1)
         return singular
 
@@ -221,8 +221,8 @@ class ExtendedMap:
         points = self._as_points(X)
         n = len(self.solution.sites)
         sites, shares, starts = [], [], [np.zeros(1, dtype=np.int64)]
-        for start in range(0, len(points), _CHUNK):
-            combination, _ = self._settled(points[start : start + _CHUNK], singular)
+        for start in range(0, len(points), _MAPPED):
+            combination, _ = self._settled(points[start : start + _MAPPED], singular)
             used = combination.weights > 0.0
             sites.append(combination.sites[used])
             shares.append(combination.weights[used])
@@ -252,8 +252,8 @@ class ExtendedMap:
     def _images(self, points: FloatArray, singular: str) -> tuple[FloatArray, NDArray[np.bool_]]:
         images = np.empty_like(points)
         lost = np.empty(len(points), dtype=bool)
-        for start in range(0, len(points), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(points), _MAPPED):
+            part = slice(start, start + _MAPPED)
             combination, lost[part] = self._settled(points[part], singular)
             images[part] = np.einsum(
                 "qk,qkd->qd", combination.weights, self.solution.sites[combination.sites]
@@ -352,9 +352,9 @@ def _simplicial(solution: Solution) -> SimplicialRule:
 def _ellipse(source: Source, deviations: float) -> UniformPolygon:
     """Ellipse of so many standard deviations about a source in the plane."""
     values, vectors = np.linalg.eigh(source.covariance)
-    if not values[0] > _FLAT * values[1]:
+    if not values[0] > _FLAT_SOURCE * values[1]:
         raise QhullError("the source lies on a line")
-    angle = 2.0 * np.pi * np.arange(_SIDES) / _SIDES
+    angle = 2.0 * np.pi * np.arange(_ELLIPSE_SIDES) / _ELLIPSE_SIDES
     circle = np.column_stack([np.cos(angle), np.sin(angle)])
     return UniformPolygon(source.mean + deviations * (circle * np.sqrt(values)) @ vectors.T)
 

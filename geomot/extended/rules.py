@@ -34,8 +34,12 @@ __all__ = ["Combination", "LineRule", "Rule", "SimplicialRule", "SmoothedRule"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# Sites that are looked at for a point, at first.
+# Sites that are looked at for a point, at first, and growth of their number where they do not do.
 _CANDIDATES = 32
+_MORE = 4
+
+# Depths below this share of the typical one are rounding or estimates, and count as typical.
+_SHALLOW = 1e-3
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ class SmoothedRule:
             own = index[:, 0] == held
             depths[held[own]] = (score[:, 0] - score[:, 1])[own]
         typical = np.nanmedian(depths) if np.any(depths > 0.0) else 1.0
-        return np.where(depths > 1e-3 * typical, depths, typical)
+        return np.where(depths > _SHALLOW * typical, depths, typical)
 
     def __call__(self, points: FloatArray, cell: IntArray, threads: int) -> Combination:
         """Return the sites of positive weight."""
@@ -202,7 +206,7 @@ class SmoothedRule:
             lam, complete = self._project(index, score)
             complete |= k == self.n
             found.append((rows[complete], index[complete], lam[complete]))
-            rows, k = rows[~complete], min(4 * k, self.n)
+            rows, k = rows[~complete], min(_MORE * k, self.n)
         size = max((int((lam > 0.0).sum(axis=1).max(initial=1)) for _, _, lam in found), default=1)
         sites = np.zeros((len(points), size), dtype=np.int64)
         weights = np.zeros((len(points), size))

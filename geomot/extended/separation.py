@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._constants import LEAST_POSITIVE
 from geomot._search.k_nearest_cells import TopScores
 
 __all__ = ["Spacing", "angles"]
@@ -17,7 +18,11 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # Neighbours over which the spacing around a site is averaged.
-_NEIGHBOURS = 5
+_SPACING_NEIGHBOURS = 5
+
+# Ranges between the quartiles above which a ratio stands out: Tukey's rule.
+FENCE = 1.5
+_QUARTILES = [0.25, 0.75]
 
 
 class Spacing:
@@ -39,7 +44,7 @@ class Spacing:
         self.local = np.ones(n)
         distinct = np.unique(sites if among is None else among, axis=0)
         if len(distinct) > 1:
-            k = min(_NEIGHBOURS + 1, len(distinct))
+            k = min(_SPACING_NEIGHBOURS + 1, len(distinct))
             nearest, _ = TopScores(distinct, np.zeros(len(distinct)))(sites, k, threads)
             distance = np.linalg.norm(distinct[nearest] - sites[:, None], axis=2)
             # the site itself is one of them, if it is not without mass
@@ -57,11 +62,8 @@ class Spacing:
         Tukey's outer-fence rule on logarithms: the upper quartile plus FENCE times the range
         between the quartiles.
         """
-        low, high = np.quantile(np.log(np.maximum(ratios, 1e-300)), [0.25, 0.75])
+        low, high = np.quantile(np.log(np.maximum(ratios, LEAST_POSITIVE)), _QUARTILES)
         return float(np.exp(high + FENCE * (high - low)))
-
-
-FENCE = 1.5
 
 
 def angles(a: FloatArray, b: FloatArray) -> FloatArray:

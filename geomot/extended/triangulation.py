@@ -10,12 +10,17 @@ wedges, those of Delaunay's triangulation of the centroids take their place.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, cKDTree
 
+from geomot._constants import UNIT_ROUNDOFF
 from geomot._double_double import two_sum
+from geomot._orientation import orientations
 from geomot.diagram import PowerDiagram
+from geomot.potentials import bisector_offsets
 from geomot.sources import UniformBox, convex_polygon
 from geomot.sources._pieces import difference, product
 
@@ -29,18 +34,23 @@ IntArray = NDArray[np.int64]
 _STRAIGHT = 30
 # A walk that takes longer came from far away, and starts again nearby; then triangles may overlap
 # by rounding, and all of them are looked at.
-_STEPS = 1000
+_WALK_STEPS = 1000
 
 # Rounding of the side of an edge that a point is on, relative to the two products it is made of:
-# (3 + 16 e) e with e = 2^-53 (Shewchuk 1997), and of pairs hi + lo. Below the second, a point is on
-# the edge.
-_UNSURE = 3.5 * 2.0**-53
+# (3 + 16 e) e with e = 2^-53 (Shewchuk 1997), and of pairs hi + lo. Products of less size may have
+# lost digits to underflow. Below these, rational numbers decide.
+_UNSURE = 3.5 * UNIT_ROUNDOFF
 _UNSURE_PAIRS = 2.0**-96
+_UNSURE_SIZE = 2.0**-900
+
+# The same for the side of a border on which three cells meet (tests/filter_bounds.py).
+_UNSURE_MEETING = 16.0 * UNIT_ROUNDOFF
 
 # Pairs of points and triangles that are looked at at once.
-_PAIRS = 2**20
+_PAIRS_AT_ONCE = 2**20
 
-# Area that is none, as a share of the hull's.
+# Gaps at the border of the hull with less than this share of its area are rounding of the centroids
+# and not filled: the border would leave out most points of a straight side.
 _NO_AREA = 1e-14
 
 # Points outside that are compared with all edges of the hull at once.
@@ -115,7 +125,7 @@ class Mesh:
         Returns
         -------
         ndarray of shape (q,), int64
-            No point lies beyond an edge of its triangle, as far as pairs hi + lo can tell.
+            No point lies beyond an edge of its triangle.
         """
         triangle = self.first[near]
         left = self._walk(x, triangle, np.arange(len(x)))
@@ -129,7 +139,7 @@ class Mesh:
     def _walk(self, x: FloatArray, triangle: IntArray, walking: IntArray) -> IntArray:
         """Walk from triangles to points, in place; those of them that were not reached."""
         rng = np.random.default_rng(0)
-        for step in range(_STEPS):
+        for step in range(_WALK_STEPS):
             here = triangle[walking]
             across = self.neighbours[here]
             beyond = -_sides(x[walking].T, self._corners[..., here]).T
@@ -156,7 +166,7 @@ class Mesh:
         corners = self._corners[..., None]
         lengths = np.hypot(*(corners[:, [2, 0, 1]] - corners[:, [1, 2, 0]]))
         a, b = (end[..., None] for end in self._hull)
-        count = max(1, _PAIRS // corners.shape[2])
+        count = max(1, _PAIRS_AT_ONCE // corners.shape[2])
         for start in range(0, len(x), count):
             some = x[start : start + count].T
             inside = np.flatnonzero((_side(a, b, some[:, None]) >= 0.0).all(axis=0))
@@ -192,14 +202,17 @@ def _sides(x: FloatArray, corners: FloatArray) -> FloatArray:
 def _side(a: FloatArray, b: FloatArray, x: FloatArray) -> FloatArray:
     """Which side of the edges from a to b points are on, > 0 to the left, 0 on the edge.
 
-    The coordinates are the first axis. Seen from the other end, an edge has the same value of the
-    other sign: of the two triangles beside an edge, at most one finds a point beyond it.
+    The coordinates are the first axis. The sign is exact. Seen from the other end, an edge has the
+    same value of the other sign: of the two triangles beside an edge, at most one finds a point
+    beyond it.
     """
     (ux, uy), (vx, vy) = a - x, b - x
     left, right = ux * vy, uy * vx
     side, size = left - right, np.abs(left) + np.abs(right)
-    unsure = np.abs(side) < _UNSURE * size
+    unsure = (np.abs(side) < _UNSURE * size) | (size < _UNSURE_SIZE)
     if unsure.any():
+        # differences of floats are zero only if the floats are equal
+        unsure &= ((ux != 0.0) & (vy != 0.0)) | ((uy != 0.0) & (vx != 0.0))
         a, b, x = (np.broadcast_to(p, (2, *side.shape))[:, unsure] for p in (a, b, x))
         side[unsure] = _side_by_pairs(a, b, x, size[unsure])
     return side
@@ -209,34 +222,74 @@ def _side_by_pairs(a: FloatArray, b: FloatArray, x: FloatArray, size: FloatArray
     """The same for few points, whose side rounding would decide."""
     (ux, uy), (vx, vy) = ([two_sum(p[k], -x[k]) for k in range(2)] for p in (a, b))
     side = difference(product(ux, vy), product(uy, vx))[0]
-    return np.where(np.abs(side) <= _UNSURE_PAIRS * size, 0.0, side)
+    unsure = (np.abs(side) <= _UNSURE_PAIRS * size) | (size < _UNSURE_SIZE)
+    signs = orientations(*(p[:, unsure].T for p in (a, b, x)))
+    side[unsure] = signs * np.maximum(np.abs(side[unsure]), np.finfo(np.float64).tiny)
+    return side
 
 
 def dual_triangles(diagram: PowerDiagram) -> IntArray:
     """Sites of each three cells that meet in the domain, shape (m, 3), by indices of sites."""
-    triangles = diagram.triangulation
-    y, w = diagram.sites, diagram.weights_exact
-    i, j, k = triangles.T
-    # x with equal power distances: 2 <x - y_i, y_j - y_i> = |y_j - y_i|^2 + w_i - w_j, and k
-    sides = np.stack([y[j] - y[i], y[k] - y[i]], axis=1)
-    gains = np.stack([(w[i] - w[j]).sum(axis=1), (w[i] - w[k]).sum(axis=1)], axis=1)
-    right = 0.5 * (np.einsum("msk,msk->ms", sides, sides) + gains)
-    area = sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        meeting = y[i] + np.column_stack(
-            [
-                (right[:, 0] * sides[:, 1, 1] - right[:, 1] * sides[:, 0, 1]) / area,
-                (right[:, 1] * sides[:, 0, 0] - right[:, 0] * sides[:, 1, 0]) / area,
-            ]
-        )
+    triangles = diagram.triangulation.astype(np.int64)
     polygon = convex_polygon(diagram.source).vertices
-    edges = np.roll(polygon, -1, axis=0) - polygon
-    inside = np.isfinite(meeting).all(axis=1)
-    for corner, (ex, ey) in zip(polygon, edges, strict=True):
-        away = meeting - corner
-        with np.errstate(invalid="ignore"):
-            inside &= ex * away[:, 1] - ey * away[:, 0] >= 0.0
-    return triangles[inside].astype(np.int64)
+    inside = _meet_inside(diagram.sites[triangles], diagram.weights_exact[triangles], polygon)
+    return triangles[inside]
+
+
+def _meet_inside(y: FloatArray, w: FloatArray, polygon: FloatArray) -> NDArray[np.bool_]:
+    """Which three cells meet in a polygon or on its border, exactly.
+
+    Parameters
+    ----------
+    y : ndarray of shape (m, 3, 2)
+        Sites, each three counter-clockwise.
+    w : ndarray of shape (m, 3, 2)
+        Their weights hi + lo.
+    polygon : ndarray of shape (k, 2)
+        Corners, counter-clockwise.
+    """
+    # Cells i, j, k meet at y_i + z, <z, p> = f and <z, q> = g, where p = y_j - y_i, q = y_k - y_i,
+    # 2 f = |p|^2 + w_i - w_j, 2 g = |q|^2 + w_i - w_k. With D = p x q and N = (f q_y - g p_y,
+    # g p_x - f q_x), z is N / D; (px, pD, pN) are the sizes of the terms of (x, D, N).
+    px, py = (y[:, 1] - y[:, 0]).T
+    qx, qy = (y[:, 2] - y[:, 0]).T
+    (f, pf), (g, pg) = (_offset(x, z, w[:, 0] - w[:, k]) for k, x, z in ((1, px, py), (2, qx, qy)))
+    area, p_area = px * qy - py * qx, np.abs(px * qy) + np.abs(py * qx)
+    nx, ny = f * qy - g * py, g * px - f * qx
+    p_nx, p_ny = pf * np.abs(qy) + pg * np.abs(py), pg * np.abs(px) + pf * np.abs(qx)
+    inside = np.ones(len(y), dtype=bool)
+    for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        ex, ey = b - a
+        away_x, away_y = (y[:, 0] - a).T
+        side = ex * (area * away_y + ny) - ey * (area * away_x + nx)
+        size = np.abs(ex) * (p_area * np.abs(away_y) + p_ny)
+        size += np.abs(ey) * (p_area * np.abs(away_x) + p_nx)
+        sure = (np.abs(side) > _UNSURE_MEETING * size) & (size > _UNSURE_SIZE)
+        inside &= ~sure | (side > 0.0)
+        for row in np.flatnonzero(inside & ~sure):
+            inside[row] = _meets_left_of(y[row].tolist(), w[row].tolist(), a.tolist(), b.tolist())
+    return inside
+
+
+def _offset(x: FloatArray, y: FloatArray, gain: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Half of |(x, y)|^2 and a gain hi + lo, and the size of its terms."""
+    square = x * x + y * y
+    sizes = np.abs(gain).sum(axis=1)
+    return bisector_offsets(square, gain.sum(axis=1)), bisector_offsets(square, sizes)
+
+
+def _meets_left_of(
+    sites: list[list[float]], weights: list[list[float]], a: list[float], b: list[float]
+) -> bool:
+    """Whether three cells meet to the left of the line from a to b, or on it."""
+    (ix, iy), *others = ([Fraction(x) for x in site] for site in sites)
+    w = [Fraction(hi) + Fraction(lo) for hi, lo in weights]
+    (px, py), (qx, qy) = ((x - ix, y - iy) for x, y in others)
+    f, g = ((x * x + y * y + w[0] - v) / 2 for (x, y), v in (((px, py), w[1]), ((qx, qy), w[2])))
+    area = px * qy - py * qx
+    x, y = ix + (f * qy - g * py) / area, iy + (g * px - f * qx) / area
+    (ax, ay), (bx, by) = ([Fraction(v) for v in end] for end in (a, b))
+    return (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0
 
 
 def _areas(points: FloatArray, triangles: IntArray) -> FloatArray:
@@ -278,19 +331,34 @@ def _filled(points: FloatArray, triangles: IntArray, hull: ConvexHull) -> IntArr
     added: list[tuple[int, int, int]] = []
     for a, b in zip(places, [*places[1:], len(loop)], strict=True):
         chain = [int(v) for v in loop[a:b]] + [int(loop[b % len(loop)])]
-        if not _fill_pocket(points, chain[::-1], added, _NO_AREA * hull.volume):
+        ears = _fill_pocket(points, chain[::-1], _NO_AREA * hull.volume)
+        if ears is None:
             return None
+        added += ears
     filled = np.concatenate([kept, np.array(added, dtype=np.int64).reshape(-1, 3)])
-    # of triangles that are all turned the same way, up to the hull, none overlap if areas agree
-    areas = _areas(points, filled)
-    if not areas.min() > 0.0 or abs(areas.sum() - hull.volume) > 1e-9 * hull.volume:
-        return None
-    return filled
+    # Triangles that are all turned the same way cover a point as often as their border goes around
+    # it: if that is the hull's, once, and none overlap.
+    return filled if _goes_along(_border_loop(filled), hull.vertices) else None
+
+
+def _goes_along(loop: IntArray | None, corners: IntArray) -> bool:
+    """Whether a loop has the corners of the hull in their order; others are beside its sides."""
+    if loop is None:
+        return False
+    found = loop[np.isin(loop, corners)]
+    if len(found) != len(corners):
+        return False
+    return np.array_equal(np.roll(found, -int(np.argmax(found == corners[0]))), corners)
 
 
 def _border_loop(triangles: IntArray) -> IntArray | None:
-    """Corners of the border, counter-clockwise; None unless it is a single loop."""
+    """Corners of the border, counter-clockwise; None unless it is a single loop.
+
+    Nor is there one where two triangles lie on the same side of an edge.
+    """
     start, end = _half_edges(triangles)
+    if len(np.unique(start * (int(triangles.max()) + 1) + end)) < len(start):
+        return None
     open_edges = (_neighbours(triangles) < 0).ravel()
     start, end = start[open_edges], end[open_edges]
     if len(np.unique(start)) < len(start):
@@ -305,34 +373,48 @@ def _border_loop(triangles: IntArray) -> IntArray | None:
 
 
 def _fill_pocket(
-    points: FloatArray, polygon: list[int], added: list[tuple[int, int, int]], least: float
-) -> bool:
-    """Cut ears off a polygon, counter-clockwise, until nothing is left; whether it went well.
+    points: FloatArray, polygon: list[int], least: float
+) -> list[tuple[int, int, int]] | None:
+    """Triangles that fill a polygon, counter-clockwise; None if it went wrong.
 
-    What has less than the least area is nothing.
+    What has less than the least area is nothing, and may be left over along the side of the hull,
+    which goes from the last vertex to the first. Elsewhere it would be a slit in the mesh.
     """
-    while len(polygon) > 2:
-        for k in range(len(polygon)):
-            ear = [k - 1, k, (k + 1) % len(polygon)]
-            a, b, c = (polygon[e] for e in ear)
-            area = _areas(points, np.array([[a, b, c]]))[0]
-            others = points[[v for v in polygon if v not in (a, b, c)]]
-            if area > least and not _any_inside(points[[a, b, c]], others):
-                added.append((a, b, c))
-                del polygon[k]
+    for corners in (0, 1):
+        ears, rest = _cut_ears(points, polygon, least, corners)
+        if not rest or [rest[0], rest[-1]] == [polygon[0], polygon[-1]]:
+            break
+    else:
+        return None
+    fan = np.array([[rest[0], *pair] for pair in zip(rest[1:-1], rest[2:], strict=True)])
+    return ears if not rest or np.abs(_areas(points, fan)).max() <= least else None
+
+
+def _cut_ears(
+    points: FloatArray, polygon: list[int], least: float, corners: int
+) -> tuple[list[tuple[int, int, int]], list[int]]:
+    """Cut ears off a polygon while there are any, but not so many vertices at its ends, if not all.
+
+    The ears, and the polygon that is left, empty if nothing is.
+    """
+    ears: list[tuple[int, int, int]] = []
+    rest = list(polygon)
+    while len(rest) > 2:
+        for k in range(corners, len(rest) - corners):
+            ear = [k - 1, k, (k + 1) % len(rest)]
+            a, b, c = (rest[e] for e in ear)
+            if _areas(points, np.array([[a, b, c]]))[0] <= least:
+                continue
+            if not _any_inside(points[[a, b, c]], points[[v for v in rest if v not in (a, b, c)]]):
+                ears.append((a, b, c))
+                del rest[k]
                 break
         else:
-            fan = np.array(
-                [[polygon[0], *pair] for pair in zip(polygon[1:-1], polygon[2:], strict=True)]
-            )
-            return bool(np.abs(_areas(points, fan)).max() <= least)
-    return True
+            return ears, rest
+    return ears, []
 
 
 def _any_inside(triangle: FloatArray, points: FloatArray) -> bool:
     """Whether a point lies in a triangle or on its border."""
-    inside = np.ones(len(points), dtype=bool)
-    for a, b in zip(triangle, np.roll(triangle, -1, axis=0), strict=True):
-        side = (b - a)[0] * (points - a)[:, 1] - (b - a)[1] * (points - a)[:, 0]
-        inside &= side >= 0.0
-    return bool(inside.any())
+    ends = zip(triangle, np.roll(triangle, -1, axis=0), strict=True)
+    return bool(np.all([orientations(a, b, points) >= 0 for a, b in ends], axis=0).any())

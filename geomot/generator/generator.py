@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from geomot._constants import LATENT_DIM, SEED_RANGE
 from geomot._data import CHUNK, as_labels, class_masses, float_chunks, nearest
 from geomot._validation import (
     as_count,
@@ -46,11 +47,6 @@ __all__ = ["LatentGenerator"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-# Latent dimension of the autoencoder that is trained if none is given: what the papers use for
-# images of digits.
-_LATENT_DIM = 10
-
 
 # What messages call the sites.
 _CODES = "the codes of X"
@@ -213,7 +209,7 @@ class LatentGenerator(BaseEstimator):
             members,
         )
         rng = as_generator(self.random_state)
-        codec_seed, map_seed = (int(seed) for seed in rng.integers(2**63, size=2))
+        codec_seed, map_seed = (int(seed) for seed in rng.integers(SEED_RANGE, size=2))
 
         # A fit that fails leaves nothing that looks fitted.
         self.__dict__.pop("transport_", None)
@@ -240,7 +236,7 @@ class LatentGenerator(BaseEstimator):
 
             own: dict[str, Any] = {} if self.threads is None else {"threads": self.threads}
             codec = Autoencoder(
-                min(_LATENT_DIM, int(np.prod(data.shape[1:]))),
+                min(LATENT_DIM, int(np.prod(data.shape[1:]))),
                 device=self.device,
                 progress=self.progress,
                 **own,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._moments import weighted_moments
 from geomot.sources import Gaussian, Source, UniformPolygon
 
 __all__ = ["matching_disk", "matching_source", "moments"]
@@ -16,7 +17,7 @@ FloatArray = NDArray[np.float64]
 _LEAST_VARIANCE = 1e-6
 
 # Sides of the polygon that stands for the disk: its area is 1e-4 short of the disk's.
-_SIDES = 256
+_DISK_SIDES = 256
 
 
 def matching_source(points: FloatArray, masses: FloatArray, name: str) -> Source:
@@ -63,14 +64,13 @@ def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
     mean = masses @ codes
     variance = masses @ ((codes - mean) ** 2).sum(axis=1)
     # The uniform measure on a disk of radius r has the total variance r^2 / 2.
-    return UniformPolygon.regular(_SIDES, mean, float(np.sqrt(2.0 * variance)))
+    return UniformPolygon.regular(_DISK_SIDES, mean, float(np.sqrt(2.0 * variance)))
 
 
 def moments(points: FloatArray, masses: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance; directions of hardly any variance get some."""
-    mean = masses @ points
-    centred = points - mean
-    values, vectors = np.linalg.eigh((centred * masses[:, None]).T @ centred)
+    mean, covariance = weighted_moments(points, masses)
+    values, vectors = np.linalg.eigh(covariance)
     if not values[-1] > 0.0:
         raise ValueError(f"{name} must not be all equal: there is nothing to tell them apart by")
     values = np.maximum(values, _LEAST_VARIANCE * values[-1])

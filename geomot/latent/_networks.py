@@ -19,6 +19,7 @@ from geomot._validation import as_count
 from geomot.latent._layers import decoder, dense, encoder, halvings
 
 __all__ = [
+    "CONV_SIDE",
     "ClassifierLayout",
     "Layout",
     "build_classifier",
@@ -27,6 +28,9 @@ __all__ = [
     "initialise",
     "state",
 ]
+
+# Images with both sides at least this long are given to convolutions by default.
+CONV_SIDE = 8
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ __all__ = ["apply", "as_device", "as_tensor", "import_torch", "rows_at_once", "s
 
 # Rows, and numbers in their data, that pass through a network at once outside training: they bound
 # the memory and the time to an interrupt, not the result.
-_ROWS = 16384
+_ROWS_AT_ONCE = 16384
 _NUMBERS = 2**20
 
 
@@ -109,7 +109,7 @@ def settings(torch: ModuleType, threads: Any, *, training: bool = False) -> Iter
 
 def rows_at_once(size: int) -> int:
     """How many samples of this many numbers are worked on at once."""
-    return max(1, min(_ROWS, _NUMBERS // size))
+    return max(1, min(_ROWS_AT_ONCE, _NUMBERS // size))
 
 
 def apply(

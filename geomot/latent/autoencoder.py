@@ -10,18 +10,16 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from geomot._constants import SEED_RANGE
 from geomot._files.archive import as_number, pop_prefixed
 from geomot._validation import as_count, as_generator, as_samples, as_tolerance
 from geomot.latent._codec import Codec, read_mean_and_history
-from geomot.latent._networks import Layout, build_pair, fill, initialise, state
+from geomot.latent._networks import CONV_SIDE, Layout, build_pair, fill, initialise, state
 from geomot.latent._scaling import chunks, mean_and_scale, standardise
 from geomot.latent._torch import apply, as_device, import_torch, settings
 from geomot.latent._training import Hyperparameters, train
 
 __all__ = ["Autoencoder"]
-
-# Images with both sides at least this long are given to convolutions by default.
-_CONV_SIDE = 8
 
 # What None stands for, by architecture; measured on handwritten digits of 8 x 8 pixels (dense),
 # and on 28 x 28 pixels of handwritten digits and of Fashion-MNIST (conv).
@@ -43,14 +41,14 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 # Convolutions halve the sides until the shorter has about this length, at most so many times, with
 # channels that double from the first number to the second.
-_COARSEST = 3
+_CODEC_COARSEST = 3
 _MOST_HALVINGS = 5
-_CHANNELS = (32, 256)
+_CODEC_CHANNELS = (32, 256)
 
 # Convolutional networks are trained for this many steps by default, but for so many epochs at
 # least: more data take longer, though not in proportion.
-_STEPS = 1600
-_LEAST_EPOCHS = 10
+_CODEC_STEPS = 1600
+_CODEC_EPOCHS = 10
 
 
 class Autoencoder(Codec):
@@ -220,7 +218,7 @@ class Autoencoder(Codec):
         rng = as_generator(self.random_state)
         order = rng.permutation(len(X))
         # A generator of our own on the CPU: the same stream for every device.
-        stream = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        stream = torch.Generator().manual_seed(int(rng.integers(SEED_RANGE)))
 
         mean, scale = mean_and_scale(X)
 
@@ -278,7 +276,7 @@ class Autoencoder(Codec):
             )
         architecture = self.architecture
         if architecture == "auto":
-            large = len(shape) > 1 and min(shape[-2:]) >= _CONV_SIDE
+            large = len(shape) > 1 and min(shape[-2:]) >= CONV_SIDE
             architecture = "conv" if large else "dense"
         if architecture == "conv" and len(shape) == 1:
             raise ValueError(
@@ -310,7 +308,9 @@ class Autoencoder(Codec):
                 values[name] = getattr(self, name)
         batch_size = as_count(self.batch_size, "batch_size", 1)
         if values["epochs"] is None:
-            values["epochs"] = max(_LEAST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size)))
+            values["epochs"] = max(
+                _CODEC_EPOCHS, math.ceil(_CODEC_STEPS / math.ceil(n / batch_size))
+            )
         return Hyperparameters(
             epochs=as_count(values["epochs"], "epochs", 1),
             batch_size=batch_size,
@@ -368,5 +368,8 @@ class Autoencoder(Codec):
 
 
 def _default_channels(side: int) -> tuple[int, ...]:
-    halvings = int(math.log2(max(side / _COARSEST, 2.0)))
-    return tuple(min(_CHANNELS[0] << k, _CHANNELS[1]) for k in range(min(halvings, _MOST_HALVINGS)))
+    halvings = int(math.log2(max(side / _CODEC_COARSEST, 2.0)))
+    return tuple(
+        min(_CODEC_CHANNELS[0] << k, _CODEC_CHANNELS[1])
+        for k in range(min(halvings, _MOST_HALVINGS))
+    )

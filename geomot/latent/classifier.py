@@ -11,23 +11,28 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from geomot._constants import SEED_RANGE
 from geomot._files.archive import as_number, pop_prefixed
 from geomot._validation import as_count, as_generator, as_samples, as_tolerance
 from geomot.latent._codec import Stored, read_mean_and_history
-from geomot.latent._networks import ClassifierLayout, build_classifier, fill, initialise, state
+from geomot.latent._networks import (
+    CONV_SIDE,
+    ClassifierLayout,
+    build_classifier,
+    fill,
+    initialise,
+    state,
+)
 from geomot.latent._scaling import as_float, chunks, mean_and_scale, standardise
 from geomot.latent._torch import apply, as_device, import_torch, settings
 from geomot.latent._training import Hyperparameters, train
 
 __all__ = ["FeatureClassifier"]
 
-# Images with both sides at least this long are given to convolutions.
-_CONV_SIDE = 8
-
 # Channels after each of two to five convolutions, which halve the sides until the shorter has
-# about _COARSEST pixels.
-_CHANNELS = (32, 64, 128, 128, 128)
-_COARSEST = 3
+# about _CLASSIFIER_COARSEST pixels.
+_CLASSIFIER_CHANNELS = (32, 64, 128, 128, 128)
+_CLASSIFIER_COARSEST = 3
 _HIDDEN = (256,)
 _FEATURES = 128
 
@@ -36,8 +41,8 @@ _LEARNING_RATE = 4e-3
 _WEIGHT_DECAY = 0.05
 
 # The default number of steps, and of epochs at least.
-_STEPS = 1500
-_LEAST_EPOCHS = 3
+_CLASSIFIER_STEPS = 1500
+_CLASSIFIER_EPOCHS = 3
 
 # Images are moved by up to about this share of their sides, vectors get noise of this size in
 # units of the data's: neither shall be learnt by heart.
@@ -137,7 +142,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         classes, index = _as_labels(y, len(X))
         layout = _layout(X.shape[1:], len(classes))
         steps = math.ceil(len(X) / _BATCH_SIZE)
-        epochs = max(_LEAST_EPOCHS, math.ceil(_STEPS / steps))
+        epochs = max(_CLASSIFIER_EPOCHS, math.ceil(_CLASSIFIER_STEPS / steps))
         if self.epochs is not None:
             epochs = as_count(self.epochs, "epochs", 1)
         hyper = Hyperparameters(
@@ -150,7 +155,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         )
         device = as_device(torch, self.device)
         rng = as_generator(self.random_state)
-        stream = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        stream = torch.Generator().manual_seed(int(rng.integers(SEED_RANGE)))
         mean, scale = mean_and_scale(X)
         disturb = _shift if layout.channels else _add_noise
 
@@ -324,10 +329,10 @@ def _read_classes(values: Any, kind: str, n: int) -> np.ndarray:
 
 def _layout(shape: tuple[int, ...], classes: int) -> ClassifierLayout:
     side = min(shape[-2:])
-    if len(shape) == 1 or side < _CONV_SIDE:
+    if len(shape) == 1 or side < CONV_SIDE:
         return ClassifierLayout(shape, (), _HIDDEN, _FEATURES, classes)
-    halvings = max(2, int(math.log2(side / _COARSEST)))
-    return ClassifierLayout(shape, _CHANNELS[:halvings], (), _FEATURES, classes)
+    halvings = max(2, int(math.log2(side / _CLASSIFIER_COARSEST)))
+    return ClassifierLayout(shape, _CLASSIFIER_CHANNELS[:halvings], (), _FEATURES, classes)
 
 
 def _shift(torch: Any, images: Any, stream: Any) -> Any:

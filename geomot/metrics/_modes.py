@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, chdtrc
 
+from geomot._constants import CONFIDENCE
 from geomot._frozen import Frozen, read_only
 from geomot._validation import as_masses, as_real_array
 from geomot.metrics._clouds import two_clouds
@@ -17,13 +18,13 @@ __all__ = ["ModeStatistics", "mode_statistics"]
 
 FloatArray = NDArray[np.float64]
 
-CONFIDENCE = 0.95
-
 # Below so many expected points in a mode chi^2 is not distributed as its limit: the p-value is then
 # found from so many draws, with a fixed seed.
-_FEW = 5.0
+_FEW_EXPECTED = 5.0
 _DRAWS = 9999
-_SEED = 0
+_DRAW_SEED = 0
+# Sums of squares over the same counts in another order differ by less, relatively.
+_CHI2_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +131,12 @@ def _mass_test(counts: NDArray[np.int64], masses: FloatArray) -> tuple[float, fl
         return float("nan"), float("nan")
     expected = total * masses
     chi2 = float(np.sum((counts - expected) ** 2 / expected))
-    if expected.min() >= _FEW:
+    if expected.min() >= _FEW_EXPECTED:
         return chi2, float(chdtrc(len(counts) - 1.0, chi2)) if len(counts) > 1 else 1.0
-    draws = np.random.default_rng(_SEED).multinomial(total, masses / masses.sum(), size=_DRAWS)
+    draws = np.random.default_rng(_DRAW_SEED).multinomial(total, masses / masses.sum(), size=_DRAWS)
     drawn = np.sum((draws - expected) ** 2 / expected, axis=1)
     # rounding must not tell equal counts apart
-    return chi2, float((1 + np.sum(drawn >= chi2 * (1.0 - 1e-12))) / (1 + _DRAWS))
+    return chi2, float((1 + np.sum(drawn >= chi2 * (1.0 - _CHI2_ROUNDING))) / (1 + _DRAWS))
 
 
 def _clopper_pearson(hits: int, n: int) -> tuple[float, float]:

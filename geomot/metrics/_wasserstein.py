@@ -20,10 +20,10 @@ __all__ = ["sliced_wasserstein2", "wasserstein2"]
 FloatArray = NDArray[np.float64]
 
 # Equal clouds up to this size go straight to scipy, without potentials: a tenth of a second.
-_FEW = 1000
+_FEW_EQUAL = 1000
 
 # A mean cost below this share of the largest, for each point, may be rounding in its ninth digit.
-_ROUNDING = 2.0**-26
+_MEAN_COST_ROUNDING = 2.0**-26
 
 
 def wasserstein2(
@@ -70,11 +70,11 @@ def wasserstein2(
         return _on_the_line(x[:, 0], y[:, 0], None if equal else mu, None if equal else nu)
     if not equal:
         return discrete.plan(x, y, mu, nu).cost
-    if len(x) > _FEW:
+    if len(x) > _FEW_EQUAL:
         return discrete.assignment(x, y).cost
     costs = cdist(x, y, "sqeuclidean")
     cost = float(costs[linear_sum_assignment(costs)].mean())
-    if cost < len(x) * _ROUNDING * costs.max():
+    if cost < len(x) * _MEAN_COST_ROUNDING * costs.max():
         # scipy's sums lose what is so small beside the largest cost
         return discrete.assignment(x, y, method="paths").cost
     return cost

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.collections import LineCollection
 
+from geomot._moments import weighted_moments
 from geomot.plotting._classes import Colours
 from geomot.plotting._style import (
     DUAL,
@@ -171,14 +172,14 @@ def _flattened(sites: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, tuple
         return np.column_stack([sites[:, 0], masses]), ("$y$", "mass")
     if d == 2:
         return sites, ("$y_1$", "$y_2$")
-    centred = sites - masses @ sites
-    values, vectors = np.linalg.eigh((centred * masses[:, None]).T @ centred)
+    mean, covariance = weighted_moments(sites, masses)
+    values, vectors = np.linalg.eigh(covariance)
     axes = vectors[:, -1:-3:-1]
     # A component's sign is arbitrary: let its largest coefficient be positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
     shares = 100.0 * values[-1:-3:-1] / (values.sum() or 1.0)
     names = [f"principal component {k} ({share:.0f} %)" for k, share in enumerate(shares, 1)]
-    return centred @ axes, (names[0], names[1])
+    return (sites - mean) @ axes, (names[0], names[1])
 
 
 def coloured_cells(ax: Axes, diagram: PowerDiagram, colours: np.ndarray, *, pale: bool) -> None:

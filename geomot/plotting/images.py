@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 
+from geomot._constants import IMAGE_CHANNELS
 from geomot._validation import as_count, as_real_array
 from geomot.plotting._style import new_axes
 
@@ -20,7 +21,6 @@ __all__ = ["image_grid"]
 
 _BLANK = "#DBE3EB"  # between images
 # Channels of images: grey, colours, colours with opacity.
-_CHANNELS = (1, 3, 4)
 
 
 def image_grid(
@@ -114,6 +114,6 @@ def _as_images(images: Any, shape: tuple[int, int] | None) -> np.ndarray:
             "images must have shape (n, height, width) or (n, channels, height, width), "
             f"got {array.shape}"
         )
-    if array.shape[1] not in _CHANNELS:
+    if array.shape[1] not in IMAGE_CHANNELS:
         raise ValueError(f"images must have 1, 3 or 4 channels, got {array.shape[1]}")
     return array[:, :3]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["convergence", "mass_errors"]
 
+# Masses within this of each other, relatively, are equal.
+_EQUAL = 1e-9
+
 
 def convergence(solution: Solution | np.ndarray, *, ax: Axes | None = None) -> Axes:
     """Draw how a solve converged, on logarithmic axes.
@@ -109,7 +112,7 @@ def mass_errors(solution: Solution, *, ax: Axes | None = None) -> Axes:
     if wide:
         ax.set(xscale="log", xlabel="target mass")
     else:
-        equal = wanted[-1] <= wanted[0] * (1.0 + 1e-9)
+        equal = wanted[-1] <= wanted[0] * (1.0 + _EQUAL)
         by = "measured mass" if equal else "target mass"
         margin = max(0.5, 0.02 * len(order))
         ax.set(xlabel=f"sites, sorted by {by}", xlim=(1.0 - margin, len(order) + margin))

@@ -166,8 +166,13 @@ class Uniform(Distribution):
 # factor of at most e, and beyond the last of them lies less than the smallest float64.
 _TAIL = np.sqrt(1.0 + 2.0 * np.arange(761.0))
 _NORMAL_EDGES = np.concatenate([-_TAIL[::-1], [0.0], _TAIL])
-# 8 nodes of Gauss and Legendre leave an error below 1e-19 of such a piece.
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
+# So many nodes of Gauss and Legendre leave an error below 1e-19 of such a piece.
+_GAUSS = 8
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(_GAUSS)
+# Deviations beyond which float64 has no mass left, and those beyond which the moments are those of
+# nothing, or of all.
+_REACH = 39.0
+_NO_TAIL = 40.0
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
 
 
@@ -177,7 +182,7 @@ class Normal(Distribution):
     def __init__(self, mean: float, deviation: float) -> None:
         self.mean = mean
         self.deviation = deviation
-        self.ends = mean - 39.0 * deviation, mean + 39.0 * deviation
+        self.ends = mean - _REACH * deviation, mean + _REACH * deviation
 
     def _standard(self, x: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):
@@ -196,8 +201,7 @@ class Normal(Distribution):
         return self.mean - self.deviation * ndtri(q)
 
     def partial_moments(self, x: FloatArray) -> FloatArray:
-        # Beyond 40 deviations the moments are those of nothing, or of all.
-        z = np.clip(self._standard(x), -40.0, 40.0)
+        z = np.clip(self._standard(x), -_NO_TAIL, _NO_TAIL)
         mass = ndtr(z)
         # phi(z) / Phi(z), without the quotient of two tiny numbers.
         hazard = np.sqrt(2.0 / np.pi) / erfcx(z / -np.sqrt(2.0))

@@ -21,6 +21,10 @@ __all__ = ["UniformBall"]
 
 FloatArray = NDArray[np.float64]
 
+# Points are drawn nearer to the centre by this share, so that rounding leaves none outside a ball
+# around the origin.
+_INWARDS = 2.0**-51
+
 
 @dataclass(frozen=True, eq=False)
 class UniformBall(Source):
@@ -99,8 +103,7 @@ class UniformBall(Source):
         # The middle of the cube has no direction: any will do.
         still = lengths == 0.0
         vectors[still, 0], lengths[still] = 1.0, 1.0
-        # An ulp less, so that rounding leaves no point outside a ball around the origin.
-        distances = self.radius * (1.0 - 2.0**-51) * share ** (1.0 / self.dim)
+        distances = self.radius * (1.0 - _INWARDS) * share ** (1.0 / self.dim)
         points = self.center + vectors * (distances / lengths)[:, None]
         return np.clip(points, *self.bounds)
 

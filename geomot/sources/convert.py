@@ -17,7 +17,7 @@ from geomot.sources.wrapped import WrappedSource
 __all__ = ["as_source", "convex_polygon", "exact_domain", "require_exact"]
 
 # Channels of an image in colour, without and with opacity.
-_CHANNELS = (3, 4)
+_COLOURS = (3, 4)
 
 
 def as_source(source: Any, dim: int, name: str = "source") -> Source:
@@ -76,7 +76,7 @@ def _refuse_other_arrays(source: Any, dim: int, name: str) -> None:
         return
     if len(shape) == 2 and shape[1] == dim:
         meant = "Samples(points) is the measure of points"
-    elif len(shape) == 3 and shape[2] in _CHANNELS and dim != 3:
+    elif len(shape) == 3 and shape[2] in _COLOURS and dim != 3:
         meant = "GridDensity(image.mean(axis=2)) is the measure of an image in colour"
     else:
         meant = "GridDensity(values) is the measure of an image or of other densities on a grid"

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from geomot._constants import CONVEX_ROUNDING
 from geomot._frozen import read_only
+from geomot._orientation import Point, orientation, orientations, surely_left
 from geomot._validation import as_count, as_generator, as_points, as_tolerance, as_vector
 from geomot.sources.base import Source, symmetric
 from geomot.sources.domains import ConvexPolygon
@@ -27,20 +28,17 @@ __all__ = ["UniformPolygon"]
 
 FloatArray = NDArray[np.float64]
 
-# Floats carry relative errors below 2^-50 through the three operations of an orientation; below
-# this share of the terms' magnitude, or where they may have underflowed, the sign is computed
-# exactly.
-_ORIENTATION_FILTER = 2.0**-48
-_ORIENTATION_FLOOR = 2.0**-900
-
 # Vertices handled at once; and as many points are few enough for a hull without a first cut.
-_CHUNK = 4096
+_VERTICES_AT_ONCE = 4096
 
 # Directions in which the first cut of a hull looks for corners.
 _DIRECTIONS = 32
 
 # Most vertices among which crossing edges are searched for, to say what is wrong.
 _SEARCHED = 300
+
+# Vertices up to which they are written out.
+_WRITTEN_OUT = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,33 +238,14 @@ class UniformPolygon(Source):
         return {"type": "UniformPolygon", "vertices": self.vertices}
 
     def __repr__(self) -> str:
-        if len(self.vertices) <= 6:
+        if len(self.vertices) <= _WRITTEN_OUT:
             return f"UniformPolygon({self.vertices.tolist()})"
         return f"UniformPolygon(<{len(self.vertices)} vertices, area {self.area:.6g}>)"
 
 
-Point = tuple[float, float]
-
-
-def _exact_orientation(a: Point, b: Point, c: Point) -> int:
-    (ax, ay), (bx, by), (cx, cy) = ((Fraction(x), Fraction(y)) for x, y in (a, b, c))
-    determinant = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    return (determinant > 0) - (determinant < 0)
-
-
-def _orientation(a: Point, b: Point, c: Point) -> int:
-    """Return the exact sign of the turn a -> b -> c: 1 to the left, -1 to the right, 0 straight."""
-    left = (b[0] - a[0]) * (c[1] - a[1])
-    right = (b[1] - a[1]) * (c[0] - a[0])
-    size = abs(left) + abs(right)
-    if size > _ORIENTATION_FLOOR and abs(left - right) > _ORIENTATION_FILTER * size:
-        return 1 if left > right else -1
-    return _exact_orientation(a, b, c)
-
-
 def _outer(points: FloatArray) -> FloatArray:
     """Return the points without most of those that surely lie inside their hull."""
-    if len(points) <= _CHUNK:
+    if len(points) <= _VERTICES_AT_ONCE:
         return points
     angle = 2.0 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     # In turn around the hull; a point to the left of all sides is surrounded by corners.
@@ -276,17 +255,14 @@ def _outer(points: FloatArray) -> FloatArray:
     sides = [(a, b) for a, b in ends if (a != b).any()]
     inside = np.full(len(points), len(sides) > 0)
     for a, b in sides:
-        left = (b[0] - a[0]) * (points[:, 1] - a[1])
-        right = (b[1] - a[1]) * (points[:, 0] - a[0])
-        size = np.abs(left) + np.abs(right)
-        inside &= (size > _ORIENTATION_FLOOR) & (left - right > _ORIENTATION_FILTER * size)
+        inside &= surely_left(a, b, points)
     return points[~inside]
 
 
 def _half_hull(ordered: list[Point]) -> list[Point]:
     chain: list[Point] = []
     for p in ordered:
-        while len(chain) > 1 and _orientation(chain[-2], chain[-1], p) <= 0:
+        while len(chain) > 1 and orientation(chain[-2], chain[-1], p) <= 0:
             chain.pop()
         chain.append(p)
     return chain
@@ -363,16 +339,9 @@ def _turns(ring: FloatArray) -> NDArray[np.int8]:
     m = len(ring)
     turns = np.empty(m, np.int8)
     # In pieces, so that the memory stays a small multiple of the vertices' own.
-    for start in range(0, m, _CHUNK):
-        here = np.arange(start, min(start + _CHUNK, m))
-        a, b, c = ring[here - 1], ring[here], ring[(here + 1) % m]
-        left = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1])
-        right = (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-        size = np.abs(left) + np.abs(right)
-        sure = (size > _ORIENTATION_FLOOR) & (np.abs(left - right) > _ORIENTATION_FILTER * size)
-        turns[here] = np.sign(left - right)
-        for k in np.flatnonzero(~sure):
-            turns[here[k]] = _exact_orientation(*(tuple(v[k].tolist()) for v in (a, b, c)))
+    for start in range(0, m, _VERTICES_AT_ONCE):
+        here = np.arange(start, min(start + _VERTICES_AT_ONCE, m))
+        turns[here] = orientations(ring[here - 1], ring[here], ring[(here + 1) % m])
     return turns
 
 
@@ -407,8 +376,8 @@ def _refuse_non_convex(ring: FloatArray) -> None:
             continue
         (a, b), (c, d) = ((corners[k], corners[(k + 1) % m]) for k in (i, j))
         if (
-            _orientation(a, b, c) * _orientation(a, b, d) <= 0
-            and _orientation(c, d, a) * _orientation(c, d, b) <= 0
+            orientation(a, b, c) * orientation(a, b, d) <= 0
+            and orientation(c, d, a) * orientation(c, d, b) <= 0
         ):
             raise ValueError(
                 f"vertices must form a simple polygon, but edge {a} - {b} meets edge {c} - {d}"

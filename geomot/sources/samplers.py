@@ -34,12 +34,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._moments import weighted_moments
+
 __all__ = ["Sampler", "as_sampler", "draws_points", "plain_array"]
 
 FloatArray = NDArray[np.float64]
 Moments = tuple[FloatArray | None, FloatArray | None]
 
 # Names of an optional second parameter that takes a generator.
+# Seeds that the legacy generators of numpy and torch take lie below this.
+_LEGACY_SEEDS = 2**31
+
 _GENERATOR_NAMES = frozenset(["rng", "generator", "gen", "random", "random_generator", "prng"])
 
 
@@ -308,7 +313,7 @@ def _legacy(rng: np.random.Generator) -> np.random.RandomState:
 
 
 def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**31))
+    return int(rng.integers(_LEGACY_SEEDS))
 
 
 @contextmanager
@@ -411,9 +416,7 @@ def _mixture_moments(mixture: Any) -> Moments:
         "spherical": lambda: given[:, None, None] * eye,
     }[mixture.covariance_type]()
     weights = weights / weights.sum()
-    mean = weights @ means
-    centred = means - mean
-    between = (centred * weights[:, None]).T @ centred
+    mean, between = weighted_moments(means, weights)
     return mean, np.einsum("k,kij->ij", weights, spread) + between
 
 
@@ -432,9 +435,8 @@ def _smoothed_moments(points: FloatArray, weights: Any, kernel: FloatArray) -> M
     """Of weighted points to each of which noise of a covariance is added."""
     n = len(points)
     shares = np.full(n, 1.0 / n) if weights is None else np.asarray(weights) / np.sum(weights)
-    mean = shares @ points
-    centred = points - mean
-    return mean, (centred * shares[:, None]).T @ centred + kernel
+    mean, covariance = weighted_moments(points, shares)
+    return mean, covariance + kernel
 
 
 def _student_moments(student: Any) -> Moments:

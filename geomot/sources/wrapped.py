@@ -21,6 +21,9 @@ FloatArray = NDArray[np.float64]
 # Longer descriptions of objects are cut.
 _DESCRIPTION_LIMIT = 200
 
+# Dimensions that a stored source may have are less: an int32.
+_DIMENSIONS = 2.0**31
+
 
 @dataclass(frozen=True, eq=False)
 class WrappedSource(Source):
@@ -90,7 +93,7 @@ class WrappedSource(Source):
         if set(arguments) != {"dim", "repr"} or not isinstance(arguments["repr"], str):
             raise TypeError("it must hold dim and repr")
         size = as_real_array(arguments["dim"], "dim")
-        if size.size != 1 or not (1.0 <= size.item() < 2.0**31) or size.item() % 1.0 != 0.0:
+        if size.size != 1 or not (1.0 <= size.item() < _DIMENSIONS) or size.item() % 1.0 != 0.0:
             raise ValueError(f"dim must be a positive integer, got {size.tolist()}")
         placeholder = cls.__new__(cls)
         placeholder.__setstate__(

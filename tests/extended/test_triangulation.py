@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull, Delaunay
 
 import geomot
 from geomot import BrenierMap, UniformBox
-from geomot.extended.triangulation import Mesh, dual_triangles
+from geomot.extended.triangulation import Mesh, _any_inside, _side, dual_triangles
 
 
 def rng(seed=0):
@@ -181,8 +181,8 @@ def test_a_walk_that_runs_out_of_steps(monkeypatch, steps):
     x = 1.4 * r.random((500, 2)) - 0.2
     expected = mesh.locate(x, nowhere(x))
     assert 0.3 < (expected < 0).mean() < 0.7
-    monkeypatch.setattr("geomot.extended.triangulation._STEPS", steps)
-    monkeypatch.setattr("geomot.extended.triangulation._PAIRS", 3000)
+    monkeypatch.setattr("geomot.extended.triangulation._WALK_STEPS", steps)
+    monkeypatch.setattr("geomot.extended.triangulation._PAIRS_AT_ONCE", 3000)
     np.testing.assert_array_equal(mesh.locate(x, nowhere(x)), expected)
 
 
@@ -230,3 +230,102 @@ def test_no_triangles_on_lines(case):
     extended = geomot.ExtendedMap(solution)
     assert extended.rule == "smoothed"
     assert np.isfinite(extended.sample(100, 0)).all()
+
+
+def meets_inside(diagram, three):
+    """Whether three cells meet in the unit square, in rational arithmetic."""
+    (ix, iy), *others = ([Fraction(v) for v in diagram.sites[k].tolist()] for k in three)
+    own, *weights = (sum(map(Fraction, diagram.weights_exact[k].tolist())) for k in three)
+    (px, py), (qx, qy) = ((x - ix, y - iy) for x, y in others)
+    f, g = (
+        (x * x + y * y + own - w) / 2
+        for (x, y), w in zip(((px, py), (qx, qy)), weights, strict=True)
+    )
+    area = px * qy - py * qx
+    x, y = ix + (f * qy - g * py) / area, iy + (g * px - f * qx) / area
+    return 0 <= x <= 1 and 0 <= y <= 1
+
+
+def test_cells_that_meet_at_the_border():
+    """Rounded, every third of these points was on the wrong side of it."""
+    r = rng(41)
+    kept = 0
+    for _ in range(300):
+        sites = r.integers(1, 20, (3, 2)) / 20
+        meeting = np.array([1.0, r.integers(1, 20) / 20])[:: r.choice([1, -1])]
+        weights = np.sum((sites - meeting) ** 2, axis=1)
+        diagram = geomot.PowerDiagram(sites, weights, UniformBox([0.0, 0.0], [1.0, 1.0]))
+        for three in diagram.triangulation:
+            expected = meets_inside(diagram, three)
+            kept += expected
+            assert (len(dual_triangles(diagram)) == 1) == expected
+    assert 50 < kept < 250
+
+
+def test_cells_that_meet_beyond_the_border_by_rounding():
+    sites = np.array([[17, 13], [10, 6], [6, 1]]) / 20
+    weights = np.sum((sites - [1.0, 0.1]) ** 2, axis=1)
+    diagram = geomot.PowerDiagram(sites, weights, UniformBox([0.0, 0.0], [1.0, 1.0]))
+    assert len(diagram.triangulation) == 1
+    assert not meets_inside(diagram, diagram.triangulation[0])
+    assert len(dual_triangles(diagram)) == 0
+
+
+def test_points_on_the_sides_of_a_triangle():
+    r = rng(42)
+    for _ in range(200):
+        triangle = r.random((3, 2))
+        point = triangle[0] + r.random() * (triangle[1] - triangle[0])
+        a, b, c = ([Fraction(v) for v in p] for p in triangle.tolist())
+        x = [Fraction(v) for v in point.tolist()]
+        area, *sides = (
+            (v[0] - u[0]) * (w[1] - u[1]) - (v[1] - u[1]) * (w[0] - u[0])
+            for u, v, w in ((a, b, c), (a, b, x), (b, c, x), (c, a, x))
+        )
+        turned = triangle if area > 0 else triangle[::-1]
+        inside = all(side * area >= 0 for side in sides)
+        assert _any_inside(turned, point[None]) == inside
+        side = _side(*(p[:, None] for p in (triangle[0], triangle[1], point)))[0]
+        assert np.sign(side) == np.sign(sides[0])
+
+
+def test_sides_of_tiny_triangles_have_signs():
+    """The products of their sides underflow."""
+    a, b = np.zeros((2, 1)), 2.0**-600 * np.array([[1.0], [0.0]])
+    above = 2.0**-600 * np.array([[0.5], [1.0]])
+    assert _side(a, b, above)[0] > 0.0 > _side(b, a, above)[0]
+    assert _side(a, b, 0.5 * b)[0] == 0.0
+
+
+SLITS = {
+    "lattice 3": (3, 7, True),
+    "lattice 152": (152, 8, False),
+    "lattice 263": (263, 7, True),
+}
+
+
+@pytest.mark.parametrize("name", SLITS)
+def test_a_mesh_has_no_slits(name):
+    """Ears were cut so that a chain of points on a line was left, with edges on both sides."""
+    seed, ticks, weighted = SLITS[name]
+    r = rng(seed)
+    n = int(r.integers(4, 200))
+    sites = r.integers(0, 9, (n, 2)) / 8.0 if ticks == 8 else r.integers(0, 7, (n, 2)) / 7.0
+    weights = None
+    if weighted:
+        r.random(n)
+        weights = r.integers(0, 3, n) / 64.0
+    box = UniformBox([0.0, 0.0], [1.0, 1.0])
+    source = (
+        box if seed % 2 else geomot.UniformPolygon.regular(int(r.integers(3, 9)), (0.5, 0.5), 0.6)
+    )
+    diagram = geomot.PowerDiagram(sites, weights, source)
+    held = np.flatnonzero(~np.isnan(diagram.centroids[:, 0]))
+    place = np.zeros(n, dtype=np.int64)
+    place[held] = np.arange(len(held))
+    triangles = dual_triangles(diagram)
+    mesh = Mesh(diagram.centroids[held], place[triangles[np.isin(triangles, held).all(axis=1)]])
+    assert mesh.kept
+    check_mesh(mesh)
+    # a border that is a single loop leaves no edge inside
+    assert len(mesh.border) == len(np.unique(mesh.border[:, 0])) == len(np.unique(mesh.border))

@@ -131,7 +131,7 @@ def test_work_in_chunks_changes_little(fitted, convolved, images, monkeypatch):
     decoded = convolved.decode(codes)
     options = {"hidden": (8,), "epochs": 1, "random_state": 0}
     once = Autoencoder(**options).fit(images)
-    monkeypatch.setattr("geomot.latent._torch._ROWS", 100)
+    monkeypatch.setattr("geomot.latent._torch._ROWS_AT_ONCE", 100)
     np.testing.assert_allclose(convolved.encode(pictures), codes, atol=1e-4)
     np.testing.assert_allclose(convolved.decode(codes), decoded, atol=1e-4)
     assert convolved.reconstruction_error(pictures) == pytest.approx(error, rel=1e-5)

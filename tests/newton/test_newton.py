@@ -8,7 +8,7 @@ from problems import problem_of, random_problem
 from scipy.sparse import csr_array
 
 from geomot import UniformPolygon
-from geomot._constants import COARSE_TOL
+from geomot._constants.newton import COARSE_TOL
 from geomot._newton.insertion import insertion_start, quantile_weights
 from geomot._newton.newton import Problem, lift_cells, newton
 

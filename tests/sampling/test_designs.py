@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from geomot import Gaussian, GridDensity, Samples, UniformBall, UniformBox
-from geomot._constants import SOBOL_ROWS
+from geomot._constants.sampling import SOBOL_ROWS
 from geomot._sampling.designs import GROUP, PairDesign, PointDesign, make_design
 from geomot._search.backends import CoreBackend
 from geomot._search.nearest_cell import Assigner

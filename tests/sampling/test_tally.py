@@ -11,7 +11,8 @@ from tallies import SQUARE, Known, design_of, made_of
 
 import geomot
 from geomot import Gaussian, PowerDiagram
-from geomot._constants import CONFIDENCE, TEST_STREAMS
+from geomot._constants import CONFIDENCE
+from geomot._constants.sampling import TEST_STREAMS
 from geomot._mass_estimate import MassEstimate, sampling_scales
 from geomot._sampling.designs import PairDesign, PointDesign
 from geomot._sampling.tally import Tally

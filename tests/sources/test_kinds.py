@@ -298,13 +298,9 @@ def test_only_some_have_exact_diagrams_in_the_plane():
     for source in ALL:
         if source.dim == 2 and not isinstance(source, (GridDensity, UniformBox, UniformPolygon)):
             assert not source.exact
-            with pytest.raises(
-                ValueError, match="source must be a UniformBox, UniformPolygon or GridDensity"
-            ):
+            with pytest.raises(ValueError, match="source must be a UniformBox, UniformPolygon or"):
                 require_exact(source)
-            with pytest.raises(
-                ValueError, match="source must be a UniformBox, UniformPolygon or GridDensity"
-            ):
+            with pytest.raises(ValueError, match="source must be a UniformBox, UniformPolygon or"):
                 PowerDiagram([[0.5, 0.5]], source=source)
         elif source.dim == 2:
             assert source.exact and source.domain.dim == 2

@@ -4,6 +4,28 @@ from geomot._core.predicates cimport ExactLine
 from geomot._core.plane.regular cimport Regular2D
 from geomot._core.types cimport index_t
 
+# As in `predicates`: bounds on the errors of filters, relative to their permanents.
+cdef extern from *:
+    """
+    #ifndef GEOMOT_DET_BOUND
+    #define GEOMOT_DET_BOUND (16.0 * GEOMOT_ROUNDOFF)
+    #define GEOMOT_TURN_BOUND (4.0 * GEOMOT_ROUNDOFF)
+    #define GEOMOT_SIDE_BOUND (8.0 * GEOMOT_ROUNDOFF)
+    /* what cancels in the offset of a line, in units of its error: see Line.size */
+    #define GEOMOT_CANCELLED (32.0 * GEOMOT_ROUNDOFF)
+    /* conditioning: sine of two sides for the plain formula of their vertex, and its error,
+       relative to the magnitudes that enter it: 2^-44 */
+    #define GEOMOT_SINE 0.0625
+    #define GEOMOT_PLAIN_ERROR (512.0 * GEOMOT_ROUNDOFF)
+    #endif
+    """
+    const double DET_BOUND "GEOMOT_DET_BOUND"
+    const double TURN_BOUND "GEOMOT_TURN_BOUND"
+    const double SIDE_BOUND "GEOMOT_SIDE_BOUND"
+    const double CANCELLED "GEOMOT_CANCELLED"
+    const double SINE "GEOMOT_SINE"
+    const double PLAIN_ERROR "GEOMOT_PLAIN_ERROR"
+
 
 cdef struct Line:
     # {z : a z_x + b z_y <= c} in the current frame

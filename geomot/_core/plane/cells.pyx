@@ -35,19 +35,15 @@ from geomot._core.status cimport INTERRUPTED, NO_MEMORY
 from geomot._core.types cimport index_t
 
 # Conditioning, not correctness: beyond these the slower, more accurate formulas are taken.
-cdef double SINE = 1.0 / 16             # angle of two sides for the plain formula of their vertex
 cdef double TINY_SINE = 1.0 / 512       # angle that asks for the exact vertex
+cdef double LEAST_SINE = 2.0**-20       # sharper ones leave errors above the domain's safety margin
 cdef double FAR = 256.0                 # (distance x extent / area)^2 that asks for a shifted frame
 cdef double THIN = 1.0 / 256            # area / (distance x extent) that asks for exact lengths
-cdef double KEPT = 1073741824.0         # 2^30: lengths below as many errors ask for exact ones
-# Bounds on the error of a vertex, relative to the magnitudes that enter it: 2^-44 by the plain
-# formula, whose angles are not below SINE, and by exact arithmetic, 2^-40 by the formula between.
-cdef double PLAIN_ERROR = 5.684341886080802e-14
-cdef double BLUNT_ERROR = 9.094947017729282e-13
-cdef double MARGIN = 3.7252902984619141e-09     # 2^-28 diameters inside the border is inside
-cdef double DET_BOUND = 16 * 1.1102230246251565e-16
-cdef double TURN_BOUND = 4 * 1.1102230246251565e-16
-cdef double SIDE_BOUND = 8 * 1.1102230246251565e-16
+cdef double KEPT = 2.0**30              # lengths below as many errors ask for exact ones
+# Bound on the error of a vertex, relative to the magnitudes that enter it: PLAIN_ERROR by the plain
+# formula, whose angles are not below SINE, and by exact arithmetic, this by the formula between.
+cdef double BLUNT_ERROR = 2.0**-40
+cdef double MARGIN = 2.0**-28           # of a diameter: so far inside the border is inside
 
 
 # ---- the domain ----
@@ -229,19 +225,23 @@ cdef void shifted_bisector(const double* p, const double* q, double sx, double s
     line.a = dx
     line.b = dy
     line.c = 0.5 * (t + (te + (e + (wl + (hil + lol)))))
-    # what is left of the cancelled magnitudes after 106 bits, in units of the filters' bound
-    line.size = fabs(line.c) + 3.552713678800501e-15 * (
-        fabs(dx * ux) + fabs(dy * uy) + fabs(hi) + fabs(lo))
+    # What is left of the cancelled magnitudes after 106 bits, in units of the filters' bound. The
+    # rounding of ux and uy, which may vanish, is relative to dx and dy.
+    line.size = fabs(line.c) + CANCELLED * (
+        fabs(dx) * (fabs(dx) + fabs(ux)) + fabs(dy) * (fabs(dy) + fabs(uy))
+        + fabs(hi) + fabs(lo))
 
 
 cdef void shifted_edge(const double* corner, const double* p, double sx, double sy,
                        Line* line) noexcept nogil:
     """Half-plane of the domain's edge from corner to its successor, in the frame p + s."""
-    cdef double nx, nxl, ny, nyl, ux, uxl, uy, uyl, s = 0.0, e = 0.0
+    cdef double nx, nxl, ny, nyl, ux, uxl, uy, uyl, far_x, far_y, s = 0.0, e = 0.0
     two_sum(corner[3], -corner[1], &nx, &nxl)
     two_sum(corner[0], -corner[2], &ny, &nyl)
     two_sum(corner[0], -p[0], &ux, &uxl)
     two_sum(corner[1], -p[1], &uy, &uyl)
+    far_x = fabs(ux)
+    far_y = fabs(uy)
     subtract(&ux, &uxl, sx)
     subtract(&uy, &uyl, sy)
     add_product(nx, nxl, ux, uxl, &s, &e)
@@ -249,7 +249,8 @@ cdef void shifted_edge(const double* corner, const double* p, double sx, double 
     line.a = nx
     line.b = ny
     line.c = s + e
-    line.size = fabs(line.c) + 3.552713678800501e-15 * (fabs(nx * ux) + fabs(ny * uy))
+    line.size = fabs(line.c) + CANCELLED * (
+        fabs(nx) * (far_x + fabs(ux)) + fabs(ny) * (far_y + fabs(uy)))
 
 
 cdef inline void subtract(double* s, double* e, double b) noexcept nogil:
@@ -633,8 +634,7 @@ cdef bint ring_of_centres(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
         line = &lines[k]
         following = &lines[k + 1 if k + 1 < degree else 0]
         det = line.a * following.b - following.a * line.b
-        # 2^-20: sharper angles leave the vertex's error above the domain's safety margin
-        if det <= 9.5367431640625e-07 * (fabs(line.a) + fabs(line.b)) * (
+        if det <= LEAST_SINE * (fabs(line.a) + fabs(line.b)) * (
                 fabs(following.a) + fabs(following.b)):
             return False
         if stop(cell, k):
@@ -698,3 +698,19 @@ cdef int cell_compute(Cell* cell, Regular2D mesh, Domain2D domain, index_t i) no
     cell.shift_y += cell.y[0]
     measure_locally(cell, mesh, domain, i)
     return INTERRUPTED if cell.stopped else REGULAR
+
+
+# ---- wrappers for tests ----
+
+def _bisector_about(const double[::1] p, const double[::1] q, double sx, double sy):
+    """Coefficients a, b, c and size of the bisector of two sites (x, y, hi, lo), about p + s."""
+    cdef Line line
+    shifted_bisector(&p[0], &q[0], sx, sy, &line)
+    return line.a, line.b, line.c, line.size
+
+
+def _edge_about(const double[::1] ends, const double[::1] p, double sx, double sy):
+    """The same of the edge between two corners, four coordinates."""
+    cdef Line line
+    shifted_edge(&ends[0], &p[0], sx, sy, &line)
+    return line.a, line.b, line.c, line.size

@@ -50,13 +50,13 @@ cdef double MOST = 1.001
 cdef double LEAST_DENSITY = 0.01
 # From trial to trial.
 cdef double MOST_GROWTH = 64.0
-cdef double LEAST_SHRINKAGE = 9.5367431640625e-07       # 2^-20
-cdef double NOTHING = 2.220446049250313e-16             # 2^-52: no smaller rise is tried
-cdef double NEXT = 1.0 + 1.7763568394002505e-15         # 2^-49: no rise between
-cdef double ROUNDING = 8.881784197001252e-16            # 2^-50, of the vertex's coordinates
+cdef double LEAST_SHRINKAGE = 2.0**-20
+cdef double NOTHING = 2.0**-52            # no smaller rise is tried
+cdef double NEXT = 1.0 + 2.0**-49         # no rise between
+cdef double ROUNDING = 2.0**-50           # of the vertex's coordinates
 # Improvement of the objective, relative to diameter times gradient, that is worth a step: more than
 # rounding of the vertices makes up.
-cdef double WORTH = 8.881784197001252e-16       # 2^-50
+cdef double WORTH = 2.0**-50
 
 
 cdef struct Corner:

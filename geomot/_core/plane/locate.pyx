@@ -17,7 +17,7 @@ from libc.math cimport fabs, frexp, ldexp
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
-from geomot._core.plane.cells cimport Line, shifted_bisector, shifted_edge
+from geomot._core.plane.cells cimport DET_BOUND, Line, shifted_bisector, shifted_edge
 from geomot._core.interrupt cimport interrupted, raise_pending
 from geomot._core.predicates cimport (
     ExactLine, compare_power, compare_power_exact, det3_exact, exact_bisector, exact_edge)
@@ -35,7 +35,6 @@ cdef double TINY = 2.0**-700
 cdef double HUGE = 2.0**700
 cdef double LEAST = 2.0**-200
 cdef double MOST = 2.0**100
-cdef double DET_BOUND = 16 * 1.1102230246251565e-16
 
 
 # ---- queries ----

@@ -20,8 +20,8 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from geomot._core.plane.cells cimport (
-    REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, set_exact,
-    set_line)
+    PLAIN_ERROR, REGULAR, SINE, Cell, Domain2D, Line, cell_compute, cell_free, cell_init,
+    set_exact, set_line)
 from geomot._core.interrupt cimport interrupted, raise_for, raise_pending
 from geomot._core.order cimport Keyed, mix, sort_keyed
 from geomot._core.predicates cimport ExactLine, exact_vertex, orient, two_sum
@@ -36,15 +36,11 @@ cdef enum:
     BORDER = -1
     FEW = 64                # edges whose crossings are looked for pair by pair
 
-# Conditioning, not correctness: sines below this have their corner from exact arithmetic.
-cdef double SINE = 1.0 / 16
-# The error of the plain formula relative to the magnitudes that enter it, as in `cells`: 2^-44.
-cdef double PLAIN_ERROR = 5.684341886080802e-14
-# Rounding is settled by an error below 2^-64 of the result: a thousandth of half its last place.
-cdef double SETTLED = 5.421010862427522e-20
-# Edges that may be contracted, of the larger coordinate: 2^-42, about a thousand last places.
+# Rounding is settled by an error below this share of the result: a thousandth of half a last place.
+cdef double SETTLED = 2.0**-64
+# Edges that may be contracted, of the larger coordinate: about a thousand last places.
 # Rounding turns an edge of k places by 1/k, which makes the sides of angles below that cross.
-cdef double SHORT = 2.2737367544323206e-13
+cdef double SHORT = 2.0**-42
 
 
 # ---- sides ----
