@@ -240,8 +240,11 @@ def _read_members(
     file: IO[bytes], format: str, version: int, dtypes: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     size = os.fstat(file.fileno()).st_size
-    _check_index(file, size)
+    entries = _check_index(file, size)
     with zipfile.ZipFile(file) as archive:
+        # An entry with a damaged length hides those behind it, and what it hides may be optional.
+        if len(archive.infolist()) != entries:
+            raise ValueError(f"its index has {len(archive.infolist())} entries, not {entries}")
         members = {info.filename: info for info in archive.infolist()}
         if len(members) != len(archive.infolist()):
             raise ValueError("a member occurs twice")
@@ -261,22 +264,26 @@ def _read_members(
     return header, arrays
 
 
-def _check_index(file: IO[bytes], size: int) -> None:
-    """Refuse archives whose index alone would fill the memory, before zipfile parses it."""
+def _check_index(file: IO[bytes], size: int) -> int:
+    """Refuse archives whose index alone would fill the memory, before zipfile parses it.
+
+    Returns the number of entries that the index should have.
+    """
     file.seek(max(0, size - _END.size - _LOCATOR_SIZE - _END64.size))
     tail = file.read()
     file.seek(0)
     if len(tail) < _END.size:
         raise ValueError("it is too short")
-    signature, *_, index_size, _, comment = _END.unpack(tail[-_END.size :])
+    signature, *_, entries, index_size, _, comment = _END.unpack(tail[-_END.size :])
     if signature != b"PK\x05\x06" or comment != 0:
         raise ValueError("it is not an npz archive")
     if tail[-_END.size - _LOCATOR_SIZE :].startswith(b"PK\x06\x07"):
         if not tail.startswith(b"PK\x06\x06"):
             raise ValueError("its index is damaged")
-        index_size = _END64.unpack(tail[: _END64.size])[8]
+        *_, entries, index_size, _ = _END64.unpack(tail[: _END64.size])
     if index_size > STORED_INDEX_LIMIT:
         raise ValueError(f"its index has {index_size} bytes")
+    return entries
 
 
 def _read_header(

@@ -157,6 +157,21 @@ def test_kinds_of_arrays_in_foreign_files_are_refused(tmp_path):
         read(tmp_path / "file.npz")
 
 
+def test_no_flipped_bit_changes_what_is_read(tmp_path):
+    """Damage is refused, or lies where it says nothing; entries of the index cannot hide others."""
+    path = tmp_path / "file"
+    _archive.write(path, "test", 3, {}, {"a": np.zeros(1), "b": np.ones(1), "c": np.ones(1)})
+    data, expected = bytearray(path.read_bytes()), read(path)
+    for k in range(8 * len(data)):
+        data[k // 8] ^= 1 << k % 8
+        path.write_bytes(data)
+        data[k // 8] ^= 1 << k % 8
+        try:
+            assert read(path) == expected, k
+        except ValueError as error:
+            assert str(error).startswith(f"path must name a test file, got {path}: "), k
+
+
 def test_prefixes_and_numbers():
     content = arrays()
     assert list(_archive.pop_prefixed(content, "net.")) == ["0.weight"]
