@@ -84,9 +84,11 @@ class PCACodec(Codec):
             raise ValueError(f"latent_dim must be at most {least}, got {latent_dim}")
         full = flat.size * least <= _FULL_WORK or latent_dim == least
         solver = "full" if full else "arpack"
-        # data that are all equal have no variance, of which shares would be taken
         with np.errstate(invalid="ignore"):
             self.pca_ = PCA(latent_dim, svd_solver=solver, random_state=0).fit(flat)
+        if not self.pca_.explained_variance_.any():
+            # Data that are all equal: there is no variance to take shares of, and 0 / 0 is NaN.
+            self.pca_.explained_variance_ratio_ = np.zeros(latent_dim)
         # As a file keeps them: in another order, products could differ in the last bits.
         self.pca_.components_ = np.ascontiguousarray(self.pca_.components_)
         self.sample_shape_ = X.shape[1:]
