@@ -308,8 +308,11 @@ def _read_classes(values: Any, kind: str, n: int) -> np.ndarray:
         raise ValueError(f"classes must be of dtype {kind}, got {values!r:.80}")
     if dtype.kind == "U":
         dtype = np.dtype(str)
-    classes = np.array(values).astype(dtype)
-    if classes.shape != (n,) or not (classes[:-1] < classes[1:]).all():
+    with np.errstate(invalid="raise"):
+        classes = np.array(values).astype(dtype)
+    # Numbers that the dtype does not hold come back as others.
+    ordered = classes.shape == (n,) and (classes[:-1] < classes[1:]).all()
+    if not ordered or classes.tolist() != values:
         raise ValueError(f"classes must be {n} different ones in order, got {values!r:.80}")
     return classes
 
