@@ -9,9 +9,7 @@ looks have found far too large get larger scales.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,23 +168,3 @@ class MassEstimate(Frozen):
         return np.column_stack(
             [np.where(many, masses - half, low), np.where(many, masses + half, high)]
         )
-
-    def numbers(self) -> dict[str, Any]:
-        """All fields that are not arrays."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: v for name, v in values.items() if not isinstance(v, np.ndarray)}
-
-    def arrays(self) -> dict[str, FloatArray]:
-        """All fields that are arrays."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
-
-    @classmethod
-    def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, Any]) -> MassEstimate:
-        """Put together what `numbers` and the arrays of a stored estimate hold."""
-        data = {**numbers, **arrays}
-        expected = {f.name for f in fields(cls)}
-        if set(data) != expected:
-            raise ValueError(f"an estimate must hold {sorted(expected)}, got {sorted(data)}")
-        data["tv_interval"] = tuple(data["tv_interval"])
-        return cls(**data)

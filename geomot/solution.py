@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._description import as_html, one_line, report
-from geomot._files import solutions
+from geomot._files.solutions import NUMBERS, SOLUTION
 from geomot._frozen import Frozen, read_only
 from geomot._history import HISTORIES, HISTORY_DTYPE, MONTECARLO_HISTORY, history_records
 from geomot._mass_estimate import MassEstimate
@@ -123,7 +123,7 @@ class Solution(Frozen):
                 )
             # A copy: whoever made the array may still write to it.
             object.__setattr__(self, name, read_only(array.copy()))
-        for name, kind in (("n_iter", int), *((name, float) for name in solutions.NUMBERS)):
+        for name, kind in (("n_iter", int), *((name, float) for name in NUMBERS)):
             object.__setattr__(self, name, kind(getattr(self, name)))
         lower, upper = self.bracket
         object.__setattr__(self, "bracket", (float(lower), float(upper)))
@@ -252,7 +252,7 @@ class Solution(Frozen):
             The file, exactly as named. An existing one is replaced when the new one is complete and
             on the disk; several processes may save to one path.
         """
-        solutions.write(self, path)
+        SOLUTION.write(path, self)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

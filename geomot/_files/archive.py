@@ -18,7 +18,7 @@ import re
 import stat
 import struct
 import zipfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, TypeVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from geomot._constants import STORED_HEADER_LIMIT, STORED_INDEX_LIMIT
 from geomot._files.replacing import replacing
 from geomot._validation import as_path
 
-__all__ = ["DTYPES", "as_number", "pop_prefixed", "read", "write"]
+__all__ = ["DTYPES", "read", "write"]
 
 # The kinds of numbers that a file may hold: all little-endian.
 DTYPES = ("<f8", "<f4", "<i8", "|u1")
@@ -111,7 +111,6 @@ def read(
     build: Callable[[dict[str, Any], dict[str, np.ndarray]], _T],
     *,
     kind: str,
-    dtypes: Collection[str] = DTYPES,
 ) -> _T:
     """Read a file that `write` wrote, which may be untrusted.
 
@@ -128,8 +127,6 @@ def read(
         content to what it needs: whatever it raises of the usual kinds becomes a ValueError.
     kind : str
         The kind of file in words for the messages, such as ``"a solution file"``.
-    dtypes : collection of str, default `DTYPES`
-        The kinds of numbers that the arrays may have.
 
     Returns
     -------
@@ -151,7 +148,7 @@ def read(
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError(f"path must name a regular file, got {name}")
         try:
-            return build(*_read_members(file, format, version, dtypes))
+            return build(*_read_members(file, format, version))
         except (
             zipfile.BadZipFile,
             # What zipfile, json and the checks raise on damaged bytes.
@@ -168,44 +165,6 @@ def read(
             struct.error,
         ) as error:
             raise ValueError(f"path must name {kind}, got {name}: {error}") from error
-
-
-def pop_prefixed(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """Take out the arrays whose names begin with a prefix, under the rest of their names.
-
-    Parameters
-    ----------
-    arrays : dict
-        The arrays; those found are removed from it.
-    prefix : str
-        The prefix.
-
-    Returns
-    -------
-    dict
-        The arrays found.
-    """
-    found = [key for key in arrays if key.startswith(prefix)]
-    return {key.removeprefix(prefix): arrays.pop(key) for key in found}
-
-
-def as_number(value: Any, name: str) -> float:
-    """Return a number of a header as float; what is none, and NaN, is refused.
-
-    Parameters
-    ----------
-    value : object
-        What JSON gave.
-    name : str
-        Its name, for the message.
-
-    Returns
-    -------
-    float
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-        raise ValueError(f"{name} must be a number, got {value!r}")
-    return float(value)
 
 
 def _as_storable(name: str, array: Any) -> np.ndarray:
@@ -237,11 +196,14 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _read_members(
-    file: IO[bytes], format: str, version: int, dtypes: Collection[str]
+    file: IO[bytes], format: str, version: int
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     size = os.fstat(file.fileno()).st_size
-    _check_index(file, size)
+    entries = _check_index(file, size)
     with zipfile.ZipFile(file) as archive:
+        # An entry with a damaged length hides those behind it, and what it hides may be optional.
+        if len(archive.infolist()) != entries:
+            raise ValueError(f"its index has {len(archive.infolist())} entries, not {entries}")
         members = {info.filename: info for info in archive.infolist()}
         if len(members) != len(archive.infolist()):
             raise ValueError("a member occurs twice")
@@ -254,29 +216,33 @@ def _read_members(
             raise ValueError("the members are larger than the file")
         header = _read_header(archive, members, format, version)
         arrays = {
-            name.removesuffix(".npy"): _read_array(archive, info, dtypes)
+            name.removesuffix(".npy"): _read_array(archive, info)
             for name, info in members.items()
             if name != _HEADER
         }
     return header, arrays
 
 
-def _check_index(file: IO[bytes], size: int) -> None:
-    """Refuse archives whose index alone would fill the memory, before zipfile parses it."""
+def _check_index(file: IO[bytes], size: int) -> int:
+    """Refuse archives whose index alone would fill the memory, before zipfile parses it.
+
+    Returns the number of entries that the index should have.
+    """
     file.seek(max(0, size - _END.size - _LOCATOR_SIZE - _END64.size))
     tail = file.read()
     file.seek(0)
     if len(tail) < _END.size:
         raise ValueError("it is too short")
-    signature, *_, index_size, _, comment = _END.unpack(tail[-_END.size :])
+    signature, *_, entries, index_size, _, comment = _END.unpack(tail[-_END.size :])
     if signature != b"PK\x05\x06" or comment != 0:
         raise ValueError("it is not an npz archive")
     if tail[-_END.size - _LOCATOR_SIZE :].startswith(b"PK\x06\x07"):
         if not tail.startswith(b"PK\x06\x06"):
             raise ValueError("its index is damaged")
-        index_size = _END64.unpack(tail[: _END64.size])[8]
+        *_, entries, index_size, _ = _END64.unpack(tail[: _END64.size])
     if index_size > STORED_INDEX_LIMIT:
         raise ValueError(f"its index has {index_size} bytes")
+    return entries
 
 
 def _read_header(
@@ -299,9 +265,7 @@ def _read_header(
     return header
 
 
-def _read_array(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtypes: Collection[str]
-) -> np.ndarray:
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     """Read an array whose declared shape fits its member exactly."""
     with archive.open(info) as member:
         # The format's fixed part: magic string, version, length of the text that follows.
@@ -310,7 +274,7 @@ def _read_array(
             raise ValueError(f"{info.filename} is not an array")
         length = int.from_bytes(start[8:], "little")
         description = _DESCRIPTION.fullmatch(member.read(length))
-        if description is None or description[1].decode() not in dtypes:
+        if description is None or description[1].decode() not in DTYPES:
             raise ValueError(f"{info.filename} has an unknown kind of array")
         dtype = np.dtype(description[1].decode())
         shape = tuple(int(k) for k in description[2].split(b",") if k)

@@ -1,57 +1,63 @@
-"""What a solution's file holds, and how it is written; `geomot.storage` reads it.
-
-The archive is the one of `geomot._files.archive`: plain arrays and a JSON header, without pickle.
-"""
+"""What a solution's file holds; `Solution.save` writes it, and `geomot.load` reads it."""
 
 from __future__ import annotations
 
-import os
-from typing import Any
+import math
+from dataclasses import fields
 
 import numpy as np
 
-from geomot._files import archive
+from geomot._constants import MASS_SUM_TOLERANCE
+from geomot._files import parts
 from geomot._history import HISTORIES
+from geomot._mass_estimate import MassEstimate
+from geomot._validation import as_count, as_points, as_vector, as_weights
 
-__all__ = ["write"]
+__all__ = ["NUMBERS", "SOLUTION"]
 
-FORMAT = "geomot-solution"
-VERSION = 1
-
-ARRAYS = ("sites", "weights_exact", "target_masses", "masses", "history")
-WORDS = ("status", "method")
-SOURCE_PREFIX = "source_"
-ESTIMATE_PREFIX = "estimate_"
 NUMBERS = ("mass_error", "cost", "dual_value", "tol", "atol")
 
 
-def write(solution: Any, path: str | os.PathLike[str]) -> None:
-    """Write a solution to a file.
+def _as_weights(array: np.ndarray, name: str) -> np.ndarray:
+    return np.column_stack(as_weights(array, len(array), name))
 
-    Parameters
-    ----------
-    solution : Solution
-        The solution.
-    path : str or path-like
-        The file, exactly as named. It is replaced in one step when the new one is complete; the
-        same solution always gives the same bytes.
-    """
-    source = {k: v for k, v in solution.source.to_dict().items() if isinstance(v, np.ndarray)}
-    words = {k: v for k, v in solution.source.to_dict().items() if k not in source}
-    header = {
-        "source": words,
-        "n_iter": solution.n_iter,
-        "bracket": list(solution.bracket),
-        **{key: getattr(solution, key) for key in NUMBERS + WORDS},
-    }
-    arrays = {key: np.asarray(getattr(solution, key)) for key in ARRAYS}
-    # Fields of one type as columns: no structured type in the file.
-    columns = HISTORIES[solution.method].names or ()
-    arrays["history"] = np.column_stack([arrays["history"][key] for key in columns])
-    arrays.update({SOURCE_PREFIX + key: value for key, value in source.items()})
-    if solution.estimate is not None:
-        header["estimate"] = solution.estimate.numbers()
-        own = solution.estimate.arrays()
-        arrays.update({ESTIMATE_PREFIX + key: value for key, value in own.items()})
-    doubles = {key: np.asarray(array, dtype=np.float64) for key, array in arrays.items()}
-    archive.write(path, FORMAT, VERSION, header, doubles)
+
+def _as_masses(array: np.ndarray, name: str) -> np.ndarray:
+    masses = as_vector(array, len(array), name)
+    if masses.min() < 0.0 or abs(math.fsum(masses.data) - 1.0) > MASS_SUM_TOLERANCE:
+        raise ValueError(f"{name} must not be negative, and must sum to 1")
+    return masses
+
+
+def _without_nan(array: np.ndarray, name: str) -> np.ndarray:
+    if np.isnan(array).any():
+        raise ValueError(f"{name} must not hold NaN")
+    return array
+
+
+_CHECKS = {"int": as_count, "float": parts.as_number, "tuple[float, float]": parts.as_interval}
+_ESTIMATE: dict[str, parts.Part] = {
+    **{f.name: parts.Entry(_CHECKS[f.type]) for f in fields(MassEstimate) if f.type in _CHECKS},
+    "mass_standard_errors": parts.Array(("n",), check=None),
+    "centroids": parts.Array(("n", "d"), check=None),
+}
+
+SOLUTION = parts.Record(
+    "geomot-solution",
+    {
+        "source": parts.Measure("source_"),
+        "n_iter": parts.Entry(as_count),
+        "bracket": parts.Entry(parts.as_interval),
+        **{name: parts.Entry(parts.as_number) for name in NUMBERS},
+        # Files of earlier versions have no absolute tolerance.
+        "atol": parts.Entry(parts.as_number, default=0.0),
+        "status": parts.Entry(parts.as_word),
+        "method": parts.Entry(parts.as_word),
+        "sites": parts.Array(("n", "d"), check=as_points),
+        "weights_exact": parts.Array(("n", 2), check=_as_weights),
+        "target_masses": parts.Array(("n",), check=_as_masses),
+        "masses": parts.Array(("n",), check=_as_masses),
+        "history": parts.Table(lambda found: HISTORIES[found["method"]], check=_without_nan),
+        "estimate": parts.Nested(MassEstimate, _ESTIMATE, prefix="estimate_", optional=True),
+    },
+)

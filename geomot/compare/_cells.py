@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from geomot._files import archive
+from geomot._files import parts
+from geomot._validation import as_count
 
 __all__ = ["Cell", "cell_path", "plain_name", "read_cell", "traceback_path", "write_cell"]
-
-_FORMAT = "geomot-comparison-cell"
-_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +62,36 @@ class Cell:
         return self.status == "diverged"
 
 
+class _Metrics(parts.Part):
+    """Numbers by name: JSON has none that are not finite, and null in their place."""
+
+    def put(self, key: str, value: Any, content: parts.Content) -> None:
+        content.header[key] = {
+            name: float(own) if math.isfinite(own) else None for name, own in value.items()
+        }
+
+    def take(self, key: str, content: parts.Content) -> Any:
+        found = parts.as_mapping(content.entry(key), key)
+        return {k: math.nan if v is None else parts.as_number(v, k) for k, v in found.items()}
+
+
+_RECORD = parts.Record(
+    "geomot-comparison-cell",
+    {
+        "study": parts.Entry(parts.as_word),
+        "label": parts.Entry(parts.as_word),
+        "seed": parts.Entry(as_count),
+        "status": parts.Entry(parts.as_word),
+        "diverged_at": parts.Entry(as_count, default=None),
+        "metrics": _Metrics(),
+        "settings": parts.Entry(parts.as_mapping),
+        "facts": parts.Entry(parts.as_mapping),
+        "history_names": parts.Entry(lambda names, _: tuple(map(str, names))),
+        "arrays": parts.Arrays(""),
+    },
+)
+
+
 def cell_path(folder: Path, study: str, label: str, seed: int, settings: Mapping[str, Any]) -> Path:
     """Where a cell belongs: the name tells settings apart."""
     text = json.dumps(settings, sort_keys=True)
@@ -83,44 +111,9 @@ def plain_name(name: str) -> str:
 
 def write_cell(path: str | os.PathLike[str], cell: Cell) -> None:
     """Write a cell, in one step."""
-    header = {
-        "study": cell.study,
-        "label": cell.label,
-        "seed": cell.seed,
-        "status": cell.status,
-        "diverged_at": cell.diverged_at,
-        "metrics": {name: _plain(value) for name, value in cell.metrics.items()},
-        "settings": dict(cell.settings),
-        "facts": dict(cell.facts),
-        "history_names": list(cell.history_names),
-    }
-    archive.write(path, _FORMAT, _VERSION, header, cell.arrays)
+    _RECORD.write(path, cell)
 
 
 def read_cell(path: str | os.PathLike[str]) -> Cell:
     """Read a cell."""
-    return archive.read(path, _FORMAT, _VERSION, _build, kind="a finished cell of a comparison")
-
-
-def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Cell:
-    step = header["diverged_at"]
-    return Cell(
-        study=str(header["study"]),
-        label=str(header["label"]),
-        seed=int(header["seed"]),
-        status=str(header["status"]),
-        diverged_at=None if step is None else int(step),
-        metrics={
-            str(name): math.nan if value is None else float(value)
-            for name, value in dict(header["metrics"]).items()
-        },
-        settings=dict(header["settings"]),
-        facts=dict(header["facts"]),
-        arrays=arrays,
-        history_names=tuple(str(name) for name in header["history_names"]),
-    )
-
-
-def _plain(value: float) -> float | None:
-    """JSON has no NaN."""
-    return float(value) if math.isfinite(value) else None
+    return _RECORD.read(path, Cell, "a finished cell of a comparison")

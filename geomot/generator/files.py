@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from geomot._files import archive
+from geomot._files import parts
 from geomot._files.replacing import put_aside, replacing_folder
-from geomot._validation import as_count, as_masses, as_path, as_points, as_samples
+from geomot._validation import as_count, as_flag, as_masses, as_path, as_points, as_samples
 from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
 from geomot.generator.whitening import Whitening
@@ -31,9 +30,6 @@ __all__ = ["load", "save"]
 # The generator's class lies above its files, which are told of it.
 _Generator = TypeVar("_Generator", bound="LatentGenerator")
 _Parts = tuple[_Generator, str, dict[str, str], int | None]
-
-FORMAT = "geomot-generator"
-VERSION = 1
 
 _MAIN, _MAP, _CODEC = "generator.npz", "map.npz", "autoencoder.npz"
 _FILES = (_MAIN, _MAP, _CODEC)
@@ -81,11 +77,11 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -
     if not folder.is_dir():
         raise ValueError(f"path must name the folder of a saved generator, got {folder}")
 
-    def build(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> _Parts[_Generator]:
-        return _build(kind, header, arrays)
+    def build(**found: Any) -> _Parts[_Generator]:
+        return _build(kind, found)
 
-    generator, codec, sums, map_seed = archive.read(
-        folder / _MAIN, FORMAT, VERSION, build, kind="the main file of a saved generator"
+    generator, codec, sums, map_seed = _RECORD.read(
+        folder / _MAIN, build, "the main file of a saved generator"
     )
     for name, wanted in sums.items():
         if _checksum(folder / name) != wanted:
@@ -129,86 +125,74 @@ def _seed(random_state: Any) -> int | None:
     return None
 
 
-def _as_seed(value: Any) -> int | None:
-    return None if value is None else as_count(value, "random_state")
+def _as_masses(array: np.ndarray, name: str) -> np.ndarray:
+    return as_masses(array, len(array), name)
+
+
+def _as_classes(value: Any, name: str) -> np.ndarray:
+    known = np.array(parts.as_list(value, name))
+    if known.ndim != 1 or known.dtype.kind not in "iufbU":
+        raise ValueError(f"{name} must be a list of numbers or text")
+    return known
+
+
+_DATA = ("<f8", "<f4", "|u1")
+_RECORD = parts.Record(
+    "geomot-generator",
+    {
+        "autoencoder": parts.Entry(parts.one_of("", "Autoencoder", "PCACodec")),
+        "sums": parts.Entry(parts.as_mapping),
+        "sample_shape_": parts.Entry(parts.as_shape, axes="sample"),
+        "classes_": parts.Entry(_as_classes, default=None),
+        "tv_tol": parts.Entry(parts.as_number),
+        "singular": parts.Entry(parts.one_of(*SINGULAR)),
+        "whiten": parts.Entry(as_flag),
+        "random_state": parts.Entry(as_count, default=None),
+        "map_random_state": parts.Entry(as_count, default=None),
+        "codes_": parts.Array(("n", "d"), check=as_points),
+        "_masses": parts.Array(("n",), check=_as_masses),
+        "_members": parts.Array(("n",), ("<i8",), optional=True),
+        "centre": parts.Array(("d",), optional=True),
+        "linear": parts.Array(("d", "d"), optional=True),
+        "_data": parts.Array(("n", "sample"), _DATA, check=as_samples, optional=True),
+    },
+)
 
 
 def _write_main(generator: LatentGenerator, folder: Path, kind: str, training_data: bool) -> None:
-    header = {
+    own = {
         "autoencoder": kind,
         "sums": {p.name: _checksum(p) for p in sorted(folder.iterdir())},
-        "sample_shape": list(generator.sample_shape_),
-        "classes": None if generator.classes_ is None else generator.classes_.tolist(),
         "tv_tol": float(generator.tv_tol),
-        "singular": generator.singular,
         "whiten": bool(generator.whiten),
         "random_state": _seed(generator.random_state),
         "map_random_state": _seed(generator.transport_.random_state),
+        "centre": getattr(generator._whitening, "centre", None),
+        "linear": getattr(generator._whitening, "linear", None),
+        "_data": generator._data if training_data else None,
     }
-    arrays: dict[str, np.ndarray] = {"codes": generator.codes_, "masses": generator._masses}
-    if generator._members is not None:
-        arrays["members"] = generator._members
-    if generator._whitening is not None:
-        arrays |= {"centre": generator._whitening.centre, "linear": generator._whitening.linear}
-    if training_data and generator._data is not None:
-        arrays["data"] = generator._data
-    archive.write(folder / _MAIN, FORMAT, VERSION, header, arrays)
+    _RECORD.write(folder / _MAIN, {**vars(generator), **own})
 
 
-def _build(
-    kind: type[_Generator], header: Mapping[str, Any], arrays: dict[str, np.ndarray]
-) -> _Parts[_Generator]:
+def _build(kind: type[_Generator], found: dict[str, Any]) -> _Parts[_Generator]:
     """The generator without map and autoencoder; the latter's kind, checksums, the map's seed."""
-    codec, sums = header["autoencoder"], header["sums"]
-    if codec != "" and codec not in _own_codecs():
-        raise ValueError(f"autoencoder must be one of {tuple(_own_codecs())}, got {codec!r}")
-    if not isinstance(sums, dict) or set(sums) != {_MAP, *([_CODEC] if codec else [])}:
+    codec, sums, map_seed = (found.pop(k) for k in ("autoencoder", "sums", "map_random_state"))
+    if set(sums) != {_MAP, *([_CODEC] if codec else [])}:
         raise ValueError("sums must be those of the other files")
-    if header["singular"] not in SINGULAR:
-        raise ValueError(f"singular must be one of {SINGULAR}")
-    generator = kind(
-        tv_tol=archive.as_number(header["tv_tol"], "tv_tol"),
-        singular=header["singular"],
-        whiten=bool(header["whiten"]),
-        random_state=_as_seed(header["random_state"]),
-    )
-    codes = as_points(arrays.pop("codes"), "codes")
-    n, d = codes.shape
-    masses = as_masses(arrays.pop("masses"), n, "masses")
-    generator.codes_, generator._masses = codes, masses
-    generator.support_ = np.flatnonzero(masses > 0.0)
-    shape = tuple(as_count(k, "sample_shape", 1) for k in header["sample_shape"])
-    generator.sample_shape_ = shape
-    generator.classes_, generator._members = _labels(header["classes"], arrays, n)
-    generator._whitening = None
-    if generator.whiten:
-        centre = as_points([arrays.pop("centre")], "centre", d)[0]
-        linear = as_points(arrays.pop("linear"), "linear", d)
-        if len(linear) != d:
-            raise ValueError(f"linear must have shape {(d, d)}, got {linear.shape}")
-        generator._whitening = Whitening(centre, linear)
-    data = arrays.pop("data", None)
-    if data is not None and len(as_samples(data, "data", shape)) != n:
-        raise ValueError(f"data must have {n} rows")
-    generator._data, generator._extended = data, None
-    if arrays:
-        raise ValueError(f"it must not hold the arrays {sorted(arrays)}")
-    return generator, codec, sums, _as_seed(header["map_random_state"])
-
-
-def _labels(
-    classes: Any, arrays: dict[str, np.ndarray], n: int
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    if classes is None:
-        return None, None
-    known, members = np.array(classes), arrays.pop("members")
-    if known.ndim != 1 or known.dtype.kind not in "iufbU":
-        raise ValueError("classes must be a list of numbers or text")
-    if members.shape != (n,) or members.dtype != np.int64:
-        raise ValueError(f"members must be whole numbers of shape {(n,)}")
-    if members.min() < 0 or members.max() >= len(known):
+    classes, members = found["classes_"], found["_members"]
+    if (classes is None) != (members is None) or (
+        members is not None and not (members.min() >= 0 and members.max() < len(classes))
+    ):
         raise ValueError("members must number the classes")
-    return known, members
+    whitening = found.pop("centre"), found.pop("linear")
+    if [part is not None for part in whitening] != [found["whiten"]] * 2:
+        raise ValueError("centre and linear must be there if whiten is true, and only then")
+    generator = kind()
+    generator.__dict__.update(found)
+    generator.support_ = np.flatnonzero(generator._masses > 0.0)
+    generator._whitening = Whitening(*whitening) if generator.whiten else None
+    generator._extended = None
+    return generator, codec, sums, map_seed
 
 
 def _check_replaceable(target: Path) -> None:

@@ -3,64 +3,37 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from geomot._files import archive
-from geomot._validation import as_count, as_points, as_samples
+from geomot._files.parts import Record
+from geomot._validation import as_points, as_samples
 from geomot.latent._scaling import as_float, chunks
+from geomot.latent._torch import as_device, import_torch
 
-__all__ = ["Codec", "Stored", "plain", "read_mean_and_history", "read_shape"]
+__all__ = ["Codec", "Stored"]
 
 
-class Stored(ABC):
+class Stored:
     """A fitted model that goes into a file: plain arrays and a JSON header, without pickle."""
 
-    _format: ClassVar[str]
-    _version: ClassVar[int] = 1
+    _record: ClassVar[Record]
 
     # Parameters that belong to a run and not to the model: they are not in the file.
     _not_stored: ClassVar[tuple[str, ...]] = ("device", "threads", "progress")
 
-    @abstractmethod
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What a file of this model holds.
+    def _to_parts(self) -> Mapping[str, Any]:
+        """The attributes that go into a file, except the parameters."""
+        return vars(self)
 
-        Returns
-        -------
-        header : dict
-            What JSON can hold.
-        arrays : dict of str to ndarray
-            The arrays, by name.
-        """
-
-    @classmethod
-    @abstractmethod
-    def from_parts(
-        cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], *, device: Any = "cpu"
-    ) -> Self:
-        """Make a model from what `to_parts` gave, which may come from an untrusted file.
-
-        Parameters
-        ----------
-        header : mapping
-            The header.
-        arrays : dict of str to ndarray
-            The arrays.
-        device : str or torch.device, default "cpu"
-            Where the networks shall be, if the model has any.
-
-        Raises
-        ------
-        ValueError, TypeError, LookupError
-            If they are not those of a model of this class.
-        """
+    def _set_parts(self, parts: dict[str, Any], device: Any) -> None:
+        """Make an unfitted model with its parameters the fitted one of a file."""
+        vars(self).update(parts)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file, which `load` reads.
@@ -81,8 +54,8 @@ class Stored(ABC):
         OSError
             If the file cannot be written.
         """
-        header, arrays = self.to_parts()
-        archive.write(path, self._format, self._version, header, arrays)
+        check_is_fitted(self)
+        self._record.write(path, {**self._to_parts(), "parameters": self._parameters()})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: Any = "cpu") -> Self:
@@ -108,76 +81,37 @@ class Stored(ABC):
         OSError
             If the file cannot be opened.
         """
-        build = partial(cls.from_parts, device=device)
-        kind = f"a file of {cls.__name__}.save"
-        return archive.read(path, cls._format, cls._version, build, kind=kind)
+        place = device
+        if "device" in cls._get_param_names():  # type: ignore[attr-defined]
+            place = as_device(import_torch(f"latent.{cls.__name__}"), device)
+
+        def build(parameters: Mapping[str, Any], **parts: Any) -> Any:
+            model = cls._unfitted(parameters, device)
+            model._set_parts(parts, place)
+            return model
+
+        return cls._record.read(path, build, f"a file of {cls.__name__}.save")
 
     def _parameters(self) -> dict[str, Any]:
-        """The parameters as JSON can hold them."""
+        """The parameters that are stored."""
         values = {k: v for k, v in self.get_params().items() if k not in self._not_stored}  # type: ignore[attr-defined]
         if "random_state" in values:
             seed = values["random_state"]
             whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
             values["random_state"] = int(seed) if whole else None
-        return {key: plain(value) for key, value in values.items()}
+        return values
 
     @classmethod
     def _unfitted(cls, parameters: Mapping[str, Any], device: Any) -> Self:
         """A model with stored parameters."""
         model = cls()
         known = set(model.get_params())  # type: ignore[attr-defined]
-        if not isinstance(parameters, dict) or set(parameters) != known - set(cls._not_stored):
+        if set(parameters) != known - set(cls._not_stored):
             raise ValueError(f"the parameters are not those of {cls.__name__}")
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()}
         if "device" in known:
             given["device"] = device
         return model.set_params(**given)  # type: ignore[attr-defined]
-
-
-def plain(value: Any) -> Any:
-    """A parameter as JSON can hold it; sequences as lists."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (str, int, float, dict)) or value is None:
-        return value
-    return [plain(v) for v in value]
-
-
-def read_shape(value: Any) -> tuple[int, ...]:
-    """Return the shape of a sample from a header: one to three positive numbers."""
-    shape = tuple(as_count(k, "sample_shape", 1) for k in value)
-    if not 1 <= len(shape) <= 3:
-        raise ValueError(f"sample_shape must have one to three entries, got {shape}")
-    return shape
-
-
-def read_mean_and_history(
-    arrays: Mapping[str, np.ndarray], shape: tuple[int, ...], row: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of the data and the history of a training, all that is left of a file.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        The arrays that are left.
-    shape : tuple of int
-        Shape of one sample.
-    row : tuple of int
-        Shape of one entry of the history.
-
-    Returns
-    -------
-    mean : ndarray of shape `shape`
-    history : ndarray of shape (n_epochs, *row)
-    """
-    if set(arrays) != {"mean", "history"}:
-        raise ValueError(f"it must hold mean and history, got {sorted(arrays)}")
-    mean, history = arrays["mean"], arrays["history"]
-    if mean.shape != shape or mean.dtype != np.float64 or not np.isfinite(mean).all():
-        raise ValueError(f"mean must hold finite float64 numbers in the shape {shape}")
-    if history.shape[1:] != row or history.dtype != np.float64:
-        raise ValueError(f"history must hold float64 numbers in the shape {('n', *row)}")
-    return mean, history
 
 
 class Codec(TransformerMixin, BaseEstimator, Stored):

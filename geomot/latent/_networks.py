@@ -8,20 +8,25 @@ against them before anything is allocated.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from geomot._files import parts
 from geomot._validation import as_count
 from geomot.latent._layers import decoder, dense, encoder, halvings
 
 __all__ = [
+    "CLASSIFIER_LAYOUT",
     "CONV_SIDE",
+    "LAYOUT",
     "ClassifierLayout",
     "Layout",
+    "Network",
     "build_classifier",
     "build_pair",
     "fill",
@@ -58,24 +63,13 @@ class Layout:
     hidden: tuple[int, ...]
     latent_dim: int
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Layout:
-        """Make a layout from what `dataclasses.asdict` gave and JSON has kept; checked."""
-        if set(values) != {"architecture", "shape", "channels", "hidden", "latent_dim"}:
-            raise ValueError(f"a layout has other entries than {sorted(values)}")
-        numbers = {
-            key: tuple(as_count(k, key, 1) for k in values[key])
-            for key in ("shape", "channels", "hidden")
-        }
-        latent_dim = as_count(values["latent_dim"], "latent_dim", 1)
-        layout = cls(values["architecture"], latent_dim=latent_dim, **numbers)
-        axes = len(layout.shape)
+    def __post_init__(self) -> None:
+        axes = len(self.shape)
         if not (
-            (layout.architecture == "dense" and 1 <= axes <= 3 and not layout.channels)
-            or (layout.architecture == "conv" and 2 <= axes <= 3)
+            (self.architecture == "dense" and 1 <= axes <= 3 and not self.channels)
+            or (self.architecture == "conv" and 2 <= axes <= 3)
         ):
-            raise ValueError(f"no {layout.architecture!r} network for samples of {layout.shape}")
-        return layout
+            raise ValueError(f"no {self.architecture!r} network for samples of {self.shape}")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -107,24 +101,28 @@ class ClassifierLayout:
     features: int
     classes: int
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ClassifierLayout:
-        """Make a layout from what `dataclasses.asdict` gave and JSON has kept; checked."""
-        if set(values) != {"shape", "channels", "hidden", "features", "classes"}:
-            raise ValueError(f"a layout has other entries than {sorted(values)}")
-        shape, channels, hidden = (
-            tuple(as_count(k, key, 1) for k in values[key])
-            for key in ("shape", "channels", "hidden")
-        )
-        features, classes = (as_count(values[key], key, 1) for key in ("features", "classes"))
-        if not (2 if channels else 1) <= len(shape) <= 3:
-            raise ValueError(f"no such classifier of samples of {shape}")
-        return cls(shape, channels, hidden, features, classes)
+    def __post_init__(self) -> None:
+        if not (2 if self.channels else 1) <= len(self.shape) <= 3:
+            raise ValueError(f"no such classifier of samples of {self.shape}")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample as the body takes it."""
         return _input_shape(self.shape, bool(self.channels))
+
+
+_COUNT = parts.Entry(partial(as_count, minimum=1))
+_SIZES: dict[str, parts.Part] = {
+    # The shape of a sample gives the axes "sample".
+    "shape": parts.Entry(parts.as_shape, axes="sample"),
+    "channels": parts.Entry(parts.as_counts),
+    "hidden": parts.Entry(parts.as_counts),
+}
+_PAIR = {"architecture": parts.Entry(parts.as_word), **_SIZES, "latent_dim": _COUNT}
+LAYOUT = parts.Nested(Layout, _PAIR)
+CLASSIFIER_LAYOUT = parts.Nested(
+    ClassifierLayout, {**_SIZES, "features": _COUNT, "classes": _COUNT}
+)
 
 
 def _input_shape(shape: tuple[int, ...], convolved: bool) -> tuple[int, ...]:
@@ -285,3 +283,21 @@ def fill(torch: ModuleType, network: Any, arrays: Mapping[str, np.ndarray], devi
 def _floats(network: Any) -> dict[str, Any]:
     # All but counters of batches, which nothing uses.
     return {key: v for key, v in network.state_dict().items() if v.is_floating_point()}
+
+
+@dataclass(frozen=True)
+class Network(parts.Part):
+    """A network in a file: one of those that `build` makes, with torch, of the layout before it."""
+
+    prefix: str
+    build: Callable[[ModuleType, Any], tuple[Any, Any]]
+    place: int
+
+    def put(self, key: str, value: Any, content: parts.Content) -> None:
+        content.arrays.update({self.prefix + name: own for name, own in state(value).items()})
+
+    def take(self, key: str, content: parts.Content) -> Any:
+        import torch
+
+        network = self.build(torch, content.found["_layout_"])[self.place]
+        return fill(torch, network, content.prefixed(self.prefix), "cpu")

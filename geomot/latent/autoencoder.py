@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import SEED_RANGE
-from geomot._files.archive import as_number, pop_prefixed
+from geomot._files.parts import Array, Entry, Record, as_mapping
 from geomot._validation import as_count, as_generator, as_samples, as_tolerance
-from geomot.latent._codec import Codec, read_mean_and_history
-from geomot.latent._networks import CONV_SIDE, Layout, build_pair, fill, initialise, state
+from geomot.latent._codec import Codec
+from geomot.latent._networks import (
+    CONV_SIDE,
+    LAYOUT,
+    Layout,
+    Network,
+    build_pair,
+    initialise,
+)
 from geomot.latent._scaling import chunks, mean_and_scale, standardise
 from geomot.latent._torch import apply, as_device, import_torch, settings
 from geomot.latent._training import Hyperparameters, train
@@ -143,7 +148,19 @@ class Autoencoder(Codec):
     ('conv', (1, 8, 8))
     """
 
-    _format = "geomot-autoencoder"
+    _record = Record(
+        "geomot-autoencoder",
+        {
+            "parameters": Entry(as_mapping),
+            "_layout_": LAYOUT,
+            "scale_": Entry(as_tolerance),
+            "best_epoch_": Entry(as_count),
+            "mean_": Array(("sample",)),
+            "history_": Array(("epochs", 2), check=None),
+            "encoder_": Network("encoder.", build_pair, 0),
+            "decoder_": Network("decoder.", build_pair, 1),
+        },
+    )
 
     def __init__(
         self,
@@ -333,38 +350,11 @@ class Autoencoder(Codec):
     def _latent_dim(self) -> int:
         return self._layout_.latent_dim
 
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Header and arrays of a file; see `Stored.to_parts`."""
-        check_is_fitted(self)
-        header = {
-            "parameters": self._parameters(),
-            "layout": asdict(self._layout_),
-            "scale": self.scale_,
-            "best_epoch": self.best_epoch_,
-        }
-        arrays = {"mean": self.mean_, "history": self.history_}
-        for name, network in (("encoder.", self.encoder_), ("decoder.", self.decoder_)):
-            arrays.update({name + key: array for key, array in state(network).items()})
-        return header, arrays
-
-    @classmethod
-    def from_parts(
-        cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], *, device: Any = "cpu"
-    ) -> Self:
-        """Make a codec from header and arrays; see `Stored.from_parts`."""
-        torch = import_torch("latent.Autoencoder")
-        place = as_device(torch, device)
-        codec = cls._unfitted(header["parameters"], device)
-        layout = codec._layout_ = Layout.from_dict(header["layout"])
-        encoder, decoder = build_pair(torch, layout)
-        codec.encoder_ = fill(torch, encoder, pop_prefixed(arrays, "encoder."), place)
-        codec.decoder_ = fill(torch, decoder, pop_prefixed(arrays, "decoder."), place)
-        codec.mean_, codec.history_ = read_mean_and_history(arrays, layout.shape, (2,))
-        codec.scale_ = as_tolerance(as_number(header["scale"], "scale"), "scale")
-        codec.best_epoch_ = as_count(header["best_epoch"], "best_epoch")
-        codec.architecture_, codec.sample_shape_ = layout.architecture, layout.shape
-        codec.n_features_in_ = math.prod(layout.shape)
-        return codec
+    def _set_parts(self, parts: dict[str, Any], device: Any) -> None:
+        super()._set_parts(parts, device)
+        self.encoder_, self.decoder_ = self.encoder_.to(device), self.decoder_.to(device)
+        self.architecture_, self.sample_shape_ = self._layout_.architecture, self._layout_.shape
+        self.n_features_in_ = math.prod(self.sample_shape_)
 
 
 def _default_channels(side: int) -> tuple[int, ...]:

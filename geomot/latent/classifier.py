@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import SEED_RANGE
-from geomot._files.archive import as_number, pop_prefixed
+from geomot._files.parts import Array, Entry, Record, as_list, as_mapping, as_word
 from geomot._validation import as_count, as_generator, as_samples, as_tolerance
-from geomot.latent._codec import Stored, read_mean_and_history
+from geomot.latent._codec import Stored
 from geomot.latent._networks import (
+    CLASSIFIER_LAYOUT,
     CONV_SIDE,
     ClassifierLayout,
+    Network,
     build_classifier,
-    fill,
     initialise,
-    state,
 )
 from geomot.latent._scaling import as_float, chunks, mean_and_scale, standardise
 from geomot.latent._torch import apply, as_device, import_torch, settings
@@ -96,7 +94,20 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
     (1797, 128)
     """
 
-    _format = "geomot-classifier"
+    _record = Record(
+        "geomot-classifier",
+        {
+            "parameters": Entry(as_mapping),
+            "_layout_": CLASSIFIER_LAYOUT,
+            "scale_": Entry(as_tolerance),
+            "classes_": Entry(as_list),
+            "kind": Entry(as_word),
+            "mean_": Array(("sample",)),
+            "history_": Array(("epochs",), check=None),
+            "body_": Network("body.", build_classifier, 0),
+            "head_": Network("head.", build_classifier, 1),
+        },
+    )
 
     def __init__(
         self,
@@ -252,38 +263,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
             )
         return np.concatenate(parts)
 
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Header and arrays of a file; see `Stored.to_parts`."""
-        check_is_fitted(self)
-        header = {
-            "parameters": self._parameters(),
-            "layout": asdict(self._layout_),
-            "scale": self.scale_,
-            "classes": self.classes_.tolist(),
-            "kind": self.classes_.dtype.str,
-        }
-        arrays = {"mean": self.mean_, "history": self.history_}
-        for name, network in (("body.", self.body_), ("head.", self.head_)):
-            arrays.update({name + key: array for key, array in state(network).items()})
-        return header, arrays
+    def _to_parts(self) -> dict[str, Any]:
+        return {**vars(self), "kind": self.classes_.dtype.str}
 
-    @classmethod
-    def from_parts(
-        cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], *, device: Any = "cpu"
-    ) -> Self:
-        """Make a classifier from header and arrays; see `Stored.from_parts`."""
-        torch = import_torch("latent.FeatureClassifier")
-        place = as_device(torch, device)
-        model = cls._unfitted(header["parameters"], device)
-        layout = model._layout_ = ClassifierLayout.from_dict(header["layout"])
-        body, head = build_classifier(torch, layout)
-        model.body_ = fill(torch, body, pop_prefixed(arrays, "body."), place)
-        model.head_ = fill(torch, head, pop_prefixed(arrays, "head."), place)
-        model.mean_, model.history_ = read_mean_and_history(arrays, layout.shape, ())
-        model.scale_ = as_tolerance(as_number(header["scale"], "scale"), "scale")
-        model.classes_ = _read_classes(header["classes"], header["kind"], layout.classes)
-        model.sample_shape_, model.n_features_in_ = layout.shape, math.prod(layout.shape)
-        return model
+    def _set_parts(self, parts: dict[str, Any], device: Any) -> None:
+        kind, layout = parts.pop("kind"), parts["_layout_"]
+        parts["classes_"] = _read_classes(parts["classes_"], kind, layout.classes)
+        super()._set_parts(parts, device)
+        self.body_, self.head_ = self.body_.to(device), self.head_.to(device)
+        self.sample_shape_, self.n_features_in_ = layout.shape, math.prod(layout.shape)
 
 
 def _as_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -307,8 +295,6 @@ def _as_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_classes(values: Any, kind: str, n: int) -> np.ndarray:
     """The classes from a header."""
-    if not isinstance(kind, str):
-        raise ValueError(f"kind must be text, got {kind!r}")
     dtype = np.dtype(kind)
     plain: dict[str, tuple[type, ...]] = {
         "b": (bool,),
@@ -321,8 +307,11 @@ def _read_classes(values: Any, kind: str, n: int) -> np.ndarray:
         raise ValueError(f"classes must be of dtype {kind}, got {values!r:.80}")
     if dtype.kind == "U":
         dtype = np.dtype(str)
-    classes = np.array(values).astype(dtype)
-    if classes.shape != (n,) or not (classes[:-1] < classes[1:]).all():
+    with np.errstate(invalid="raise"):
+        classes = np.array(values).astype(dtype)
+    # Numbers that the dtype does not hold come back as others.
+    ordered = classes.shape == (n,) and (classes[:-1] < classes[1:]).all()
+    if not ordered or classes.tolist() != values:
         raise ValueError(f"classes must be {n} different ones in order, got {values!r:.80}")
     return classes
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.utils.validation import check_is_fitted
 
-from geomot._files.archive import as_number
+from geomot._files.parts import Array, Entry, Record, as_mapping, as_number, as_shape
 from geomot._validation import as_count, as_samples
-from geomot.latent._codec import Codec, read_shape
+from geomot.latent._codec import Codec
 from geomot.latent._scaling import as_float
 
 __all__ = ["PCACodec"]
@@ -20,8 +19,6 @@ __all__ = ["PCACodec"]
 # Above this product of the data's two sides and the lesser of them, the full decomposition takes
 # more than seconds, and Lanczos iterations find the leading components instead.
 _FULL_WORK = 2e10
-
-_ARRAYS = ("components_", "mean_", "explained_variance_", "explained_variance_ratio_")
 
 
 class PCACodec(Codec):
@@ -51,7 +48,20 @@ class PCACodec(Codec):
     ((1797, 2), (1, 64))
     """
 
-    _format = "geomot-pca"
+    _record = Record(
+        "geomot-pca",
+        {
+            "parameters": Entry(as_mapping),
+            "sample_shape_": Entry(as_shape),
+            "n_samples_": Entry(partial(as_count, minimum=1)),
+            "noise_variance_": Entry(as_number),
+            "components_": Array(("k", "features")),
+            "mean_": Array(("features",)),
+            "explained_variance_": Array(("k",)),
+            "explained_variance_ratio_": Array(("k",)),
+            "singular_values_": Array(("k",)),
+        },
+    )
 
     def __init__(self, latent_dim: int = 2) -> None:
         self.latent_dim = latent_dim
@@ -84,9 +94,11 @@ class PCACodec(Codec):
             raise ValueError(f"latent_dim must be at most {least}, got {latent_dim}")
         full = flat.size * least <= _FULL_WORK or latent_dim == least
         solver = "full" if full else "arpack"
-        # data that are all equal have no variance, of which shares would be taken
         with np.errstate(invalid="ignore"):
             self.pca_ = PCA(latent_dim, svd_solver=solver, random_state=0).fit(flat)
+        if not self.pca_.explained_variance_.any():
+            # Data that are all equal: there is no variance to take shares of, and 0 / 0 is NaN.
+            self.pca_.explained_variance_ratio_ = np.zeros(latent_dim)
         # As a file keeps them: in another order, products could differ in the last bits.
         self.pca_.components_ = np.ascontiguousarray(self.pca_.components_)
         self.sample_shape_ = X.shape[1:]
@@ -102,41 +114,15 @@ class PCACodec(Codec):
     def _latent_dim(self) -> int:
         return self.pca_.n_components_
 
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Header and arrays of a file; see `Stored.to_parts`."""
-        check_is_fitted(self)
-        header = {
-            "parameters": self._parameters(),
-            "sample_shape": list(self.sample_shape_),
-            "n_samples": self.pca_.n_samples_,
-            "noise_variance": float(self.pca_.noise_variance_),
-        }
-        names = (*_ARRAYS, "singular_values_")
-        return header, {key.strip("_"): np.asarray(getattr(self.pca_, key)) for key in names}
+    def _to_parts(self) -> dict[str, Any]:
+        return {"sample_shape_": self.sample_shape_, **vars(self.pca_)}
 
-    @classmethod
-    def from_parts(
-        cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], *, device: Any = "cpu"
-    ) -> Self:
-        """Make a codec from header and arrays; see `Stored.from_parts`."""
-        codec = cls._unfitted(header["parameters"], device)
-        codec.sample_shape_ = read_shape(header["sample_shape"])
-        features = codec.n_features_in_ = math.prod(codec.sample_shape_)
-        k = as_count(codec.latent_dim, "latent_dim", 1)
-        shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*_ARRAYS, "singular_values_"), (k,))
-        shapes |= {"components_": (k, features), "mean_": (features,)}
-        if {key.strip("_"): shape for key, shape in shapes.items()} != {
-            key: array.shape for key, array in arrays.items()
-        }:
-            raise ValueError(f"the arrays must have the shapes {shapes}")
-        pca = PCA(k)
-        for key in shapes:
-            array = arrays[key.strip("_")]
-            if array.dtype != np.float64 or not np.isfinite(array).all():
-                raise ValueError(f"{key} must hold finite float64 numbers")
-            setattr(pca, key, array)
-        pca.n_components_, pca.n_features_in_ = k, features
-        pca.n_samples_ = as_count(header["n_samples"], "n_samples", 1)
-        pca.noise_variance_ = as_number(header["noise_variance"], "noise_variance")
-        codec.pca_ = pca
-        return codec
+    def _set_parts(self, parts: dict[str, Any], device: Any) -> None:
+        self.sample_shape_ = parts.pop("sample_shape_")
+        self.n_features_in_ = math.prod(self.sample_shape_)
+        shape = as_count(self.latent_dim, "latent_dim", 1), self.n_features_in_
+        if parts["components_"].shape != shape:
+            raise ValueError(f"components must have shape {shape}")
+        self.pca_ = PCA(self.latent_dim)
+        vars(self.pca_).update(parts)
+        self.pca_.n_components_, self.pca_.n_features_in_ = shape

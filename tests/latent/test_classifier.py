@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from geomot import datasets
+from geomot._files import archive
 from geomot.latent import FeatureClassifier
 
 torch = pytest.importorskip("torch")
@@ -176,3 +177,16 @@ def test_handwritten_digits_held_out():
     train, test = order[:4000], order[4000:]
     classifier = FeatureClassifier(random_state=0).fit(X[train], y[train])
     assert classifier.score(X[test], y[test]) >= 0.97
+
+
+def test_classes_that_their_dtype_does_not_hold_are_refused(tmp_path):
+    X, y = np.random.default_rng(0).random((20, 3)), np.arange(20) % 2
+    path = tmp_path / "file"
+    FeatureClassifier(epochs=1).fit(X, 300 * y).save(path)
+    content = archive.read(path, "geomot-classifier", 1, lambda *content: content, kind="a file")
+    header = {k: v for k, v in content[0].items() if k not in ("format", "version", "geomot")}
+    assert header["classes"] == [0, 300]
+    # uint8 would make 44 of it, in order
+    archive.write(path, "geomot-classifier", 1, {**header, "kind": "|u1"}, content[1])
+    with pytest.raises(ValueError, match="classes must be 2 different ones in order"):
+        FeatureClassifier.load(path)

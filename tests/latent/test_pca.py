@@ -45,3 +45,11 @@ def test_pca_of_large_data_finds_the_same_subspace(images, monkeypatch):
 def test_pca_refuses_too_many_components():
     with pytest.raises(ValueError, match="latent_dim must be at most 3"):
         PCACodec(4).fit(np.zeros((10, 3)))
+
+
+def test_equal_data_have_no_variance_to_explain_and_go_into_files(tmp_path):
+    codec = PCACodec(2).fit(np.ones((5, 4)))
+    np.testing.assert_array_equal(codec.pca_.explained_variance_ratio_, 0.0)
+    codec.save(tmp_path / "codec")
+    again = PCACodec.load(tmp_path / "codec")
+    np.testing.assert_array_equal(again.encode(np.ones((5, 4))), codec.encode(np.ones((5, 4))))
