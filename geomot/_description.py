@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["as_html", "one_line", "report"]
 
+# Bounds nearer to each other than this, relatively, agree in the 12 digits that are shown.
+DIGITS_SHOWN = 1e-11
+# Numbers from here on, and more decimals than this, are read more easily with an exponent.
+LONG_NUMBER = 1e6
+MOST_DIGITS = 9
+
 _ENDED = {
     "converged": "Converged",
     "max_iter": "Not converged: the largest number of steps was reached",
@@ -102,7 +108,7 @@ def _masses(solution: Solution) -> str:
 def _cost(solution: Solution) -> str:
     low, high = solution.bracket
     if solution.estimate is None:
-        if high - low <= 1e-11 * high:
+        if high - low <= DIGITS_SHOWN * high:
             return f"W2^2 = {solution.cost:.12g}, certified to all digits shown"
         return f"W2^2 = {solution.cost:.12g}, certified to lie between {low:.12g} and {high:.12g}"
     level = 0.5 + 0.5 * solution.estimate.confidence
@@ -118,6 +124,6 @@ def _with_error(value: float, error: float) -> str:
     if not (np.isfinite(error) and error > 0.0 and np.isfinite(value)):
         return f"{value:.4g}"
     digits = max(1 - int(np.floor(np.log10(error))), 0)
-    if abs(value) >= 1e6 or digits > 9:
+    if abs(value) >= LONG_NUMBER or digits > MOST_DIGITS:
         return f"{value:.4g} +- {error:.1g}"
     return f"{value:.{digits}f} +- {error:.{digits}f}"

@@ -103,8 +103,9 @@ class PowerDiagram(Frozen):
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox` or `UniformPolygon`; an array holds the vertices of a convex
-        polygon. On the line any source with a distribution function. None stands for the unit box.
+        In the plane a `UniformBox`, `UniformPolygon` or `GridDensity`; an array holds the vertices
+        of a convex polygon. On the line any source with a distribution function. None stands for
+        the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
@@ -122,12 +123,12 @@ class PowerDiagram(Frozen):
     masses : ndarray of shape (n,)
         Measure of each cell; they sum to 1, and are exactly 0.0 where a cell is empty.
     centroids : ndarray of shape (n, 2)
-        Barycentre of each cell; NaN where it is empty.
+        Barycentre of each cell; NaN where it has no mass.
     costs : ndarray of shape (n,)
         Integral of |x - y_i|^2 over each cell; their sum is the transport cost of the diagram's
         map.
     empty : ndarray of shape (n,), bool
-        Whether the cell has no interior.
+        Whether the cell has no interior. Where a density is zero a cell may have one, and no mass.
     facets : Facets
         Neighbouring sites and the measures of their common borders.
 

@@ -501,7 +501,7 @@ def test_samples():
     counts = np.bincount(diagram.locate(cloud.points), cloud.masses, minlength=60)
     np.testing.assert_allclose(diagram.masses, counts, rtol=1e-14)
     distance = (cloud.points[:, 0] - y[diagram.locate(cloud.points)]) ** 2
-    assert math.fsum(diagram.costs) == close(float(cloud.weights @ distance), rel=1e-13)
+    assert math.fsum(diagram.costs) == close(float(cloud.masses @ distance), rel=1e-13)
     # An atom on a border goes where `locate` sends it.
     for order, masses in (([0.0, 2.0], [0.75, 0.25]), ([2.0, 0.0], [0.75, 0.25])):
         atoms = Samples([[0.5], [1.0], [1.5]], [1, 2, 1])

@@ -1,8 +1,8 @@
 """Source measures: where the mass comes from.
 
-A source is a probability measure on R^d that can be sampled. Uniform measures on a convex polygon
-(`UniformPolygon`, and `UniformBox` in the plane) are also domains of exact power diagrams, and so
-are, on the line, all measures with a distribution function. Every source is immutable, comparable
+A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
+`UniformPolygon` and `GridDensity` have exact power diagrams, and so have, on the line, all measures
+with a distribution function. Every source is immutable, comparable
 and picklable.
 
 Examples
