@@ -1,13 +1,13 @@
 """Integrals of a density over one cell and along its sides; the shape comes from `cells`.
 
-A density sees a cell in the cell's own frame, as `cells` has computed it, so that no digits are lost
-far from zero. The frame's origin is site + shift, a sum that may cancel. Corner k lies between the
-sides k and k + 1; side k runs from corner k - 1 to corner k. ``twice[k]`` is twice the area of the
-triangle of corner 0 and side k. Lengths, `twice`, area, centroid and second moment of the shape may
-be more exact than the corners: take areas and lengths from them, never from coordinates.
+A density sees a cell in the cell's own frame, as `cells` has computed it, so that no digits are
+lost far from zero. The frame's origin is site + shift, a sum that may cancel. Corner k lies between
+the sides k and k + 1; side k runs from corner k - 1 to corner k. ``twice[k]`` is twice the area of
+the triangle of corner 0 and side k. Lengths, `twice`, area, centroid and second moment of the shape
+may be more exact than the corners: take areas and lengths from them, never from coordinates.
 
-`integrate` sets the mass, the centroid (NaN where there is no mass), the integral of |x - y_i|^2 and
-one number for each side, of which 0.0 makes no facet. The integral over the domain is 1.
+`integrate` sets the mass, the centroid (NaN where there is no mass), the integral of |x - y_i|^2
+and one number for each side, of which 0.0 makes no facet. The integral over the domain is 1.
 """
 
 from libc.stdlib cimport free, realloc

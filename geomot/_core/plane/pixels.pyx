@@ -27,8 +27,8 @@ from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.status cimport NO_MEMORY, OK
 
-# Conditioning, not correctness: thickness in pixels, and area over the extent squared, below which a
-# cell counts as thin.
+# Conditioning, not correctness: thickness in pixels, and area over the extent squared, below which
+# a cell counts as thin.
 cdef double THIN = 1.0 / 128
 cdef double SLENDER = 1.0 / 256
 # Less mass than this, relative to the cell's full of its brightest pixel, may be rounding.
@@ -313,8 +313,8 @@ cdef class Pixels(Density):
         cdef Py_ssize_t ix, iy, jx, jy, crossings_x, crossings_y, row, column
         cdef int step_x = 1 if du > 0.0 else -1, step_y = 1 if dv > 0.0 else -1
         cdef double tx, ty, t, before = 0.0, up = u0, vp = v0, uq, vq, f, along = 0.0
-        # a corner on a line belongs to the pixel that the side leads to, or comes from; a side along
-        # a line to the one on its left, where the cell is
+        # a corner on a line belongs to the pixel that the side leads to, or comes from; a side
+        # along a line to the one on its left, where the cell is
         ix = <Py_ssize_t> floor(x0)
         iy = <Py_ssize_t> floor(y0)
         jx = <Py_ssize_t> floor(x1)
