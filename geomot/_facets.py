@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +26,30 @@ class Facets(Frozen):
         The two sites, i < j, in lexicographic order.
     measures : ndarray of shape (m,)
         Integral of the density over the facet, > 0: in the plane its length over the area of
-        the domain.
-    distances : ndarray of shape (m,)
-        The distance of the two sites.
+        the domain if the source is uniform.
+    coordinates : ndarray of shape (n, d)
+        The sites that `sites` are rows of.
     """
 
     sites: IndexArray
     measures: FloatArray
-    distances: FloatArray
+    coordinates: FloatArray = field(compare=False)
 
-    @classmethod
-    def between(cls, sites: FloatArray, pairs: IndexArray, measures: FloatArray) -> Facets:
-        """Return the facets of sites of shape (n, d), d = 1 or 2, from the pairs of neighbours."""
-        apart = sites[pairs[:, 0]] - sites[pairs[:, 1]]
-        # without overflow or underflow of squares
-        distances = np.abs(apart[:, 0]) if apart.shape[1] == 1 else np.hypot(*apart.T)
-        return cls(read_only(pairs), read_only(measures), read_only(distances))
+    def __post_init__(self) -> None:
+        for name in ("sites", "measures", "coordinates"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.measures)
 
     def __repr__(self) -> str:
         return f"Facets(<{len(self)} facets>)"
+
+    @cached_property
+    def distances(self) -> FloatArray:
+        """The distance of the two sites, shape (m,)."""
+        i, j = self.sites.T
+        apart = self.coordinates[i] - self.coordinates[j]
+        # without overflow or underflow of squares
+        lengths = np.abs(apart[:, 0]) if apart.shape[1] == 1 else np.hypot(*apart.T)
+        return read_only(lengths)

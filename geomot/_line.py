@@ -156,7 +156,7 @@ class LineDiagram:
         kept = np.flatnonzero(held[:-1] & held[1:] & (measures > 0.0))
         kept = kept[np.lexsort((pairs[kept, 1], pairs[kept, 0]))]
         places = self._lift.sites[:, None]
-        self.facets = Facets.between(places, pairs[kept], measures[kept])
+        self.facets = Facets(pairs[kept], measures[kept], places)
 
     def locate(self, points: FloatArray, *, threads: int = 1) -> IndexArray:
         """Return the site whose power distance to each point is least.

@@ -322,7 +322,7 @@ cdef class PlaneDiagram:
         if self.facets_ is None:
             pairs, measures = sort_facets(self.sites.n, self.facet_start, self.facet_count,
                                           self.facet_site, self.facet_measure)
-            self.facets_ = Facets.between(self.sites.given, pairs, measures)
+            self.facets_ = Facets(pairs, measures, self.sites.given)
             self.facet_site = None
             self.facet_measure = None
         return self.facets_

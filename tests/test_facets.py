@@ -14,14 +14,14 @@ from geomot.potentials import mass_rates_in_heights, mass_rates_in_weights
 def test_distances_neither_overflow_nor_underflow(exponent):
     sites = np.ldexp([(0.0, 0.0), (3.0, 4.0), (3.0, 5.0)], exponent)
     pairs = np.array([(0, 1), (1, 2)])
-    facets = Facets.between(sites, pairs, np.ones(2))
+    facets = Facets(pairs, np.ones(2), sites)
     assert facets.distances.tolist() == np.ldexp([5.0, 1.0], exponent).tolist()
-    on_the_line = Facets.between(sites[:, 1:], pairs, np.ones(2))
+    on_the_line = Facets(pairs, np.ones(2), sites[:, 1:])
     assert on_the_line.distances.tolist() == np.ldexp([4.0, 1.0], exponent).tolist()
 
 
 def test_there_may_be_none():
-    facets = Facets.between(np.zeros((1, 2)), np.zeros((0, 2), np.int64), np.zeros(0))
+    facets = Facets(np.zeros((0, 2), np.int64), np.zeros(0), np.zeros((1, 2)))
     assert len(facets) == 0 and facets.distances.shape == (0,)
 
 
