@@ -218,6 +218,15 @@ class PowerDiagram(Frozen):
         )
         self.__dict__["_compiled"] = compiled
 
+    def __getstate__(self) -> dict[str, Any]:
+        # facets know the sites, which need not be there twice
+        return {**super().__getstate__(), "facets": (self.facets.sites, self.facets.measures)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if isinstance(state["facets"], tuple):
+            state = {**state, "facets": Facets(*state["facets"], state["sites"])}
+        super().__setstate__(state)
+
     def __len__(self) -> int:
         return len(self.sites)
 
