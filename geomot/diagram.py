@@ -224,7 +224,8 @@ class PowerDiagram(Frozen):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if isinstance(state["facets"], tuple):
-            state = {**state, "facets": Facets(*state["facets"], state["sites"])}
+            pairs, measures = state["facets"]
+            state = {**state, "facets": Facets(pairs, measures, state["sites"])}
         super().__setstate__(state)
 
     def __len__(self) -> int:
