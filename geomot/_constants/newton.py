@@ -133,10 +133,9 @@ DARK = 1e-2
 # Shares of the uniform density that are mixed in, relative to the least target, one after the
 # other, and how far each is solved. The last one must be solved well: the step to the density
 # itself then loses at most a tenth of any cell.
-LADDER = (1.0, 0.1)
-LADDER_TOL = 0.1
-LAST_LADDER_TOL = 1e-3
+LADDER = ((1.0, 0.1), (0.1, 1e-3))
 LADDER_STEPS = 80
-# Larger shares to begin with where that fails, as it may between islands.
-LONG_LADDER = (0.03, 0.01, 0.003, 0.001, 0.0003)
-LONG_LADDER_STEPS = 400
+# Where that fails: the factor from share to share, from the uniform density down, which is what
+# cells keep of their mass, and most steps for each.
+DESCENT = 0.25
+DESCENT_STEPS = 400

@@ -16,16 +16,15 @@ from numpy.typing import NDArray
 
 from geomot._constants.newton import (
     DARK,
+    DESCENT,
+    DESCENT_STEPS,
     LADDER,
     LADDER_STEPS,
-    LADDER_TOL,
-    LAST_LADDER_TOL,
-    LONG_LADDER,
-    LONG_LADDER_STEPS,
     VORONOI_RATIO,
     VORONOI_STEPS,
 )
 from geomot._double_double import Pair
+from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.newton import Iterate, Problem, newton
 
@@ -51,19 +50,42 @@ def density_start(problem: Problem, guess: Guess) -> Iterate:
     -------
     Iterate
     """
-    least = float(problem.masses.min())
-    short = tuple(least * share for share in LADDER)
-    long = tuple(share for share in LONG_LADDER if share > short[0]) + short
     voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))))
     if np.min(voronoi.diagram.masses / problem.masses) >= VORONOI_RATIO:
-        reached, done = _climb(problem, voronoi.weights, short, VORONOI_STEPS)
+        reached, done = _climb(problem, voronoi.weights, VORONOI_STEPS)
         if done:
             return reached
     rough = guess(problem), np.zeros(len(problem))
-    reached, done = _climb(problem, rough, short)
+    reached, done = _climb(problem, rough, LADDER_STEPS)
     if not done:
-        reached, _ = _climb(problem, rough, long, LONG_LADDER_STEPS)
+        reached = _descend(problem)
     return problem.evaluate(reached.weights)
+
+
+def _descend(problem: Problem) -> Iterate:
+    """Go down from the uniform density by a factor at a time, with which no cell loses more.
+
+    At every step down the density is at least that share of the one before everywhere, and so is
+    the mass of each cell: Newton's method always starts from cells that all have mass, under a
+    positive density on a convex domain. Slow, but it asks nothing of sites and masses. Facets that
+    run along jumps of the density may still make it crawl.
+    """
+    (_, rough), (last, fine) = LADDER
+    share, last = 1.0, last * float(problem.masses.min())
+    reached = framed_start(_under(problem, share))
+    while True:
+        tol = fine if share <= last else rough
+        reached, _ = newton(reached, tol=tol, max_iter=DESCENT_STEPS)
+        if share <= last:
+            return reached
+        share = max(DESCENT * share, last)
+        reached = make_valid(_under(problem, share).evaluate(reached.weights))
+
+
+def _under(problem: Problem, share: float) -> Problem:
+    """The problem with a share of the uniform density mixed in."""
+    source = problem.source.blended(share)
+    return Problem(problem.sites, problem.masses, source, problem.threads, problem.least)
 
 
 def resumed(problem: Problem, weights: Pair, step: float) -> Iterate:
@@ -71,13 +93,10 @@ def resumed(problem: Problem, weights: Pair, step: float) -> Iterate:
     iterate = problem.evaluate(weights, step)
     if not iterate.massless.any():
         return iterate
-    least = float(problem.masses.min())
-    return _climb(problem, weights, tuple(least * share for share in LADDER))[0]
+    return problem.evaluate(_climb(problem, weights, LADDER_STEPS)[0].weights)
 
 
-def _climb(
-    problem: Problem, weights: Pair, shares: tuple[float, ...], steps: int = LADDER_STEPS
-) -> tuple[Iterate, bool]:
+def _climb(problem: Problem, weights: Pair, steps: int) -> tuple[Iterate, bool]:
     """Solve with smaller and smaller shares of the uniform density; whether each solve ended well.
 
     Where the density is dark nowhere no share is needed.
@@ -86,11 +105,8 @@ def _climb(
     if source.darkest >= DARK:
         start = make_valid(problem.evaluate(weights))
         return start, not start.massless.any()
-    for k, share in enumerate(shares):
-        mixed = Problem(
-            problem.sites, problem.masses, source.blended(share), problem.threads, problem.least
-        )
-        tol = LAST_LADDER_TOL if k == len(shares) - 1 else LADDER_TOL
+    for share, tol in LADDER:
+        mixed = _under(problem, share * float(problem.masses.min()))
         start = make_valid(mixed.evaluate(weights))
         reached, status = newton(start, tol=tol, max_iter=steps)
         if status != "converged":

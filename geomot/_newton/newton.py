@@ -296,7 +296,8 @@ def newton(
         iterate = following
         n_iter += 1
         short = short + 1 if iterate.step < SHORT_STEP else 0
-        if short == MANY_SHORT_STEPS and iterate.at_rounding(tol):
+        crawls = short == MANY_SHORT_STEPS and iterate.mass_error > tol
+        if crawls and iterate.at_rounding(tol):
             return iterate, "precision"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,15 +9,14 @@ from geomot import _double_double
 from geomot._bounds import bracket
 from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_GROWTH
 from geomot._double_double import Pair
-from geomot._duplicates import representatives
 from geomot._exact import plane_sites
 from geomot._monitor import Monitor, SolverState
-from geomot._newton.insertion import insertion_start, make_valid
+from geomot._newton.frame import framed_start
+from geomot._newton.insertion import make_valid
 from geomot._newton.ladder import Guess, density_start, resumed
 from geomot._newton.newton import Iterate, Problem, newton
 from geomot._power import coincident, hilbert_order
 from geomot._request import Request
-from geomot.potentials import heights_from_weights, weights_from_heights
 from geomot.solution import Solution
 from geomot.sources import exact_domain
 
@@ -122,19 +119,10 @@ class _Reduced:
         return make_valid(self.problem.evaluate(kept, self.request.step))
 
     def start(self, guess: Guess) -> Iterate:
-        """The insertion start, in a frame in which the sites lie inside the domain."""
+        """Weights under which every cell that counts has mass."""
         if self.request.source.plane_density is not None:
             return density_start(self.problem, guess)
-        sites, masses = self.problem.sites, self.problem.masses
-        frame = _Frame.near(sites, self.domain.bounds)
-        if frame is None:
-            return insertion_start(self.problem)
-        similar = frame.sites(sites)
-        model = Problem(
-            similar, masses, self.request.source, self.request.threads, self.problem.least
-        )
-        weights = frame.weights(sites, similar, insertion_start(model).weights)
-        return make_valid(self.problem.evaluate(weights))
+        return framed_start(self.problem)
 
     def expand(self, weights: Pair) -> Pair:
         """Weights of all sites: twins share one, sites that do not count have no cell."""
@@ -197,46 +185,3 @@ def negligible(masses: FloatArray, atol: float) -> NDArray[np.int64]:
     order = np.argsort(masses, kind="stable")
     order = order[masses[order] > 0.0]
     return order[: np.searchsorted(np.cumsum(masses[order]), atol, side="right")]
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Similar sites y' = scale (y - centre) + origin, for which the solution has the same cells."""
-
-    centre: FloatArray
-    scale: float
-    origin: FloatArray
-
-    @classmethod
-    def near(cls, sites: FloatArray, bounds: FloatArray) -> _Frame | None:
-        """The frame in which sites fill the bounding box of the domain.
-
-        None if they lie in it, or if rounding would make some coincide.
-        """
-        low, high = bounds
-        bottom, top = sites.min(axis=0), sites.max(axis=0)
-        if (bottom >= low).all() and (top <= high).all():
-            return None
-        extent = float((top - bottom).max())
-        room = float((high - low).min())
-        # A power of two, so that scaling is exact. Tight groups of sites are scaled up: they would
-        # lose their shape to rounding if they were only moved.
-        scale = 2.0 ** np.floor(np.log2(room / extent)) if extent > 0.0 else 1.0
-        # about zero more sites are told apart, and the domain need not be there
-        for origin in (0.5 * (low + high), np.zeros(2)):
-            frame = cls(0.5 * (bottom + top), float(scale), origin)
-            if (representatives(frame.sites(sites)) == np.arange(len(sites))).all():
-                return frame
-        return None
-
-    def sites(self, sites: FloatArray) -> FloatArray:
-        """The similar sites."""
-        return self.scale * (sites - self.centre) + self.origin
-
-    def weights(self, sites: FloatArray, similar: FloatArray, weights: Pair) -> Pair:
-        """Weights of the sites that make the cells of the similar ones."""
-        # u' = scale u + <x, origin - scale centre>
-        hi, lo = heights_from_weights(similar, *weights)
-        hi, lo = weights_from_heights(sites, hi / self.scale, lo / self.scale)
-        # Small numbers have fine digits: those of most sites, whatever one far away has.
-        return _double_double.add((hi, lo), np.full_like(hi, -np.median(hi)))

@@ -106,7 +106,7 @@ class GridDensity(Source):
         """The least density on the box, relative to the mean."""
         return float(self.values.min()) * self.values.size
 
-    def blended(self, share: float) -> GridDensity:
+    def blended(self, share: float) -> GridDensity | UniformBox:
         """Return this measure with a share of the uniform one on the box mixed in.
 
         Parameters
@@ -116,8 +116,10 @@ class GridDensity(Source):
 
         Returns
         -------
-        GridDensity
+        GridDensity or UniformBox
         """
+        if share == 1.0:
+            return UniformBox(self.lower, self.upper)
         uniform = share / self.values.size
         return GridDensity((1.0 - share) * self.values + uniform, self.lower, self.upper)
 
