@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, gammaln, ndtri
+from scipy.special import betaincinv, gammaln, stdtrit
 
+from geomot._constants.sampling import TEST_STREAMS
 from geomot._frozen import Frozen, read_only
 
 __all__ = [
@@ -151,7 +152,7 @@ class MassEstimate(Frozen):
         Returns
         -------
         ndarray of shape (n, 2)
-            Normal intervals where `FEW` samples or more fell, elsewhere those of Clopper and
+            Those of Student's t where `FEW` samples or more fell, elsewhere those of Clopper and
             Pearson for as many independent samples as the samples are worth.
         """
         tail = 0.5 * (1.0 - self.confidence)
@@ -163,7 +164,8 @@ class MassEstimate(Frozen):
         high = np.where(
             hits < size, betaincinv(hits + 1.0, np.maximum(size - hits, _NO_HITS), 1.0 - tail), 1.0
         )
-        half = float(ndtri(1.0 - tail)) * self.mass_standard_errors
+        # the standard errors come from the spread of so many streams
+        half = float(stdtrit(TEST_STREAMS - 1, 1.0 - tail)) * self.mass_standard_errors
         many = masses * self.n_samples >= FEW
         return np.column_stack(
             [np.where(many, masses - half, low), np.where(many, masses + half, high)]
