@@ -213,7 +213,7 @@ def test_intervals_of_masses(cls):
             inside += (low <= known.masses) & (known.masses <= high)
         # cells of one test are not independent: allow for twice the binomial deviation
         total = 40 * tests
-        assert inside.sum() / total >= CONFIDENCE - 2 * np.sqrt(0.05 * 0.95 / total) - 0.01
+        assert inside.sum() / total >= CONFIDENCE - 2 * np.sqrt(0.05 * 0.95 / total)
         assert inside.min() / tests >= 0.8
 
 
