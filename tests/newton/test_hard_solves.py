@@ -272,6 +272,7 @@ REPLAYS = {
     "combined:300706": "one heavy site and light ones need a level of its own",
     "combined:310309": "cells that bury each other when they are opened",
     "combined:405010": "masses of all cells are off by more than a light cell weighs",
+    "combined:707024": "a corner of 1e-13 cut off by sites 5e9 away",
 }
 
 

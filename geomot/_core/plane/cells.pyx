@@ -606,7 +606,8 @@ cdef void measure_locally(Cell* cell, Regular2D mesh, Domain2D domain, index_t i
         set_vertex(cell, k, mesh, domain, i)
         reach = max(reach, max(fabs(cell.x[k]), fabs(cell.y[k])))
         blur = max(blur, magnitude(&cell.lines[cell.side[k]]))
-    if polygon_area(cell) > THIN * reach * extent(cell):
+    # bisectors of sites far away may be blurred even in twice the working precision
+    if polygon_area(cell) > THIN * max(reach, blur) * extent(cell):
         measure_plain(cell)
         settle_short_sides(cell, max(reach, blur), mesh, domain, i)
     else:
