@@ -7,25 +7,11 @@ import pytest
 from scipy.optimize import minimize
 from scipy.spatial import ConvexHull, Delaunay
 
-from geomot import BrenierMap, Gaussian
 from geomot.extended.rules import LineRule, SimplicialRule, SmoothedRule
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-@pytest.fixture(scope="module")
-def plane():
-    return BrenierMap().fit(rng(1).random((200, 2)))
-
-
-@pytest.fixture(scope="module")
-def space():
-    d = 6
-    sites = rng(2).standard_normal((300, d)) + 2.0
-    source = Gaussian(np.full(d, 2.0), 1.0)
-    return BrenierMap(source, tv_tol=0.05, random_state=0, threads=1).fit(sites)
 
 
 def nowhere(x):

@@ -17,12 +17,6 @@ def clouds(n, m, d, seed=0):
     return rng.standard_normal((n, d)), 0.5 * rng.standard_normal((m, d)) + 1.0
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
-
-
 def test_frechet_against_its_formula():
     a, b = clouds(200, 150, 6)
     b = b @ np.random.default_rng(3).standard_normal((6, 6))

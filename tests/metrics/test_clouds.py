@@ -17,12 +17,6 @@ from geomot.metrics import (
 )
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
-
-
 @pytest.mark.parametrize(
     "metric",
     [wasserstein2, sliced_wasserstein2, mmd, precision_recall_density_coverage, nearest_distances,

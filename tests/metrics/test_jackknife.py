@@ -21,12 +21,6 @@ def clouds(n, m, d, seed=0):
     return rng.standard_normal((n, d)), 0.5 * rng.standard_normal((m, d)) + 1.0
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
-
-
 def test_jackknife_of_a_mean():
     x = np.random.default_rng(0).standard_normal(200)
     each = jackknife(np.mean, x, groups=200)

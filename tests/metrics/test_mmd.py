@@ -18,12 +18,6 @@ def clouds(n, m, d, seed=0):
     return rng.standard_normal((n, d)), 0.5 * rng.standard_normal((m, d)) + 1.0
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
-
-
 def slow_mmd(a, b, kernel):
     n, m = len(a), len(b)
     within_a = sum(kernel(a[i], a[j]) for i in range(n) for j in range(n) if i != j)

@@ -10,13 +10,6 @@ from geomot.metrics import (
     mode_statistics,
 )
 
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
-
-
 RING = 10.0 * np.column_stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)])
 
 

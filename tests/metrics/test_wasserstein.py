@@ -28,12 +28,6 @@ def some_masses(n, seed=0):
     return masses / masses.sum()
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of few rows, so that every test puts several together."""
-    monkeypatch.setattr("geomot._plans.costs._BLOCK", 300)
-
-
 # ---- W2 ----
 
 
