@@ -38,6 +38,14 @@ class PlaneDiagram:
     def cells(
         self, *, threads: int = 1
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...
+    def cells_in_part(
+        self,
+        part: NDArray[np.float64],
+        inner: NDArray[np.bool_],
+        chosen: NDArray[np.bool_],
+        *,
+        threads: int = 1,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...
     def simplices(self) -> NDArray[np.int64]: ...
     def locate(self, points: NDArray[np.float64], *, threads: int = 1) -> NDArray[np.int64]: ...
     def insert(

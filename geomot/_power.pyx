@@ -224,12 +224,13 @@ cdef class PlaneDiagram:
             order = order[keep[order]]
 
     cdef reserve_facets(self, Py_ssize_t chunks):
-        """Count the edges that each chunk of cells owns (those to later sites)."""
+        """Count the edges that each chunk of cells owns: those to later sites, or all."""
         cdef Regular2D mesh = self.mesh
         cdef int64_t[::1] start = np.zeros(chunks + 1, dtype=np.int64)
         cdef Py_ssize_t t
         cdef index_t a, b
         cdef int k, status = 0
+        cdef bint all_ = self.sites.density.one_sided
         with nogil:
             for t in range(mesh.slots):
                 if t % TRIANGLES == TRIANGLES - 1 and interrupted():
@@ -238,11 +239,13 @@ cdef class PlaneDiagram:
                 for k in range(3):
                     a = mesh.vert[t, k]
                     b = mesh.vert[t, k + 1 if k < 2 else 0]
-                    if 0 <= a < b < mesh.n:
+                    if 0 <= a < mesh.n and 0 <= b < mesh.n and (all_ or a < b):
                         start[a // CHUNK + 1] += 1
             for t in range(1, mesh.chain_length):
                 a = min(mesh.chain[t - 1], mesh.chain[t])
+                b = max(mesh.chain[t - 1], mesh.chain[t])
                 start[a // CHUNK + 1] += 1
+                start[b // CHUNK + 1] += all_
         if status == INTERRUPTED:
             raise_pending()
         self.facet_start = np.cumsum(start)
@@ -268,13 +271,14 @@ cdef class PlaneDiagram:
         cdef Cell cell
         cdef Measure measured
         cdef index_t i, own
-        cdef Py_ssize_t k, across, at = self.facet_start[chunk], work = 0
+        cdef Py_ssize_t k, across, least_across, at = self.facet_start[chunk], work = 0
         cdef int kind, status = OK
         cdef double unit = ldexp(1.0, e), unit2 = ldexp(1.0, 2 * e), per_unit = ldexp(1.0, -e)
         if cell_init(&cell) != 0:
             return NO_MEMORY
         measure_init(&measured)
         for i in range(start, stop):
+            least_across = 0 if density.one_sided else i + 1
             kind = cell_compute(&cell, mesh, domain, i)
             if kind < 0:
                 status = kind
@@ -291,11 +295,12 @@ cdef class PlaneDiagram:
             status = measure_reserve(&measured, cell.size)
             if status != OK:
                 break
-            status = density.integrate(&cell, &measured)
+            measured.empty = False
+            status = density.integrate(&cell, mesh, i, &measured)
             if status != OK:
                 break
             own = self.perm[i]
-            self.empty_[own] = 0
+            self.empty_[own] = measured.empty
             self.mass_[own] = measured.mass
             self.cost_[own] = measured.cost * unit2
             self.centroid_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, measured.centre_x) * unit
@@ -304,7 +309,7 @@ cdef class PlaneDiagram:
             self.inside_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, cell.centre_y)
             for k in range(cell.size):
                 across = cell.lines[cell.side[k]].across
-                if across > i and measured.facet[k] > 0.0:
+                if across >= least_across and measured.facet[k] > 0.0:
                     self.facet_site[at, 0] = own
                     self.facet_site[at, 1] = self.perm[across]
                     self.facet_measure[at] = measured.facet[k] * per_unit
@@ -322,6 +327,8 @@ cdef class PlaneDiagram:
         if self.facets_ is None:
             pairs, measures = sort_facets(self.sites.n, self.facet_start, self.facet_count,
                                           self.facet_site, self.facet_measure)
+            if self.sites.density.one_sided:
+                pairs, measures = _of_both_sides(pairs, measures, self.empty)
             self.facets_ = Facets(pairs, measures, self.sites.given)
             self.facet_site = None
             self.facet_measure = None
@@ -335,48 +342,84 @@ cdef class PlaneDiagram:
         Cell i has the corners of indices[offsets[i]:offsets[i + 1]], counter-clockwise; labels[k]
         is what lies across the edge from corner indices[k] to its successor: a site, or -1 - e for
         the domain's edge e.  Corners that round to one point are one."""
+        return self.cells_within(self.sites.domain, self.sites.polygon, self.kind, None, threads)
+
+    def cells_in_part(self, part, inner, chosen, *, threads=1):
+        """The same of the cells in one convex part of the domain.
+
+        An edge along the part's edge e has the label -1 - e, unless e is an inner one and the
+        border to another cell runs along it: then that cell's site.
+
+        Parameters
+        ----------
+        part : (m, 2) array
+            The corners, strictly convex and counter-clockwise.
+        inner : (m,) array of bool
+            Edges that are shared with other parts.
+        chosen : (n,) array of bool
+            Cells that may have corners there.
+        """
+        scaled = _flushed(np.ldexp(part, -self.sites.exponent), _LEAST_COORDINATE)
+        kind = np.where(chosen[np.asarray(self.perm)], np.asarray(self.kind), 0)
+        return self.cells_within(Domain2D(scaled), part, kind.astype(np.uint8), inner, threads)
+
+    cdef cells_within(self, Domain2D domain, polygon, const uint8_t[::1] kind, inner, threads):
+        """Cells clipped to a domain, of which some edges may be shared with others."""
         cdef PlaneSites sites = self.sites
         cdef Py_ssize_t n = sites.n
         perm = np.asarray(self.perm)
         rank = np.empty(n, dtype=np.int32)
         rank[perm] = np.arange(n, dtype=np.int32)
-        parts = [None] * ((n + CHUNK - 1) // CHUNK)
-
-        def sides(chunk):
-            parts[chunk] = cell_sides(self.mesh, sites.domain, self.kind, chunk * CHUNK,
-                                      min((chunk + 1) * CHUNK, n))
-
-        run_chunks(sides, len(parts), threads)
-        start = np.zeros(n + 1, dtype=np.int64)
-        np.cumsum(np.concatenate([counts for counts, _ in parts]), out=start[1:])
-        corners = Corners(start, np.concatenate([across for _, across in parts]), rank)
+        start, across = self.sides_within(domain, kind, threads)
+        seen = across
+        if inner is not None:
+            shared = self.sides_within(Domain2D(domain.corner[:domain.n], True), kind, threads)[1]
+            border = np.flatnonzero(across < 0)
+            border = border[inner[-1 - across[border]]]
+            seen = across.copy()
+            seen[border] = shared[border]
+        corners = Corners(start, across, rank)
         points = np.empty((corners.count, 2))
         of_domain = corners.domain_corners
 
         def coordinates(chunk):
-            corners.locate(self.mesh, sites.domain, points, chunk * CORNER_CHUNK,
+            corners.locate(self.mesh, domain, points, chunk * CORNER_CHUNK,
                            min((chunk + 1) * CORNER_CHUNK, len(points)))
 
         run_chunks(coordinates, (len(points) + CORNER_CHUNK - 1) // CORNER_CHUNK, threads)
         centres = self.inside
         place = first_equal(points)
         while True:
-            offsets, indices, labels = corners.polygons(place)
+            offsets, indices, labels = corners.polygons(place, seen)
             bad = unsound(points, offsets, indices, centres)
             changed = None if len(bad) == 0 else contracted(
                 bad, points, offsets, indices, of_domain, place)
             if changed is None:
                 break
             place = changed
-        inner = labels >= 0
-        labels[inner] = perm[labels[inner]]
+        of_sites = labels >= 0
+        labels[of_sites] = perm[labels[of_sites]]
         points = np.ldexp(points, sites.exponent)
-        points[of_domain >= 0] = sites.polygon[of_domain[of_domain >= 0]]
+        points[of_domain >= 0] = polygon[of_domain[of_domain >= 0]]
         used = np.zeros(len(points), dtype=bool)
         used[indices] = True
         if not used.all():
             points, indices = points[used], (np.cumsum(used) - 1)[indices]
         return points, offsets, indices, labels
+
+    def sides_within(self, domain, kind, threads):
+        """Offsets (n + 1,) of the sides of the sorted cells, and what lies across each."""
+        cdef Py_ssize_t n = self.sites.n
+        parts = [None] * ((n + CHUNK - 1) // CHUNK)
+
+        def sides(chunk):
+            parts[chunk] = cell_sides(self.mesh, domain, kind, chunk * CHUNK,
+                                      min((chunk + 1) * CHUNK, n))
+
+        run_chunks(sides, len(parts), threads)
+        start = np.zeros(n + 1, dtype=np.int64)
+        np.cumsum(np.concatenate([counts for counts, _ in parts]), out=start[1:])
+        return start, np.concatenate([across for _, across in parts])
 
     def simplices(self):
         """Regular triangulation of the sites (k, 3), counter-clockwise, not clipped."""
@@ -447,6 +490,18 @@ cdef class PlaneDiagram:
 
         run_chunks(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK, threads)
         return np.ldexp(weights, 2 * self.sites.exponent)
+
+
+def _of_both_sides(pairs, measures, empty):
+    """Facets that each cell has measured on its own side: the mean of both, where both are."""
+    first = np.flatnonzero(np.concatenate([[True], (pairs[1:] != pairs[:-1]).any(axis=1)])
+                           if len(pairs) else np.zeros(0, dtype=bool))
+    if len(first) == 0:
+        return pairs, measures
+    means = 0.5 * np.add.reduceat(measures, first)
+    pairs = pairs[first]
+    kept = ~empty[pairs].any(axis=1)
+    return np.ascontiguousarray(pairs[kept]), means[kept]
 
 
 def _insert(PlaneDiagram diagram, const double[:, ::1] points, const index_t[::1] own,

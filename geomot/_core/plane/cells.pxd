@@ -65,6 +65,7 @@ cdef struct Cell:
 
 cdef class Domain2D:
     cdef readonly Py_ssize_t n
+    cdef readonly bint shares           # its edges with other polygons
     cdef const double[:, ::1] corner    # (n + 1, 2), the first repeated
     cdef readonly double area
     cdef readonly double diameter

@@ -56,9 +56,14 @@ def exact_area(corners):
 
 
 cdef class Domain2D:
-    """Convex polygon, strictly convex and counter-clockwise."""
+    """Convex polygon, strictly convex and counter-clockwise.
 
-    def __init__(self, polygon):
+    A bisector along an edge has nothing beyond it and is not a side of the cell, unless the polygon
+    `shares` its edges with others, in which its neighbour may lie.
+    """
+
+    def __init__(self, polygon, shares=False):
+        self.shares = shares
         corners = np.ascontiguousarray(np.vstack([polygon, polygon[:1]]), dtype=np.float64)
         self.n = len(polygon)
         self.corner = corners
@@ -354,6 +359,24 @@ cdef int vertex_side(Cell* cell, Py_ssize_t j, Py_ssize_t k, Py_ssize_t new, Reg
     return det3_exact(&e1, &e2, &e3)
 
 
+cdef void relabel(Cell* cell, Py_ssize_t at, Py_ssize_t new, Py_ssize_t* highest,
+                  Py_ssize_t* lowest, Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
+    """Put line `new` in the place of side `at` of the domain, if it runs along it.
+
+    The vertex that follows `at` lies on the line, and `at` is the side farthest along it."""
+    cdef Py_ssize_t first = cell.before[at], last = cell.after[at]
+    if turn(cell, at, new, mesh, domain, i) != 0:
+        return
+    line_of(cell, first, mesh, domain, i)       # to be set back
+    cell.after[first] = new
+    cell.before[new] = first
+    cell.after[new] = last
+    cell.before[last] = new
+    highest[0] = new
+    if lowest[0] == at:
+        lowest[0] = new
+
+
 cdef bint clip(Cell* cell, Py_ssize_t new, Py_ssize_t* highest, Py_ssize_t* lowest,
                Regular2D mesh, Domain2D domain, index_t i) noexcept nogil:
     """Cut the ring of sides with line `new`; false where nothing is left.
@@ -362,11 +385,15 @@ cdef bint clip(Cell* cell, Py_ssize_t new, Py_ssize_t* highest, Py_ssize_t* lowe
     `lowest`, whose normals are the last ones clockwise of it and of its opposite.  For lines in
     the order of their angles both go round the ring once."""
     cdef Py_ssize_t at = highest[0], first, last
+    cdef int side
     while (turn(cell, at, new, mesh, domain, i) < 0
             or turn(cell, new, cell.after[at], mesh, domain, i) <= 0):
         at = cell.after[at]
     highest[0] = at
-    if vertex_side(cell, at, cell.after[at], new, mesh, domain, i) >= 0:
+    side = vertex_side(cell, at, cell.after[at], new, mesh, domain, i)
+    if side == 0 and domain.shares and at < domain.n:
+        relabel(cell, at, new, highest, lowest, mesh, domain, i)
+    if side >= 0:
         return True
     first = lowest[0]
     while (turn(cell, first, new, mesh, domain, i) > 0

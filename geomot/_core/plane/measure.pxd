@@ -1,6 +1,8 @@
 """What densities integrate to over the cells of a diagram."""
 
 from geomot._core.plane.cells cimport Cell
+from geomot._core.plane.regular cimport Regular2D
+from geomot._core.types cimport index_t
 
 
 cdef struct Measure:
@@ -8,6 +10,7 @@ cdef struct Measure:
     double centre_x         # centroid minus the origin of the cell's frame; NaN without mass
     double centre_y
     double cost             # integral of |x - y_i|^2
+    bint empty              # no interior in the density's own domain
     double* facet           # integral along the side k of the cell
     Py_ssize_t room
     double* scratch         # of the density, for as long as the cell
@@ -15,7 +18,11 @@ cdef struct Measure:
 
 
 cdef class Density:
-    cdef int integrate(self, const Cell* cell, Measure* out) noexcept nogil
+    # whether sides along a jump are seen from one cell only: a facet is the mean of both then
+    cdef readonly bint one_sided
+
+    cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
+                       Measure* out) noexcept nogil
     cdef double relative(self, double x, double y) noexcept nogil
 
 

@@ -8,12 +8,19 @@ may be more exact than the corners: take areas and lengths from them, never from
 
 `integrate` sets the mass, the centroid (NaN where there is no mass), the integral of |x - y_i|^2
 and one number for each side, of which 0.0 makes no facet. The integral over the domain is 1.
+`empty`, False before, becomes true for a cell without an interior where the density is defined.
+
+Where a density jumps along a side, the derivative of the masses is the mean over both cells beside
+it. A density may look across the side itself; one that says `one_sided` measures a side in its own
+cell, and the door takes the mean of what the two cells have measured.
 """
 
 from libc.stdlib cimport free, realloc
 
 from geomot._core.plane.cells cimport Cell
+from geomot._core.plane.regular cimport Regular2D
 from geomot._core.status cimport NO_MEMORY, OK
+from geomot._core.types cimport index_t
 
 
 cdef void measure_init(Measure* measure) noexcept nogil:
@@ -53,10 +60,12 @@ cdef int scratch_reserve(Measure* measure, Py_ssize_t numbers) noexcept nogil:
 cdef class Density:
     """A density in the plane, in the units of the kernels."""
 
-    cdef int integrate(self, const Cell* cell, Measure* out) noexcept nogil:
-        """Integrate over a cell with an interior, and along its sides, for which there is room.
+    cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
+                       Measure* out) noexcept nogil:
+        """Integrate over the cell of site i, and along its sides, for which there is room.
 
-        OK, or NO_MEMORY."""
+        The cell has an interior in the domain that the diagram is clipped to. OK, NO_MEMORY or
+        INTERRUPTED."""
         return OK
 
     cdef double relative(self, double x, double y) noexcept nogil:
@@ -70,7 +79,8 @@ cdef class Uniform(Density):
     def __init__(self, double value):
         self.value = value
 
-    cdef int integrate(self, const Cell* cell, Measure* out) noexcept nogil:
+    cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
+                       Measure* out) noexcept nogil:
         cdef Py_ssize_t k
         out.mass = cell.area * self.value
         out.cost = cell.cost * self.value
@@ -79,3 +89,51 @@ cdef class Uniform(Density):
         for k in range(cell.size):
             out.facet[k] = cell.length[k] * self.value
         return OK
+
+
+cdef class Blend(Density):
+    """A density with a share of the uniform one mixed in.
+
+    Parameters
+    ----------
+    density : Density
+        Any density.
+    uniform : Uniform
+        The uniform one, on all that diagrams are clipped to.
+    share : float
+        How much of the mass is uniform.
+    """
+    cdef Density density
+    cdef Uniform uniform
+    cdef double share
+
+    def __init__(self, Density density, Uniform uniform, double share):
+        self.density = density
+        self.uniform = uniform
+        self.share = share
+        self.one_sided = density.one_sided
+
+    cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
+                       Measure* out) noexcept nogil:
+        cdef double value = self.share * self.uniform.value, rest = 1.0 - self.share
+        cdef double own, uniform, mass
+        cdef Py_ssize_t k
+        cdef int status = self.density.integrate(cell, mesh, i, out)
+        if status != OK:
+            return status
+        own = rest * out.mass
+        uniform = value * cell.area
+        mass = own + uniform
+        out.empty = False
+        out.mass = mass
+        out.cost = rest * out.cost + value * cell.cost
+        out.centre_x = (uniform / mass) * cell.centre_x + (
+            (own / mass) * out.centre_x if own > 0.0 else 0.0)
+        out.centre_y = (uniform / mass) * cell.centre_y + (
+            (own / mass) * out.centre_y if own > 0.0 else 0.0)
+        for k in range(cell.size):
+            out.facet[k] = rest * out.facet[k] + value * cell.length[k]
+        return OK
+
+    cdef double relative(self, double x, double y) noexcept nogil:
+        return (1.0 - self.share) * self.density.relative(x, y) + self.share

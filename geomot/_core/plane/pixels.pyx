@@ -24,8 +24,10 @@ from libc.math cimport NAN, ceil, fabs, floor
 
 from geomot._core.plane.cells cimport Cell
 from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
+from geomot._core.plane.regular cimport Regular2D
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.status cimport NO_MEMORY, OK
+from geomot._core.types cimport index_t
 
 # Conditioning, not correctness: thickness in pixels, and area over the extent squared, below which
 # a cell counts as thin.
@@ -142,7 +144,8 @@ cdef class Pixels(Density):
         cdef Py_ssize_t row = clamp((y - self.lower_y) * self.per[2], self.rows)
         return self.value[row, column] / self.mean
 
-    cdef int integrate(self, const Cell* cell, Measure* out) noexcept nogil:
+    cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
+                       Measure* out) noexcept nogil:
         cdef Py_ssize_t m = cell.size, k
         cdef double* u
         cdef double* v

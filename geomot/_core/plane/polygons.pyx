@@ -279,11 +279,11 @@ cdef class Corners:
             out[k] = self.found[k].domain_corner
         return np.asarray(out)
 
-    def polygons(self, const int64_t[::1] place):
+    def polygons(self, const int64_t[::1] place, const index_t[::1] seen):
         """Offsets (n + 1,), corners and labels of the cells in the order of `rank`.
 
-        `place` gives the number by which each corner goes, None its own.  A label is what lies
-        across the edge from a corner to its successor, in sorted numbers."""
+        `place` gives the number by which each corner goes, None its own.  A label is what `seen`
+        says of the side from a corner to its successor, in sorted numbers."""
         cdef Py_ssize_t n = self.rank.shape[0], m = self.across.shape[0], own, k, size, at = 0
         cdef int64_t[::1] offsets = np.zeros(n + 1, dtype=np.int64)
         cdef int64_t[::1] indices = np.empty(m, dtype=np.int64)
@@ -300,7 +300,7 @@ cdef class Corners:
                 size = self.start[i + 1] - self.start[i]
                 for k in range(self.start[i], self.start[i + 1]):
                     indices[at] = place[self.corner[k]] if merged else self.corner[k]
-                    labels[at] = self.across[following(k, &self.start[i])]
+                    labels[at] = seen[following(k, &self.start[i])]
                     at += 1
                 if merged and size > 0:
                     at += without_folds(&indices[at - size], &labels[at - size], size) - size

@@ -1,0 +1,6 @@
+import numpy as np
+from numpy.typing import NDArray
+
+class Regular2D:
+    def __init__(self, site: NDArray[np.float64], order: NDArray[np.integer]) -> None: ...
+    def triangles(self) -> NDArray[np.integer]: ...
