@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from geomot._facets import Facets
 from geomot._line import LineSites
 from geomot._power import PlaneSites
-from geomot.sources import Source, convex_polygon, require_exact
+from geomot.sources import Source, exact_domain, require_exact
 
 __all__ = ["ExactDiagram", "ExactSites", "exact_sites", "plane_sites"]
 
@@ -80,4 +80,4 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
 
 def plane_sites(sites: FloatArray, source: Source) -> PlaneSites:
     """Return sites in the plane, whose diagrams can also tell the weights of further sites."""
-    return PlaneSites(sites, convex_polygon(source).vertices, source.plane_density)
+    return PlaneSites(sites, exact_domain(source).container.vertices, source.plane_density)

@@ -20,6 +20,8 @@ from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
 from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
+from geomot._power import PlaneDiagram
+from geomot._region_cells import region_cells
 from geomot._validation import (
     as_masses,
     as_points,
@@ -29,7 +31,7 @@ from geomot._validation import (
     warn_if_outside_the_unit_box,
 )
 from geomot.potentials import dual_value, mass_rates_in_heights
-from geomot.sources import Source, as_source, require_exact
+from geomot.sources import PolygonRegion, Source, as_source, require_exact
 
 __all__ = ["Cells", "Facets", "PowerDiagram"]
 
@@ -42,21 +44,30 @@ class Cells(Frozen, Sequence[FloatArray]):
     """The cells of a diagram, as a sequence of convex polygons or of intervals.
 
     ``cells[i]`` is an array of shape (k, 2), the corners of cell i, counter-clockwise; on the line
-    of shape (2, 1), its ends. It has no rows if the cell is empty.
+    of shape (2, 1), its ends. It has no rows if the cell is empty. On a domain that is not convex
+    it is a list of such arrays, one for each convex part of the domain that the cell meets, which
+    together make the cell.
 
     Attributes
     ----------
     vertices : ndarray of shape (total, d)
-        The corners of all cells, one cell after the other.
-    offsets : ndarray of shape (n + 1,), int64
-        Cell i is ``vertices[offsets[i]:offsets[i + 1]]``.
+        The corners of all polygons, one after the other.
+    offsets : ndarray of shape (n_polygons + 1,), int64
+        Polygon k is ``vertices[offsets[k]:offsets[k + 1]]``.
     labels : ndarray of shape (total,), int64
-        What lies across the edge from each corner to the next one of its cell: a site j >= 0, or
-        -1 - e for the edge e of the domain (from corner e of the source's `polygon` to the next).
-        On the line, what lies beyond each end: a site, -1 below the source or -2 above it.
+        What lies across the edge from each corner to the next one of its polygon: a site j >= 0, or
+        -1 - e for the edge e of the domain (from corner e of the source's `polygon` to the next
+        one of its ring). The cell's own site stands where the next part of the domain goes on with
+        the same cell. On the line, what lies beyond each end: a site, -1 below the source or -2
+        above it.
     indices : ndarray of shape (total,), int64
-        The same corners as rows of the diagram's `vertices`, which holds each corner once: cell i
-        is ``diagram.vertices[indices[offsets[i]:offsets[i + 1]]]``.
+        The same corners as rows of the diagram's `vertices`, which holds each corner once: polygon
+        k is ``diagram.vertices[indices[offsets[k]:offsets[k + 1]]]``.
+    parts : ndarray of shape (n + 1,), int64
+        Cell i has the polygons ``parts[i]`` to ``parts[i + 1]``: one, on a convex domain and on the
+        line.
+    convex : bool
+        Whether the domain is convex.
 
     Notes
     -----
@@ -71,9 +82,28 @@ class Cells(Frozen, Sequence[FloatArray]):
     offsets: IndexArray
     labels: IndexArray
     indices: IndexArray
+    parts: IndexArray
+    convex: bool
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.parts) - 1
+
+    def polygons(self, index: int) -> list[FloatArray]:
+        """Return the polygons of a cell, whether the domain is convex or not.
+
+        Parameters
+        ----------
+        index : int
+            The site.
+
+        Returns
+        -------
+        list of ndarray of shape (k, d)
+            None of them empty.
+        """
+        i = range(len(self))[index]
+        ends = self.offsets[self.parts[i] : self.parts[i + 1] + 1]
+        return [self.vertices[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True) if a < b]
 
     @overload
     def __getitem__(self, index: int) -> FloatArray: ...
@@ -82,6 +112,8 @@ class Cells(Frozen, Sequence[FloatArray]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        if not self.convex:
+            return self.polygons(index)
         i = range(len(self))[index]
         return self.vertices[self.offsets[i] : self.offsets[i + 1]]
 
@@ -242,8 +274,15 @@ class PowerDiagram(Frozen):
     @cached_property
     def cells(self) -> Cells:
         """The cells as polygons, on the line as intervals."""
-        corners, offsets, indices, labels = self._polygons
-        return Cells(*map(read_only, (corners[indices], offsets, labels, indices)))
+        corners, offsets, indices, labels, parts = self._polygons
+        return Cells(
+            read_only(corners[indices]),
+            read_only(offsets),
+            read_only(labels),
+            read_only(indices),
+            read_only(parts),
+            self._region is None,
+        )
 
     @property
     def vertices(self) -> FloatArray:
@@ -251,9 +290,18 @@ class PowerDiagram(Frozen):
         return read_only(self._polygons[0])
 
     @cached_property
-    def _polygons(self) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray]:
-        """Corners, offsets, indices and labels."""
-        return self._compiled.cells(threads=as_threads(self.threads))
+    def _polygons(self) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray, IndexArray]:
+        """Corners, offsets, indices, labels and parts."""
+        threads = as_threads(self.threads)
+        if self._region is not None and isinstance(self._compiled, PlaneDiagram):
+            return region_cells(self._compiled, self._region, threads=threads)
+        return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))
+
+    @property
+    def _region(self) -> PolygonRegion | None:
+        """The domain, if it is not convex."""
+        domain = self.source.domain
+        return domain if isinstance(domain, PolygonRegion) else None
 
     @cached_property
     def triangulation(self) -> IndexArray:

@@ -134,7 +134,7 @@ DARK = 1e-2
 # other, and how far each is solved. The last one must be solved well: the step to the density
 # itself then loses at most a tenth of any cell.
 LADDER = ((1.0, 0.1), (0.1, 1e-3))
-LADDER_STEPS = 80
+LADDER_STEPS = 300
 # Where that fails: the factor from share to share, from the uniform density down, which is what
 # cells keep of their mass, and most steps for each.
 DESCENT = 0.25

@@ -27,6 +27,7 @@ from geomot._double_double import Pair
 from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.newton import Iterate, Problem, newton
+from geomot.sources import Blended
 
 __all__ = ["density_start", "resumed"]
 
@@ -84,7 +85,7 @@ def _descend(problem: Problem) -> Iterate:
 
 def _under(problem: Problem, share: float) -> Problem:
     """The problem with a share of the uniform density mixed in."""
-    source = problem.source.blended(share)
+    source = Blended(problem.source, share)
     return Problem(problem.sites, problem.masses, source, problem.threads, problem.least)
 
 

@@ -21,7 +21,7 @@ from geomot._double_double import two_sum
 from geomot._orientation import orientations
 from geomot.diagram import PowerDiagram
 from geomot.potentials import bisector_offsets
-from geomot.sources import UniformBox, convex_polygon
+from geomot.sources import UniformBox, exact_domain
 from geomot.sources._pieces import difference, product
 
 __all__ = ["Mesh", "dual_triangles"]
@@ -231,8 +231,10 @@ def _side_by_pairs(a: FloatArray, b: FloatArray, x: FloatArray, size: FloatArray
 def dual_triangles(diagram: PowerDiagram) -> IntArray:
     """Sites of each three cells that meet in the domain, shape (m, 3), by indices of sites."""
     triangles = diagram.triangulation.astype(np.int64)
-    polygon = convex_polygon(diagram.source).vertices
-    inside = _meet_inside(diagram.sites[triangles], diagram.weights_exact[triangles], polygon)
+    sites, weights = diagram.sites[triangles], diagram.weights_exact[triangles]
+    inside = np.zeros(len(triangles), dtype=bool)
+    for polygon in exact_domain(diagram.source).parts:
+        inside |= _meet_inside(sites, weights, polygon)
     return triangles[inside]
 
 

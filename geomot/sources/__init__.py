@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from geomot.sources.ball import UniformBall
 from geomot.sources.base import KINDS, Product, Source
+from geomot.sources.blended import Blended
 from geomot.sources.box import UniformBox
-from geomot.sources.convert import as_source, convex_polygon, exact_domain, require_exact
-from geomot.sources.domains import ConvexPolygon, Domain
+from geomot.sources.convert import as_source, exact_domain, require_exact
+from geomot.sources.domains import ConvexPolygon, Domain, PolygonRegion
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
 from geomot.sources.polygon import UniformPolygon
@@ -28,10 +29,12 @@ from geomot.sources.samples import Samples
 from geomot.sources.wrapped import WrappedSource
 
 __all__ = [
+    "Blended",
     "ConvexPolygon",
     "Domain",
     "Gaussian",
     "GridDensity",
+    "PolygonRegion",
     "Product",
     "Samples",
     "Source",
@@ -40,7 +43,6 @@ __all__ = [
     "UniformPolygon",
     "WrappedSource",
     "as_source",
-    "convex_polygon",
     "exact_domain",
     "require_exact",
 ]

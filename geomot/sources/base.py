@@ -112,10 +112,6 @@ class Source(Frozen, ABC):
         """The least density on `domain`, relative to the mean."""
         return 1.0
 
-    def blended(self, share: float) -> Source:
-        """Return this measure with a share of the uniform one on `domain` mixed in."""
-        raise NotImplementedError(f"{type(self).__name__} has no density in the plane")
-
     @cached_property
     def mean(self) -> FloatArray:
         """Barycentre, shape (d,); estimated from points if there is no formula."""

@@ -9,12 +9,12 @@ import numpy as np
 
 from geomot.sources.base import Source
 from geomot.sources.box import UniformBox
-from geomot.sources.domains import ConvexPolygon, Domain
+from geomot.sources.domains import Domain
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.samplers import draws_points
 from geomot.sources.wrapped import WrappedSource
 
-__all__ = ["as_source", "convex_polygon", "exact_domain", "require_exact"]
+__all__ = ["as_source", "exact_domain", "require_exact"]
 
 # Channels of an image in colour, without and with opacity.
 _COLOURS = (3, 4)
@@ -108,11 +108,3 @@ def exact_domain(source: Source) -> Domain:
     if source.domain is None:
         raise ValueError(f"source must have a domain of 2 dimensions, got {source}")
     return source.domain
-
-
-def convex_polygon(source: Source) -> ConvexPolygon:
-    """Return the domain of a source with exact diagrams, if it is a convex polygon."""
-    domain = exact_domain(source)
-    if not isinstance(domain, ConvexPolygon):
-        raise ValueError(f"source must be uniform on a convex polygon, got {source}")
-    return domain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
 
-__all__ = ["ConvexPolygon", "Domain"]
+__all__ = ["ConvexPolygon", "Domain", "PolygonRegion"]
 
 FloatArray = NDArray[np.float64]
 
@@ -33,6 +33,21 @@ class Domain(Frozen, ABC):
     @abstractmethod
     def connected(self) -> bool:
         """Whether the domain is in one piece."""
+
+    @property
+    @abstractmethod
+    def container(self) -> ConvexPolygon:
+        """A convex domain that holds this one: kernels clip diagrams to it."""
+
+    @property
+    @abstractmethod
+    def outlines(self) -> list[FloatArray]:
+        """The closed curves around it, each of shape (m, 2), the domain on their left."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> list[FloatArray]:
+        """Convex polygons without common interior that make the domain, corners (m, 2) of each."""
 
     @abstractmethod
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
@@ -97,6 +112,21 @@ class ConvexPolygon(Domain):
         """True."""
         return True
 
+    @property
+    def container(self) -> ConvexPolygon:
+        """The polygon itself."""
+        return self
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """The polygon alone."""
+        return [self.vertices]
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The polygon alone."""
+        return [self.vertices]
+
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
         """Return a box inside the polygon, of the shape of its bounding box."""
         bounds = self.bounds
@@ -107,3 +137,82 @@ class ConvexPolygon(Domain):
         room = np.sum(normal * (self.vertices - centre), axis=1)
         scale = np.min(room / np.sum(np.abs(normal) * half, axis=1))
         return centre - scale * half, centre + scale * half
+
+
+@dataclass(frozen=True, eq=False)
+class PolygonRegion(Domain):
+    """A region of the plane that is made of convex polygons without common interior.
+
+    Attributes
+    ----------
+    corners : ndarray of shape (total, 2)
+        The corners of all parts, each strictly convex and counter-clockwise.
+    offsets : ndarray of shape (n_parts + 1,), int64
+        Part k has the corners ``offsets[k]:offsets[k + 1]``.
+    labels : ndarray of shape (total,), int64
+        What lies across the edge from each corner to the next one of its part: -1 - e for the edge
+        e of the outline, 0 for another part.
+    components : ndarray of shape (n_parts,), int64
+        The connected component of each part; parts that touch in points only are not connected.
+    hull : ndarray of shape (m, 2)
+        The convex hull, counter-clockwise.
+    rings : ndarray of shape (k, 2)
+        The corners of all outlines, one after the other.
+    sizes : ndarray, int64
+        How many corners each outline has.
+    """
+
+    corners: FloatArray
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    components: NDArray[np.int64]
+    hull: FloatArray
+    rings: FloatArray
+    sizes: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name in ("corners", "offsets", "labels", "components", "hull", "rings", "sizes"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __repr__(self) -> str:
+        return f"PolygonRegion(<{len(self.components)} convex parts>)"
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The convex polygons."""
+        return np.split(self.corners, self.offsets[1:-1])
+
+    @property
+    def n_components(self) -> int:
+        """Number of connected components."""
+        return int(self.components.max()) + 1
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, 2)."""
+        return np.array([self.hull.min(axis=0), self.hull.max(axis=0)])
+
+    @property
+    def convex(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the region is in one piece."""
+        return self.n_components == 1
+
+    @property
+    def container(self) -> ConvexPolygon:
+        """The convex hull."""
+        return ConvexPolygon(self.hull)
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """The outer curves, counter-clockwise, and those around holes, clockwise."""
+        return np.split(self.rings, np.cumsum(self.sizes)[:-1])
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside the largest part."""
+        boxes = [ConvexPolygon(part).inscribed_box() for part in self.parts]
+        return max(boxes, key=lambda box: float(np.prod(box[1] - box[0])))

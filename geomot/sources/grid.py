@@ -106,23 +106,6 @@ class GridDensity(Source):
         """The least density on the box, relative to the mean."""
         return float(self.values.min()) * self.values.size
 
-    def blended(self, share: float) -> GridDensity | UniformBox:
-        """Return this measure with a share of the uniform one on the box mixed in.
-
-        Parameters
-        ----------
-        share : float
-            Between 0, this measure, and 1, the uniform one.
-
-        Returns
-        -------
-        GridDensity or UniformBox
-        """
-        if share == 1.0:
-            return UniformBox(self.lower, self.upper)
-        uniform = share / self.values.size
-        return GridDensity((1.0 - share) * self.values + uniform, self.lower, self.upper)
-
     @cached_property
     def _edges(self) -> list[FloatArray]:
         """Borders between the cells along each axis, the ends included."""

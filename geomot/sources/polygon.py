@@ -1,41 +1,42 @@
-"""The uniform measure on a convex polygon.
+"""The uniform measure on a polygon.
 
 Whether a polygon is valid and convex is decided in rational arithmetic on the given doubles. A
-vertex on the line of its neighbours is dropped, and so is one that lies inside it by no more than
-the rounding of the coordinates: the cells of a diagram, rounded to doubles, are convex polygons
-again.
+vertex on the line of its neighbours is dropped, and so is one of a convex polygon that lies inside
+it by no more than the rounding of the coordinates: the cells of a diagram, rounded to doubles, are
+convex polygons again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._constants import CONVEX_ROUNDING
+from geomot._core.plane.pieces import Pieces
 from geomot._frozen import read_only
-from geomot._orientation import Point, orientation, orientations, surely_left
+from geomot._orientation import Point, orientation, surely_left
 from geomot._validation import as_count, as_generator, as_points, as_tolerance, as_vector
+from geomot.sources._convex_parts import ConvexParts, convex_parts
+from geomot.sources._rings import ascending, clean_ring, read_rings, ring_area, turns_of
 from geomot.sources.base import Source, symmetric
-from geomot.sources.domains import ConvexPolygon
+from geomot.sources.domains import ConvexPolygon, Domain, PolygonRegion
 
 __all__ = ["UniformPolygon"]
 
 FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
 
-# Vertices handled at once; and as many points are few enough for a hull without a first cut.
-_VERTICES_AT_ONCE = 4096
+# As many points are few enough for a hull without a first cut.
+_FEW = 4096
 
 # Directions in which the first cut of a hull looks for corners.
 _DIRECTIONS = 32
-
-# Most vertices among which crossing edges are searched for, to say what is wrong.
-_SEARCHED = 300
 
 # Vertices up to which they are written out.
 _WRITTEN_OUT = 6
@@ -43,30 +44,44 @@ _WRITTEN_OUT = 6
 
 @dataclass(frozen=True, eq=False)
 class UniformPolygon(Source):
-    """Uniform measure on a convex polygon in the plane.
+    """Uniform measure on a polygon in the plane, of any shape.
 
     Parameters
     ----------
-    vertices : array_like of shape (m, 2)
-        The corners in either orientation, the first one repeated at the end or not. Repeated
-        vertices are dropped, and so are vertices on the line of their neighbours, or inside it by
-        no more than the rounding of the coordinates.
-    holes : sequence
-        Must be empty: polygons with holes are not supported yet.
+    vertices : array_like of shape (m, 2), sequence of such, or geometry
+        The corners in either orientation, the first one repeated at the end or not; or several
+        polygons, which may touch and must not overlap. Repeated vertices are dropped, and so are
+        vertices on the line of their neighbours, or inside a convex polygon by no more than the
+        rounding of the coordinates. A GeoJSON object (Polygon, MultiPolygon, Feature) or a
+        geometry of shapely is taken with its holes.
+    holes : sequence of array_like of shape (k, 2)
+        Polygons that are cut out. They may touch what they are cut from, and each other.
 
     Attributes
     ----------
-    vertices : ndarray of shape (m, 2)
-        The corners, counter-clockwise from the one with the smallest x (then smallest y), so
-        that all spellings of a polygon are equal.
+    vertices : ndarray of shape (total, 2)
+        The corners of all rings, one ring after the other, holes last. A ring starts at the corner
+        with the smallest x (then smallest y) and has the domain on its left, so that all spellings
+        of a polygon are equal.
+    sizes : ndarray, int64
+        How many corners each ring has; negative for holes.
+
+    Raises
+    ------
+    ValueError
+        If edges of a ring meet other than at their common corner, if rings cross or overlap, or if
+        a hole does not lie inside.
 
     Notes
     -----
+    Exact diagrams cut a domain that is not convex into convex parts with the polygon's own corners;
+    `domain` holds them. On a domain in several components the weights between components are
+    determined only by cells that have mass in both.
+
     Rounding can push a vertex of a convex polygon inside the line of its neighbours. Where no
     vertex lies farther inside the convex hull than four units in the last place of the largest
     coordinates, the hull is taken, so that ``UniformPolygon(diagram.cells[i])`` works for every
-    cell that has corners. Any other polygon that is not convex is refused; `UniformPolygon.hull`
-    takes points of any kind.
+    cell that has corners.
 
     Examples
     --------
@@ -78,20 +93,41 @@ class UniformPolygon(Source):
     0.5
     >>> UniformPolygon.regular(256, radius=2.0).vertices.shape
     (256, 2)
+
+    A square with a hole, and what an L holds of the plane's quadrants.
+
+    >>> square, hole = [(0, 0), (3, 0), (3, 3), (0, 3)], [(1, 1), (2, 1), (2, 2), (1, 2)]
+    >>> UniformPolygon(square, holes=[hole]).area
+    8.0
+    >>> import geomot
+    >>> corner = UniformPolygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])
+    >>> diagram = geomot.PowerDiagram([(0.5, 0.5), (1.5, 0.5), (0.5, 1.5)], None, corner)
+    >>> diagram.masses.round(12).tolist()
+    [0.333333333333, 0.333333333333, 0.333333333333]
     """
 
     vertices: FloatArray
+    sizes: IndexArray = field(init=False)
     exact_dims: ClassVar[tuple[int, ...]] = (2,)
 
-    def __init__(self, vertices: ArrayLike, holes: Any = ()) -> None:
-        if holes is not None and len(holes) > 0:
-            raise ValueError("holes must be empty: exact diagrams need a convex domain so far")
-        points = as_points(vertices, "vertices", 2)
-        if len(points) < 3:
-            raise ValueError(f"vertices must hold at least 3 points, got {len(points)}")
-        object.__setattr__(self, "vertices", read_only(_clean_polygon(points)))
+    def __init__(self, vertices: Any, holes: Any = ()) -> None:
+        given, cut = read_rings(vertices, holes)
+        rings = [clean_ring(ring, "vertices") for ring in given]
+        cut = [clean_ring(ring, "holes", clockwise=True) for ring in cut]
+        parts = None
+        convex = _as_convex(rings[0]) if len(rings) == 1 and not cut else None
+        if convex is not None:
+            rings = [convex]
+        else:
+            rings, cut = _in_order(rings), _in_order(cut)
+            parts = convex_parts(rings, cut)
+        sizes = [len(ring) for ring in rings] + [-len(ring) for ring in cut]
+        object.__setattr__(self, "vertices", read_only(np.concatenate([*rings, *cut])))
+        object.__setattr__(self, "sizes", read_only(np.array(sizes, dtype=np.int64)))
         if self.area == 0.0:
             raise ValueError("vertices must enclose an area that float64 can hold, got 0.0")
+        if parts is not None:
+            self.__dict__["_parts"] = parts
 
     @classmethod
     def regular(cls, n: int, center: ArrayLike = (0.0, 0.0), radius: float = 1.0) -> UniformPolygon:
@@ -150,70 +186,113 @@ class UniformPolygon(Source):
         """Lower and upper corner of the bounding box, shape (2, 2)."""
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
 
+    @property
+    def rings(self) -> list[FloatArray]:
+        """The outer rings, counter-clockwise."""
+        return [r for r, size in zip(self._rings, self.sizes, strict=True) if size > 0]
+
+    @property
+    def holes(self) -> list[FloatArray]:
+        """The rings around holes, clockwise."""
+        return [r for r, size in zip(self._rings, self.sizes, strict=True) if size < 0]
+
+    @property
+    def _rings(self) -> list[FloatArray]:
+        return np.split(self.vertices, np.cumsum(np.abs(self.sizes))[:-1])
+
     @cached_property
     def area(self) -> float:
         """Area, correctly rounded."""
-        twice = Fraction(0)
-        (ax, ay) = map(Fraction, self.vertices[-1].tolist())
-        for vertex in self.vertices:
-            bx, by = map(Fraction, vertex.tolist())
-            twice += ax * by - ay * bx
-            ax, ay = bx, by
-        return float(twice / 2)
+        return float(sum((ring_area(ring) for ring in self._rings), Fraction(0)))
 
     @property
     def polygon(self) -> FloatArray:
-        """The corners, counter-clockwise, shape (m, 2)."""
+        """The corners, shape (total, 2): edge e of the domain begins in corner e."""
         return self.vertices
 
-    @property
-    def domain(self) -> ConvexPolygon:
+    @cached_property
+    def _parts(self) -> ConvexParts | None:
+        """The convex parts; None for a convex polygon."""
+        if len(self.sizes) == 1 and _as_convex(self.vertices) is not None:
+            return None
+        return convex_parts(self.rings, self.holes)
+
+    @cached_property
+    def domain(self) -> Domain:
         """The polygon."""
-        return ConvexPolygon(self.vertices)
+        parts = self._parts
+        if parts is None:
+            return ConvexPolygon(self.vertices)
+        if len(parts.polygons) == 1:
+            return ConvexPolygon(parts.polygons[0])
+        return PolygonRegion(
+            np.concatenate(parts.polygons),
+            np.cumsum([0, *map(len, parts.polygons)]),
+            np.concatenate([np.where(k >= 0, -1 - k, 0) for k in parts.labels]),
+            parts.component,
+            np.array(_hull(_outer(self.vertices))),
+            self.vertices,
+            np.abs(self.sizes),
+        )
 
     @property
-    def plane_density(self) -> None:
-        """Uniform."""
-        return None
+    def plane_density(self) -> Callable[[float], Any] | None:
+        """Uniform; on the parts, where there are several."""
+        domain = self.domain
+        if not isinstance(domain, PolygonRegion):
+            return None
+        corners, offsets, area = domain.corners, domain.offsets, self.area
+        return lambda scale: Pieces(
+            offsets, scale * corners, np.full(len(corners), 1.0 / (area * scale * scale))
+        )
+
+    @property
+    def darkest(self) -> float:
+        """The least density on the convex hull, relative to the mean: 0 for other polygons."""
+        return 1.0 if self.domain.convex else 0.0
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
         """Draw points; see `Source.sample`."""
         n = as_count(n, "n")
         rng = as_generator(random_state)
-        # Pick a triangle of the fan by its area, then a point of it by two sides.
-        origin = self.vertices[0]
-        a, b, areas = self._fan
+        # Pick a triangle by its area, then a point of it by two sides.
+        origin, a, b, areas = self._triangles
         share = np.cumsum(areas)
         pick, s, t = rng.random((3, n))
         k = np.minimum(np.searchsorted(share, pick, side="right"), len(share) - 1)
         fold = s + t > 1.0
         s, t = np.where(fold, 1.0 - s, s), np.where(fold, 1.0 - t, t)
-        points = origin + s[:, None] * a[k] + t[:, None] * b[k]
+        points = origin[k] + s[:, None] * a[k] + t[:, None] * b[k]
         return np.clip(points, *self.bounds)
 
     @cached_property
-    def _fan(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Triangles at the first corner: two sides of each, and its share of the area."""
-        origin = self.vertices[0]
-        a, b = self.vertices[1:-1] - origin, self.vertices[2:] - origin
+    def _triangles(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Triangles at the first corner of each part: the corner, two sides, share of the area."""
+        parts = [self.vertices] if self._parts is None else self._parts.polygons
+        origin = np.concatenate([np.repeat(p[:1], len(p) - 2, axis=0) for p in parts])
+        a = np.concatenate([p[1:-1] - p[0] for p in parts])
+        b = np.concatenate([p[2:] - p[0] for p in parts])
         areas = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-        return a, b, areas / areas.sum()
+        return origin, a, b, areas / areas.sum()
 
     @cached_property
     def mean(self) -> FloatArray:
         """Barycentre, shape (2,)."""
-        a, b, shares = self._fan
-        return read_only(self.vertices[0] + shares @ ((a + b) / 3.0))
+        origin, a, b, shares = self._triangles
+        first = self.vertices[0]
+        return read_only(first + shares @ ((origin - first) + (a + b) / 3.0))
 
     @cached_property
     def covariance(self) -> FloatArray:
         """Covariance matrix, shape (2, 2)."""
-        a, b, shares = self._fan
-        centre = shares @ ((a + b) / 3.0)
+        origin, a, b, shares = self._triangles
+        first = self.vertices[0]
+        centre = shares @ ((origin - first) + (a + b) / 3.0)
         total = np.zeros((2, 2))
         # A triangle's second moment is that of its corners and of their sum; all seen from the
         # barycentre, so that thin polygons keep their digits.
-        corners = [np.zeros_like(a) - centre, a - centre, b - centre]
+        at = (origin - first) - centre
+        corners = [at, at + a, at + b]
         for point in [*corners, corners[0] + corners[1] + corners[2]]:
             total += point.T @ (shares[:, None] * point) / 12.0
         return symmetric(total)
@@ -224,28 +303,47 @@ class UniformPolygon(Source):
         return 2
 
     def _from_uniforms(self, u: FloatArray) -> FloatArray:
-        # The first number sweeps the fan, triangle after triangle, the second one goes outwards:
-        # a continuous map.
-        a, b, shares = self._fan
+        # The first number sweeps the fan of a part, triangle after triangle, the second one goes
+        # outwards: a continuous map within each part.
+        origin, a, b, shares = self._triangles
         share = np.cumsum(shares)
         k = np.minimum(np.searchsorted(share, u[:, 0], side="right"), len(share) - 1)
         t = np.clip((u[:, 0] - (share[k] - shares[k])) / shares[k], 0.0, 1.0)[:, None]
-        points = self.vertices[0] + np.sqrt(u[:, 1:]) * ((1.0 - t) * a[k] + t * b[k])
+        points = origin[k] + np.sqrt(u[:, 1:]) * ((1.0 - t) * a[k] + t * b[k])
         return np.clip(points, *self.bounds)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name and the corners."""
-        return {"type": "UniformPolygon", "vertices": self.vertices}
+        """Return the type's name and the corners; for several rings, how many each has."""
+        several = {} if len(self.sizes) == 1 else {"sizes": self.sizes.astype(np.float64)}
+        return {"type": "UniformPolygon", "vertices": self.vertices, **several}
+
+    @classmethod
+    def _from_arguments(cls, **arguments: Any) -> Source:
+        sizes = arguments.pop("sizes", None)
+        if sizes is None:
+            return cls(**arguments)
+        corners = as_points(arguments.pop("vertices", None), "vertices", 2)
+        counts = as_vector(sizes, np.size(sizes), "sizes")
+        whole = (counts == np.floor(counts)) & (np.abs(counts) >= 3.0)
+        if arguments or not whole.all() or np.abs(counts).sum() != len(corners):
+            raise ValueError(f"sizes must divide {len(corners)} vertices, got {counts.tolist()}")
+        rings = np.split(corners, np.cumsum(np.abs(counts).astype(np.int64))[:-1])
+        return cls(
+            [ring for ring, n in zip(rings, counts, strict=True) if n > 0],
+            [ring for ring, n in zip(rings, counts, strict=True) if n < 0],
+        )
 
     def __repr__(self) -> str:
-        if len(self.vertices) <= _WRITTEN_OUT:
+        if len(self.vertices) <= _WRITTEN_OUT and len(self.sizes) == 1:
             return f"UniformPolygon({self.vertices.tolist()})"
-        return f"UniformPolygon(<{len(self.vertices)} vertices, area {self.area:.6g}>)"
+        rings = len(self.rings), len(self.holes)
+        several = "" if rings == (1, 0) else f"{rings[0]} rings, {rings[1]} holes, "
+        return f"UniformPolygon(<{several}{len(self.vertices)} vertices, area {self.area:.6g}>)"
 
 
 def _outer(points: FloatArray) -> FloatArray:
     """Return the points without most of those that surely lie inside their hull."""
-    if len(points) <= _VERTICES_AT_ONCE:
+    if len(points) <= _FEW:
         return points
     angle = 2.0 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     # In turn around the hull; a point to the left of all sides is surrounded by corners.
@@ -274,41 +372,17 @@ def _hull(points: FloatArray) -> list[Point]:
     return _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
 
 
-def _clean_polygon(points: FloatArray) -> FloatArray:
-    """Return the corners of a convex polygon, counter-clockwise from the smallest; or refuse."""
-    # Adding 0.0 turns -0.0 into 0.0: equal polygons then have equal bits.
-    ring = points + 0.0
-    repeated = np.empty(len(ring), bool)
-    repeated[1:] = (ring[1:] == ring[:-1]).all(axis=1)
-    repeated[0] = (ring[0] == ring[-1]).all()
-    if repeated.any():
-        ring = ring[~repeated]
-    turns = _turns(ring)
-    while (straight := (turns == 0) & _between_neighbours(ring)).any():
-        ring = ring[~straight]
-        turns = _turns(ring)
-    if len(ring) < 3:
-        raise ValueError("vertices must enclose a positive area, got a polygon of zero area")
-    if not turns.all():
-        k = int(np.flatnonzero(turns == 0)[0])
-        raise ValueError(f"vertices must not turn back on themselves, as at {ring[k].tolist()}")
-    start = _smallest(ring)
-    if turns[start] < 0:
-        ring, turns = ring[::-1], -turns[::-1]
-        start = len(ring) - 1 - start
-    ring = np.concatenate([ring[start:], ring[:start]])
-    if turns.min() < 0 or _half_plane_changes(ring) != 2:
-        hull = _hull(ring)
-        if not _follows(ring, hull):
-            _refuse_non_convex(ring)
-        ring = np.array(hull)
-    return ring
+def _in_order(rings: list[FloatArray]) -> list[FloatArray]:
+    """Rings in the order of their first corners, whatever order they were given in."""
+    return sorted(rings, key=lambda ring: ring.tolist())
 
 
-def _smallest(ring: FloatArray) -> int:
-    """Return the place of the vertex with the smallest x, then y: a corner of the hull."""
-    leftmost = np.flatnonzero(ring[:, 0] == ring[:, 0].min())
-    return int(leftmost[np.argmin(ring[leftmost, 1])])
+def _as_convex(ring: FloatArray) -> FloatArray | None:
+    """Return the corners of a ring that is convex up to rounding; None for any other."""
+    if turns_of(ring).min() > 0 and _half_plane_changes(ring) == 2:
+        return ring
+    hull = _hull(ring)
+    return np.array(hull) if _follows(ring, hull) else None
 
 
 def _follows(ring: FloatArray, hull: list[Point]) -> bool:
@@ -334,55 +408,7 @@ def _follows(ring: FloatArray, hull: list[Point]) -> bool:
     return edge == len(hull) - 1
 
 
-def _turns(ring: FloatArray) -> NDArray[np.int8]:
-    """Return the exact sign of the turn at each vertex of a closed polygon."""
-    m = len(ring)
-    turns = np.empty(m, np.int8)
-    # In pieces, so that the memory stays a small multiple of the vertices' own.
-    for start in range(0, m, _VERTICES_AT_ONCE):
-        here = np.arange(start, min(start + _VERTICES_AT_ONCE, m))
-        turns[here] = orientations(ring[here - 1], ring[here], ring[(here + 1) % m])
-    return turns
-
-
-def _before(a: FloatArray, b: FloatArray) -> NDArray[np.bool_]:
-    """Return whether each point of a is lexicographically smaller than the one of b."""
-    return (a[:, 0] < b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] < b[:, 1]))
-
-
-def _ascending(ring: FloatArray) -> NDArray[np.bool_]:
-    """Return whether each vertex is lexicographically smaller than its successor."""
-    return np.concatenate([_before(ring[:-1], ring[1:]), _before(ring[-1:], ring[:1])])
-
-
-def _between_neighbours(ring: FloatArray) -> NDArray[np.bool_]:
-    """Return whether each vertex lies in the order between its neighbours."""
-    up = _ascending(ring)
-    return up == np.roll(up, 1)
-
-
 def _half_plane_changes(ring: FloatArray) -> int:
     """Count how often the direction of the edges passes from one half-plane to the other."""
-    up = _ascending(ring)
+    up = ascending(ring)
     return int((up != np.roll(up, 1)).sum())
-
-
-def _refuse_non_convex(ring: FloatArray) -> None:
-    corners = [tuple(p) for p in ring[:_SEARCHED].tolist()]
-    m = len(corners)
-    # Quadratic, on the way to an error only: the reason is not searched for in long polygons.
-    for i, j in combinations(range(m if len(ring) <= _SEARCHED else 0), 2):
-        if j == i + 1 or (i, j) == (0, m - 1):
-            continue
-        (a, b), (c, d) = ((corners[k], corners[(k + 1) % m]) for k in (i, j))
-        if (
-            orientation(a, b, c) * orientation(a, b, d) <= 0
-            and orientation(c, d, a) * orientation(c, d, b) <= 0
-        ):
-            raise ValueError(
-                f"vertices must form a simple polygon, but edge {a} - {b} meets edge {c} - {d}"
-            )
-    raise ValueError(
-        "vertices must form a convex polygon: exact diagrams do not support others yet "
-        "(UniformPolygon.hull gives the convex hull)"
-    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geomot import Samples, UniformBox, UniformPolygon
-from geomot.sources import as_source, convex_polygon
+from geomot.sources import as_source, exact_domain
 
 pytestmark = pytest.mark.usefixtures("silent")
 SQ = [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -28,12 +28,12 @@ def test_as_source():
             as_source(bad, 2, "domain")
 
 
-def test_convex_polygon():
-    assert convex_polygon(UniformPolygon(SQ)).vertices.tolist() == np.array(SQ).tolist()
+def test_exact_domain():
+    assert exact_domain(UniformPolygon(SQ)).vertices.tolist() == np.array(SQ).tolist()
     for bad, words in (
         (UniformBox.unit(3), "must be on the line or in the plane"),
         (Samples(np.eye(2)), "must be a UniformBox, UniformPolygon or GridDensity"),
         (UniformBox.unit(1), "must have a domain of 2 dimensions"),
     ):
         with pytest.raises(ValueError, match=f"source {words}"):
-            convex_polygon(bad)
+            exact_domain(bad)
