@@ -8,6 +8,7 @@ from density_oracles import PiecewiseOracle
 
 import geomot
 from geomot import GridDensity, PowerDiagram
+from geomot.sources.base import KINDS
 
 
 def agree(sites, weights, values, lower=(0.0, 0.0), upper=(1.0, 1.0), *, facets=1e-12):
@@ -130,8 +131,19 @@ def test_hessian_is_the_derivative_of_the_masses():
         np.testing.assert_allclose((up - down) / (2.0 * step), hessian[j], atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [geomot.UniformBox.unit(2), geomot.UniformPolygon.regular(5),
-                                  GridDensity([[1.0, 5.0, 0.0], [2.0, 2.0, 9.0]])])  # fmt: skip
+# One of every kind that is exact in the plane.
+EXACT = [
+    geomot.UniformBox.unit(2),
+    geomot.UniformPolygon.regular(5),
+    GridDensity([[1.0, 5.0, 0.0], [2.0, 2.0, 9.0]]),
+]
+
+
+def test_every_kind_in_the_plane_has_an_example():
+    assert {type(source) for source in EXACT} == {k for k in KINDS.values() if 2 in k.exact_dims}
+
+
+@pytest.mark.parametrize("kind", EXACT, ids=repr)
 def test_samples_of_a_source_fall_into_cells_with_their_masses(kind):
     sites = kind.sample(20, 1)
     diagram = PowerDiagram(sites, None, kind)
