@@ -7,7 +7,10 @@ the triangle of corner 0 and side k. Lengths, `twice`, area, centroid and second
 may be more exact than the corners: take areas and lengths from them, never from coordinates.
 
 `integrate` sets the mass, the centroid (NaN where there is no mass), the integral of |x - y_i|^2
-and one number for each side, of which 0.0 makes no facet. The integral over the domain is 1.
+and, for each side, the integral of the density along it (of the mean of both sides where it jumps
+there); 0.0 makes no facet. Coordinates and lengths are those of the kernels, multiplied by a power
+of two, and in them the integral of the density over the domain is 1. A mass keeps its relative
+accuracy where the density is nearly 0 if it is a sum of terms that are not negative.
 """
 
 from libc.stdlib cimport free, realloc
