@@ -68,8 +68,8 @@ cdef class PlaneSites:
     polygon : (m, 2) array
         The domain, strictly convex and counter-clockwise.
     density : function, optional
-        Makes a Density of what coordinates are multiplied by in the kernels, a power of two;
-        uniform by default.
+        Called with the power of two by which the kernels multiply coordinates, it returns the
+        Density; uniform by default.
 
     Coordinates below 2^-200 of the largest, and parts of weights below its square, are taken as
     zero: exact determinants of smaller ones would leave the range of a double.

@@ -26,6 +26,8 @@ class               source                                  accuracy before roun
 `MixtureOracle`     weighted sum of sources                 as its parts
 ==================  ======================================  ======================================
 
+`compare` holds a diagram against them.
+
 Facets along jumps of the density
 ---------------------------------
 If a facet lies along a line where the density jumps (the border of two pieces, or the border of
@@ -44,6 +46,7 @@ from math import inf, isfinite
 
 import mpmath
 import numpy as np
+import pytest
 
 DIGITS = 50
 # A context of its own: its numbers keep this precision whatever mpmath.mp is set to.
@@ -206,6 +209,32 @@ class Measures:
     def jacobian(self):
         """Derivatives of the masses with respect to the weights, shape (n, n)."""
         return np.array([[float(x) for x in row] for row in self.exact_jacobian()])
+
+
+def compare(diagram, exact, *, facets=1e-12):
+    """Assert that a diagram has these measures, masses and costs relative to themselves.
+
+    Parameters
+    ----------
+    diagram : PowerDiagram
+    exact : Measures
+    facets : float
+        Relative tolerance of the facets: thin cells have corners that rounding moves along them.
+    """
+    held = exact.masses > 0.0
+    np.testing.assert_array_equal(diagram.masses[~held], 0.0)
+    np.testing.assert_array_equal(np.isnan(diagram.centroids[:, 0]), ~held)
+    np.testing.assert_allclose(diagram.masses[held], exact.masses[held], rtol=1e-12)
+    np.testing.assert_allclose(diagram.costs[held], exact.costs[held], rtol=1e-11)
+    size = np.abs(diagram.source.domain.bounds).max()
+    np.testing.assert_allclose(
+        diagram.centroids[held], exact.centroids[held], rtol=0.0, atol=1e-13 * size
+    )
+    pairs = map(tuple, diagram.facets.sites.tolist())
+    found = dict(zip(pairs, diagram.facets.measures, strict=True))
+    assert set(found) == set(exact.facets)
+    for pair, measure in exact.facets.items():
+        assert found[pair] == pytest.approx(measure, rel=facets, abs=1e-14 * max(found.values()))
 
 
 # Convex polygons in rational arithmetic

@@ -100,16 +100,20 @@ class Source(Frozen, ABC):
 
     @property
     def plane_density(self) -> Callable[[float], Any] | None:
-        """What kernels integrate over cells in the plane, None for the uniform density on `domain`.
+        """The density that kernels integrate over cells; None for the uniform one on `domain`.
 
-        A function of the power of two that kernels multiply coordinates by; it returns one of the
-        densities of `geomot._core.plane`. Every source with exact diagrams in the plane says it.
+        A function. Called with the power of two by which kernels multiply all coordinates, it
+        returns one of the densities of `geomot._core.plane`, with its lengths multiplied by that
+        number and an integral of 1. Every source with exact diagrams in the plane defines it.
         """
         raise NotImplementedError(f"{type(self).__name__} has no density in the plane")
 
     @property
     def darkest(self) -> float:
-        """The least density on `domain`, relative to the mean."""
+        """The least density on `domain`, relative to the mean; 0.0 where it vanishes somewhere.
+
+        Of a domain that is not convex: on its container.
+        """
         return 1.0
 
     @cached_property

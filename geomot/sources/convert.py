@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from geomot.sources.base import Source
+from geomot.sources.base import KINDS, Source
 from geomot.sources.box import UniformBox
 from geomot.sources.domains import Domain
 from geomot.sources.polygon import UniformPolygon
@@ -95,9 +95,10 @@ def require_exact(source: Source, name: str = "source") -> None:
             f"{name} must have a distribution function for exact diagrams on the line, got {source}"
         )
     if source.dim == 2:
+        *kinds, last = sorted(key for key, kind in KINDS.items() if 2 in kind.exact_dims)
         raise ValueError(
-            f"{name} must be a UniformBox, UniformPolygon or GridDensity in the plane for exact "
-            f"diagrams, got {source}"
+            f"{name} must be a {', '.join(kinds)} or {last} in the plane for exact diagrams, "
+            f"got {source}"
         )
     raise ValueError(f"{name} must be on the line or in the plane for exact diagrams, got {source}")
 

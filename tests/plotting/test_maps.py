@@ -49,7 +49,7 @@ def test_map_of_a_source_without_cells():
     np.testing.assert_array_equal(samples.get_facecolor(), colours[index])
     with pytest.raises(ValueError, match="samples must be at least 1"):
         plotting.transport_map(solution, 0)
-    with pytest.raises(ValueError, match="source must be a UniformBox"):
+    with pytest.raises(ValueError, match="in the plane for exact diagrams"):
         plotting.power_diagram(solution)
 
 

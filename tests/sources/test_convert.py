@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from geomot import Samples, UniformBox, UniformPolygon
-from geomot.sources import as_source, exact_domain
+from geomot.sources import as_source, exact_domain, require_exact
+from geomot.sources.base import KINDS
 
 pytestmark = pytest.mark.usefixtures("silent")
 SQ = [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -32,8 +33,17 @@ def test_exact_domain():
     assert exact_domain(UniformPolygon(SQ)).vertices.tolist() == np.array(SQ).tolist()
     for bad, words in (
         (UniformBox.unit(3), "must be on the line or in the plane"),
-        (Samples(np.eye(2)), "must be a UniformBox, UniformPolygon or GridDensity"),
+        (Samples(np.eye(2)), "must be .* in the plane for exact diagrams, got Samples"),
         (UniformBox.unit(1), "must have a domain of 2 dimensions"),
     ):
         with pytest.raises(ValueError, match=f"source {words}"):
             exact_domain(bad)
+
+
+def test_refusals_name_the_kinds_that_are_exact_in_the_plane():
+    with pytest.raises(ValueError, match="source must be a ") as refused:
+        require_exact(Samples(np.eye(2)))
+    named = str(refused.value).partition(" in the plane")[0]
+    for name, kind in KINDS.items():
+        assert (name in named) == (2 in kind.exact_dims)
+    assert {"UniformBox", "UniformPolygon", "GridDensity"} <= set(named.replace(",", "").split())

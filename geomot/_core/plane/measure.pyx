@@ -7,12 +7,15 @@ the triangle of corner 0 and side k. Lengths, `twice`, area, centroid and second
 may be more exact than the corners: take areas and lengths from them, never from coordinates.
 
 `integrate` sets the mass, the centroid (NaN where there is no mass), the integral of |x - y_i|^2
-and one number for each side, of which 0.0 makes no facet. The integral over the domain is 1.
-`empty`, False before, becomes true for a cell without an interior where the density is defined.
+and, for each side, the integral of the density along it; 0.0 makes no facet. Coordinates and
+lengths are those of the kernels, multiplied by a power of two, and in them the integral of the
+density over the domain is 1. A mass keeps its relative accuracy where the density is nearly 0 if it
+is a sum of terms that are not negative. `empty`, False before, becomes true for a cell without an
+interior where the density is defined.
 
-Where a density jumps along a side, the derivative of the masses is the mean over both cells beside
-it. A density may look across the side itself; one that says `one_sided` measures a side in its own
-cell, and the door takes the mean of what the two cells have measured.
+Where a density jumps along a side, the derivative of the masses is the mean of both sides. A
+density may look across the side itself; one that says `one_sided` measures a side in its own cell,
+and the door takes the mean of what the two cells have measured.
 """
 
 from libc.stdlib cimport free, realloc
