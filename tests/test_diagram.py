@@ -766,9 +766,13 @@ def test_masses_are_no_weights():
 
 def test_sites_outside_the_default_source():
     towns = 100.0 * np.random.default_rng(0).random((20, 2)) + 1.0
-    with pytest.warns(UserWarning, match="no row of sites lies in the unit box"):
+    with pytest.warns(
+        UserWarning, match="no row of sites lies in the unit box, the default source"
+    ):
         PowerDiagram(towns)
-    with pytest.warns(UserWarning, match="no row of sites lies in the unit box"):
+    with pytest.warns(
+        UserWarning, match="no row of sites lies in the unit box, the default source"
+    ):
         geomot.solve(towns)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

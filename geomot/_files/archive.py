@@ -98,7 +98,7 @@ def write(
     little = {key: _as_storable(key, array) for key, array in arrays.items()}
     names = [_HEADER, *(key + ".npy" for key in arrays)]
     if sum(_ENTRY_SIZE + len(name) for name in names) > STORED_INDEX_LIMIT:
-        raise ValueError(f"arrays must be fewer, got {len(arrays)}")
+        raise ValueError(f"arrays must fit into the index of the file, got too many: {len(arrays)}")
 
     with replacing(path) as file:
         _write_members(file, text, little)
@@ -257,7 +257,7 @@ def _read_header(
         raise ValueError(f"its {_HEADER} has {members[_HEADER].file_size} bytes")
     header = json.loads(archive.read(_HEADER))
     if not isinstance(header, dict) or header.get("format") != format:
-        raise ValueError(f"its header does not say {format}")
+        raise ValueError(f"its header does not name the format {format}")
     if header.get("version") != version:
         raise ValueError(
             f"its version is {header.get('version')!r}, and this geomot reads version {version}"

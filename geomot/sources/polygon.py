@@ -85,7 +85,7 @@ class UniformPolygon(Source):
 
     def __init__(self, vertices: ArrayLike, holes: Any = ()) -> None:
         if holes is not None and len(holes) > 0:
-            raise ValueError("holes must be empty: exact diagrams need a convex domain so far")
+            raise ValueError("holes must be empty: exact diagrams need a convex domain")
         points = as_points(vertices, "vertices", 2)
         if len(points) < 3:
             raise ValueError(f"vertices must hold at least 3 points, got {len(points)}")

@@ -185,7 +185,7 @@ def test_advice_is_in_the_words_of_the_command_line(folder, capsys, options, wor
         ),
         (
             ["generate", "b.npy", "-o", "out", "--size", "3"],
-            "--size applies to folders of pictures",
+            "--size applies only to folders of pictures",
         ),
     ],
 )
