@@ -318,8 +318,8 @@ def _bar(method: str, tol: float) -> tuple[str, str]:
 
 
 def _complaint(solution: Solution) -> str:
-    reached = _reached(solution)
-    return f"not converged: {reached} after {solution.n_iter} steps; {_REASONS[solution.status]}"
+    steps = f"{solution.n_iter} step{'s' if solution.n_iter != 1 else ''}"
+    return f"not converged: {_reached(solution)} after {steps}; {_REASONS[solution.status]}"
 
 
 def _reached(solution: Solution) -> str:

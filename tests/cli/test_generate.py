@@ -264,7 +264,7 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["images.npy", "--class-weight", "balanced"], "--class-weight needs labels"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "3"], "got '3'"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "x=3"], "got 'x=3'"),
-        (["images.npy", "--labels", "labels.npy", "--class-weight", "3=x"], "must hold numbers, got 'x'"),
+        (["images.npy", "--labels", "labels.npy", "--class-weight", "3=x"], "numbers, got 'x'"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "3=-1"], "not be negative"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "3=0"], "or all zero"),
         (["nan.npy"], "nan.npy: images must be finite, got nan in image 1 at pixel (2, 3)"),
