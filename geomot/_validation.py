@@ -230,7 +230,9 @@ def warn_if_masses(values: FloatArray, name: str, meant: str) -> None:
     """
     if len(values) > 1 and values.min() > 0.0 and abs(values.sum() - 1.0) <= MASS_SUM_TOLERANCE:
         warnings.warn(
-            f"{name} is positive and sums to 1, like masses: {meant}", UserWarning, stacklevel=3
+            f"{name} holds positive numbers that sum to 1, like masses: {meant}",
+            UserWarning,
+            stacklevel=3,
         )
 
 

@@ -263,16 +263,16 @@ def _as_method(method: str, sites: FloatArray, source: Source) -> str:
     if method == "newton":
         if sites.shape[1] != 2:
             raise ValueError(
-                f"sites must have shape (n, 2) for the exact method, got {sites.shape}: "
+                f"sites must have shape (n, 2) for method newton, got {sites.shape}: "
                 'method="montecarlo" works in any dimension'
             )
         require_exact(source)
     if method == "quantile":
         if sites.shape[1] != 1:
-            raise ValueError(f"sites must have shape (n, 1) for quantiles, got {sites.shape}")
+            raise ValueError(f"sites must have shape (n, 1) for method quantile, got {sites.shape}")
         if not source.exact:
             raise ValueError(
-                f"source must have a distribution function for quantiles, got {source}"
+                f"source must have a distribution function for method quantile, got {source}"
             )
     return method
 

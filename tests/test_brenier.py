@@ -453,7 +453,7 @@ def test_data_frames():
 def test_masses_are_no_labels():
     Y = np.random.default_rng(0).random((20, 2))
     masses = np.random.default_rng(1).dirichlet(np.ones(20))
-    with pytest.warns(UserWarning, match="y is positive and sums to 1.*sample_weight="):
+    with pytest.warns(UserWarning, match="y holds positive numbers that sum to 1.*sample_weight="):
         BrenierMap().fit(Y, masses)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

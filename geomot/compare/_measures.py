@@ -78,8 +78,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "codes_w2": Metric("codes W2", "lower", "exact W2 of codes to those of held-out data"),
         "gap": Metric("gap", "lower", "width of the certified bracket on W2^2"),
         "ratio": Metric("cost / optimal", "lower", "mean cost over the optimal one"),
-        "seconds": Metric("seconds", "lower", "training, or solving"),
-        "steps": Metric("steps", "", "of the training, or iterations"),
+        "seconds": Metric("seconds", "lower", "of training or solving"),
+        "steps": Metric("steps", "", "of training, or iterations"),
     }
 )  # fmt: skip
 """The columns of the tables: title, which way is better, and what it means."""
