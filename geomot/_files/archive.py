@@ -257,7 +257,7 @@ def _read_header(
         raise ValueError(f"its {_HEADER} has {members[_HEADER].file_size} bytes")
     header = json.loads(archive.read(_HEADER))
     if not isinstance(header, dict) or header.get("format") != format:
-        raise ValueError(f"its header does not name the format {format}")
+        raise ValueError(f"its header does not say {format}")
     if header.get("version") != version:
         raise ValueError(
             f"its version is {header.get('version')!r}, and this geomot reads version {version}"
