@@ -87,7 +87,9 @@ def _categories(values: Any, name: str) -> tuple[np.ndarray, IntArray] | None:
         return None
     codes = np.asarray(thing.codes)
     if (codes < 0).any():
-        raise ValueError(f"{name} must not be missing, as at index {int((codes < 0).argmax())}")
+        raise ValueError(
+            f"{name} must not hold missing values, got one at index {int((codes < 0).argmax())}"
+        )
     present, index = np.unique(codes, return_inverse=True)
     return np.asarray(thing.categories)[present], index
 
@@ -104,7 +106,7 @@ def _plain_labels(values: Any, name: str) -> np.ndarray:
     for index, label in enumerate(labels.flat):
         missing = label is None or (isinstance(label, float) and label != label)
         if missing or type(label).__name__ in ("NAType", "NaTType"):
-            raise ValueError(f"{name} must not be missing, got {label} at index {index}")
+            raise ValueError(f"{name} must not hold missing values, got {label} at index {index}")
     kinds = ((str, str), (bool, bool), (numbers.Integral, np.int64), (numbers.Real, np.float64))
     for kind, dtype in kinds:
         if all(isinstance(label, kind) for label in labels.flat):
@@ -123,7 +125,7 @@ def class_masses(
     if class_weight is None:
         return masses
     if classes is None or members is None:
-        raise ValueError("class_weight needs labels: fit must be given y")
+        raise ValueError("class_weight needs labels: pass y to fit")
     known = [label.item() for label in classes]
     present = np.bincount(members, masses, minlength=len(known))
     if isinstance(class_weight, str):
@@ -133,7 +135,9 @@ def class_masses(
     elif isinstance(class_weight, Mapping):
         unknown = [label for label in class_weight if label not in known]
         if unknown:
-            raise ValueError(f"class_weight must have labels of y as keys, got {unknown[0]!r}")
+            raise ValueError(
+                f"class_weight must have labels that occur in y as keys, got {unknown[0]!r}"
+            )
         wanted = np.array([class_weight.get(label, 0.0) for label in known])
     else:
         raise TypeError(
@@ -142,7 +146,9 @@ def class_masses(
     wanted = as_masses(wanted, len(known), "class_weight", normalize=True)
     without = np.flatnonzero((wanted > 0.0) & (present == 0.0))
     if without.size:
-        raise ValueError(f"class_weight names {known[without[0]]!r}, of which no row has mass")
+        raise ValueError(
+            f"class_weight names {known[without[0]]!r}, but no row of this class has mass"
+        )
     share = np.divide(wanted, present, out=np.zeros_like(wanted), where=present > 0.0)
     out: FloatArray = masses * share[members]
     return out / out.sum()

@@ -21,10 +21,10 @@ MOST_DIGITS = 9
 _ENDED = {
     "converged": "Converged",
     "max_iter": "Not converged: the largest number of steps was reached",
-    "precision": "Not converged: what is left of the errors is rounding",
+    "precision": "Not converged: the remaining errors are rounding errors",
     "stalled": "Not converged: no step improves the masses",
     "stopped": "Stopped by the callback",
-    "atoms": "Not converged: points of the source hold too much mass to be divided",
+    "atoms": "Not converged: atoms of the source would have to be split between cells",
 }
 
 _METHODS = {
@@ -115,7 +115,7 @@ def _cost(solution: Solution) -> str:
     dual = _with_error(solution.cost, solution.estimate.cost_standard_error)
     return (
         f"W2^2 between {low:.4g} and {high:.4g}, each bound at level {level:g}; the dual value, "
-        f"{dual}, is too low as long as masses are off"
+        f"{dual}, is too low until the masses are right"
     )
 
 

@@ -124,4 +124,4 @@ class Monitor:
         try:
             solution.save(path)
         except (OSError, ValueError) as error:
-            warn(f"the checkpoint was not saved, and the solve goes on: {error}", CheckpointWarning)
+            warn(f"the checkpoint was not saved, the solve continues: {error}", CheckpointWarning)

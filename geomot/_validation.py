@@ -204,8 +204,8 @@ def warn_if_outside_the_unit_box(points: FloatArray, name: str) -> None:
     """
     if not ((points >= 0.0) & (points <= 1.0)).all(axis=1).any():
         warnings.warn(
-            f"no row of {name} lies in the unit box, which is the source if none is given: pass "
-            f"source, such as UniformBox({name}.min(axis=0), {name}.max(axis=0))",
+            f"no row of {name} lies in the unit box, the default source: pass a source, such as "
+            f"UniformBox({name}.min(axis=0), {name}.max(axis=0))",
             UserWarning,
             stacklevel=3,
         )
@@ -230,7 +230,9 @@ def warn_if_masses(values: FloatArray, name: str, meant: str) -> None:
     """
     if len(values) > 1 and values.min() > 0.0 and abs(values.sum() - 1.0) <= MASS_SUM_TOLERANCE:
         warnings.warn(
-            f"{name} is positive and sums to 1, as masses do: {meant}", UserWarning, stacklevel=3
+            f"{name} holds positive numbers that sum to 1, like masses: {meant}",
+            UserWarning,
+            stacklevel=3,
         )
 
 

@@ -172,7 +172,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             warn_if_outside_the_unit_box(sites, "Y")
         labels = _as_labels(y, len(sites))
         if labels.ndim == 1 and labels.dtype.kind == "f":
-            warn_if_masses(labels, "y", "y are labels; masses are passed as sample_weight=")
+            warn_if_masses(labels, "y", "y holds labels; pass masses as sample_weight=")
         masses = as_masses(sample_weight, len(sites), "sample_weight", normalize=True)
         tol, tv_tol = as_tolerance(self.tol), as_tolerance(self.tv_tol, "tv_tol")
         source = as_source(self.source, sites.shape[1])
@@ -269,8 +269,8 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Always: points of the target are taken for points of the source.
         """
         warn(
-            "fit_transform maps the points that the map is fitted to as if they were points of the "
-            "source: use fit(Y).transform(X) with points X of the source",
+            "fit_transform maps the target points Y as if they were points of the source: use "
+            "fit(Y).transform(X) with points X of the source",
             UserWarning,
             stacklevel=2,
         )
@@ -360,8 +360,8 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         if self._labelled:
             raise ValueError(
-                "indices must not be labels, which predict returns since fit was given y: use "
-                "solution_.centroids[solution_.assign(X)]"
+                "indices must be indices of sites, but predict returns labels because fit was "
+                "given y: use solution_.centroids[solution_.assign(X)]"
             )
         chosen = np.asarray(indices)
         n = len(self.sites_)
@@ -370,7 +370,9 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"indices must be a vector of integers, got {chosen.dtype} of shape {chosen.shape}"
             )
         if chosen.size and not (chosen.min() >= 0 and chosen.max() < n):
-            raise ValueError(f"indices must lie between 0 and {n - 1}")
+            raise ValueError(
+                f"indices must lie between 0 and {n - 1}, got {chosen.min()} to {chosen.max()}"
+            )
         return self.solution_.centroids[chosen.astype(np.intp)]
 
 

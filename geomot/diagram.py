@@ -231,8 +231,8 @@ class PowerDiagram(Frozen):
         warn_if_masses(
             hi + lo,
             "weights",
-            "weights are power weights, in units of squared lengths; geomot.solve finds those that "
-            "give cells their target_masses",
+            "weights are power weights, in units of squared lengths; geomot.solve finds the "
+            "weights that give cells their target_masses",
         )
         compiled = _compiled(points, hi, lo, measure, threads)
         self.__setstate__(

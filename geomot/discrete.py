@@ -358,8 +358,8 @@ def _complete(result: _PlanType, strict: bool) -> _PlanType:
     if not result.converged:
         low, high = result.bracket
         message = (
-            f"W2^2 is known to lie in [{low:.6g}, {high:.6g}] only, and the plan may not be "
-            "optimal: costs and masses span more digits than float64 has"
+            f"the plan may not be optimal, W2^2 is only known to lie in [{low:.6g}, {high:.6g}]: "
+            "costs and masses span more digits than float64 has"
         )
         if strict:
             raise ConvergenceError(message, result)

@@ -132,9 +132,9 @@ def load_images(
     size = None if size is None else as_count(size, "size", 1)
     folder = Path(name).is_dir()
     if size is not None and not folder:
-        raise ValueError(f"size applies to folders of pictures, and {name} is a file")
+        raise ValueError(f"size applies only to folders of pictures, but {name} is a file")
     if folder and array is not None:
-        raise ValueError(f"array applies to npz files, and {name} is a folder")
+        raise ValueError(f"array applies only to npz files, but {name} is a folder")
     given = None if labels is None else load_labels(as_path(labels, "labels"))
     try:
         if folder:
@@ -150,7 +150,7 @@ def load_images(
             images = images[: len(kept)]
         if given is not None:
             if len(given) != total:
-                raise ValueError(f"it has {total} images, and there are {len(given)} labels")
+                raise ValueError(f"it has {total} images, but there are {len(given)} labels")
             found = given
         return _as_values(images), None if found is None else found[kept]
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
@@ -325,7 +325,7 @@ def _read_idx(file: IO[bytes] | gzip.GzipFile, allowed: int) -> np.ndarray:
     """Read an idx array of at most so many bytes, to the end of the file."""
     start = file.read(4)
     if _kind(start) != "idx" or not 1 <= start[3] <= 4:
-        raise ValueError("it is no idx file")
+        raise ValueError("it is not an idx file")
     sizes = file.read(4 * start[3])
     if len(sizes) < 4 * start[3]:
         raise ValueError("it is cut short")
@@ -333,7 +333,7 @@ def _read_idx(file: IO[bytes] | gzip.GzipFile, allowed: int) -> np.ndarray:
     dtype = np.dtype(_IDX_TYPES[start[2]])
     expected = dtype.itemsize * math.prod(shape)
     if expected > allowed:
-        raise ValueError(f"it says that it has the shape {shape}, for which it is too short")
+        raise ValueError(f"it is too short for the shape {shape} in its header")
     array = np.empty(shape, dtype)
     buffer = array.reshape(-1).view(np.uint8)
     position = 0
@@ -344,7 +344,7 @@ def _read_idx(file: IO[bytes] | gzip.GzipFile, allowed: int) -> np.ndarray:
         buffer[position : position + len(chunk)] = np.frombuffer(chunk, np.uint8)
         position += len(chunk)
     if file.read(1):
-        raise ValueError(f"it is longer than its shape {shape} says")
+        raise ValueError(f"it is too long for the shape {shape} in its header")
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
@@ -357,7 +357,7 @@ def _text_labels(path: str) -> np.ndarray:
     with open_text(path) as file:
         words = [word for line in file if (word := readable(line).strip('"'))]
     if words and all(_ROW_OF_TABLE.match(word) for word in words):
-        raise ValueError("it must hold one label per line, and has several columns")
+        raise ValueError("it must hold one label per line, but has several columns")
     return _numbered(words)
 
 
@@ -429,7 +429,7 @@ def _read_pictures(files: list[Path], size: int | None) -> np.ndarray:
         if picture.shape[-2:] != first.shape[-2:]:
             raise ValueError(
                 f"images must have one size: {files[0].name} has {_size(first)} pixels and "
-                f"{file.name} {_size(picture)} (a given size scales them)"
+                f"{file.name} {_size(picture)} (pass size to scale them)"
             )
         if picture.ndim > images.ndim - 1:
             # The first picture in colour: grey ones have three equal channels.
@@ -466,7 +466,7 @@ def _read_picture(file: Path, size: int | None) -> np.ndarray:
             picture = opened.convert(kept)
         pixels = np.asarray(picture if size is None else _squared(picture, size))
     except UnidentifiedImageError:
-        raise ValueError(f"{file.name} is no picture, or damaged") from None
+        raise ValueError(f"{file.name} is not a picture, or is damaged") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file.name} cannot be read: {error}") from None
     if mode.startswith("I"):

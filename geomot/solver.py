@@ -246,10 +246,10 @@ _TOLERANCES = {"newton": NEWTON_TOL, "quantile": NEWTON_TOL, "montecarlo": MONTE
 
 _REASONS = {
     "max_iter": "max_iter was reached",
-    "precision": "what is left of the errors is rounding",
+    "precision": "the remaining errors are rounding errors",
     "stalled": "no step along Newton's direction improves the masses",
     "stopped": "the callback asked for it",
-    "atoms": "the source has points of too much mass",
+    "atoms": "atoms of the source would have to be split between cells",
 }
 
 
@@ -263,16 +263,16 @@ def _as_method(method: str, sites: FloatArray, source: Source) -> str:
     if method == "newton":
         if sites.shape[1] != 2:
             raise ValueError(
-                f"sites must have shape (n, 2) for the exact method, got {sites.shape}: "
+                f"sites must have shape (n, 2) for method newton, got {sites.shape}: "
                 'method="montecarlo" works in any dimension'
             )
         require_exact(source)
     if method == "quantile":
         if sites.shape[1] != 1:
-            raise ValueError(f"sites must have shape (n, 1) for quantiles, got {sites.shape}")
+            raise ValueError(f"sites must have shape (n, 1) for method quantile, got {sites.shape}")
         if not source.exact:
             raise ValueError(
-                f"source must have a distribution function for quantiles, got {source}"
+                f"source must have a distribution function for method quantile, got {source}"
             )
     return method
 
@@ -286,7 +286,7 @@ def _as_tolerances(tol: float | None, atol: float | None, method: str) -> tuple[
         return tolerance, min(ATOL, LEAST_RELATIVE_MASS * tolerance)
     if tolerance >= 1.0:
         raise ValueError(
-            f"tol must be less than 1 for method montecarlo, a total variation, got {tolerance}"
+            f"tol must be less than 1 for method montecarlo (a total variation), got {tolerance}"
         )
     if atol is not None:
         raise ValueError(f"atol must be None for method montecarlo, got {atol!r}")
@@ -318,22 +318,20 @@ def _bar(method: str, tol: float) -> tuple[str, str]:
 
 
 def _complaint(solution: Solution) -> str:
-    reached = _reached(solution)
-    return (
-        f"solve stopped with {reached} after {solution.n_iter} steps: {_REASONS[solution.status]}"
-    )
+    steps = f"{solution.n_iter} step{'s' if solution.n_iter != 1 else ''}"
+    return f"not converged: {_reached(solution)} after {steps}; {_REASONS[solution.status]}"
 
 
 def _reached(solution: Solution) -> str:
     """How far it got: of an exact solve at which site, of a sampling one in all."""
     if solution.estimate is not None:
         low, high = solution.estimate.tv_interval
-        return f"total variation in [{low:.3g}, {high:.3g}], tol {solution.tol:.3g},"
+        return f"total variation in [{low:.3g}, {high:.3g}], tol {solution.tol:.3g}"
     masses, targets = solution.masses, solution.target_masses
     worst = int(np.argmax(mass_errors(masses, targets, solution.tol, solution.atol)))
     return (
         f"mass_error {solution.mass_error:.3g} > tol {solution.tol:.3g} "
-        f"(site {worst} has the mass {masses[worst]:.6g}, target {targets[worst]:.6g})"
+        f"(site {worst} has mass {masses[worst]:.6g}, target {targets[worst]:.6g})"
     )
 
 

@@ -453,7 +453,7 @@ def test_data_frames():
 def test_masses_are_no_labels():
     Y = np.random.default_rng(0).random((20, 2))
     masses = np.random.default_rng(1).dirichlet(np.ones(20))
-    with pytest.warns(UserWarning, match="y is positive and sums to 1.*sample_weight="):
+    with pytest.warns(UserWarning, match="y holds positive numbers that sum to 1.*sample_weight="):
         BrenierMap().fit(Y, masses)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -463,7 +463,7 @@ def test_masses_are_no_labels():
 
 def test_points_outside_the_default_source():
     Y = 100.0 + np.random.default_rng(0).random((20, 2))
-    with pytest.warns(UserWarning, match="no row of Y lies in the unit box"):
+    with pytest.warns(UserWarning, match="no row of Y lies in the unit box, the default source"):
         BrenierMap().fit(Y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -482,7 +482,7 @@ def test_fitted_points_are_not_those_of_the_source():
 def test_labels_are_no_indices(labels):
     Y = np.random.default_rng(0).random((20, 2))
     brenier = BrenierMap().fit(Y, labels)
-    with pytest.raises(ValueError, match="indices must not be labels"):
+    with pytest.raises(ValueError, match="indices must be indices of sites, but predict"):
         brenier.inverse_transform(brenier.predict(Y))
     brenier.fit(Y)
     assert brenier.inverse_transform(brenier.predict(Y)).shape == (20, 2)

@@ -35,9 +35,13 @@ def test_labels_have_one_form(labels, classes):
         (
             np.array(["a", None, "b"], object),
             ValueError,
-            "y must not be missing, got None at",
+            "y must not hold missing values, got None at",
         ),
-        (np.array(["a", np.nan, "b"], object), ValueError, "y must not be missing, got nan at"),
+        (
+            np.array(["a", np.nan, "b"], object),
+            ValueError,
+            "y must not hold missing values, got nan at",
+        ),
         (np.array(["a", 1, 2.5], object), TypeError, "of one kind.*got float, int, str"),
         ([1j, 2j, 3j], ValueError, "numbers or text"),
     ],

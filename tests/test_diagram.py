@@ -754,7 +754,7 @@ def test_memory_of_a_diagram_of_a_million():
 def test_masses_are_no_weights():
     sites = np.random.default_rng(0).random((20, 2))
     masses = np.random.default_rng(1).dirichlet(np.ones(20))
-    with pytest.warns(UserWarning, match="weights is positive and sums to 1"):
+    with pytest.warns(UserWarning, match="weights holds positive numbers that sum to 1"):
         PowerDiagram(sites, masses)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -763,9 +763,13 @@ def test_masses_are_no_weights():
 
 def test_sites_outside_the_default_source():
     towns = 100.0 * np.random.default_rng(0).random((20, 2)) + 1.0
-    with pytest.warns(UserWarning, match="no row of sites lies in the unit box"):
+    with pytest.warns(
+        UserWarning, match="no row of sites lies in the unit box, the default source"
+    ):
         PowerDiagram(towns)
-    with pytest.warns(UserWarning, match="no row of sites lies in the unit box"):
+    with pytest.warns(
+        UserWarning, match="no row of sites lies in the unit box, the default source"
+    ):
         geomot.solve(towns)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -399,7 +399,7 @@ def test_what_is_not_known_is_said(method):
         for k in range(2):
             masses[k::2] = 0.5 * r.dirichlet(np.ones(15))
     mu, nu = mu / mu.sum(), nu / nu.sum()
-    with pytest.warns(ConvergenceWarning, match=r"W2\^2 is known to lie in \[.*\] only") as told:
+    with pytest.warns(ConvergenceWarning, match=r"W2\^2 is only known to lie in") as told:
         found = plan(a, b, mu, nu, method=method)
     assert told[0].filename == __file__
     assert found.status == "precision"

@@ -267,7 +267,7 @@ def test_bad_arrays(tmp_path, array, message):
 
 def test_a_table_is_no_list_of_labels(tmp_path):
     (tmp_path / "labels.csv").write_text("0,shirt\n1,coat\n2,shirt\n")  # pandas, with its index
-    with pytest.raises(ValueError, match="one label per line, and has several columns"):
+    with pytest.raises(ValueError, match="one label per line, but has several columns"):
         load_labels(tmp_path / "labels.csv")
 
 
@@ -288,17 +288,17 @@ def bad_files():
         "picture": (b"\x89PNG\r\n\x1a\n", "neither an npy, npz or idx file nor a folder"),
         "short idx": (good[:-1], "cut short: 119 of 120 bytes for shape (5, 6, 4)"),
         "header of idx": (good[:9], "cut short"),
-        "long idx": (good + b"\0", "longer than its shape (5, 6, 4) says"),
-        "claims": (bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9), "for which it is too short"),
-        "no axes": (bytes([0, 0, 8, 0]), "no idx file"),
+        "long idx": (good + b"\0", "too long for the shape (5, 6, 4)"),
+        "claims": (bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9), "too short for the shape"),
+        "no axes": (bytes([0, 0, 8, 0]), "not an idx file"),
         "short gzip": (packed[:-9], "before the end-of-stream marker"),
         "damaged gzip": (packed[:60] + bytes(4) + packed[64:], "CRC check failed"),
         "gzip of a short idx": (gzip.compress(good[:-1]), "cut short"),
         "gzip of claims": (
             gzip.compress(bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9)),
-            "for which it is too short",
+            "too short for the shape",
         ),
-        "gzip of else": (gzip.compress(b"hello\0"), "no idx file"),
+        "gzip of else": (gzip.compress(b"hello\0"), "not an idx file"),
         "short npy": (b"\x93NUMPY\x01\x00", "EOF"),
         "huge npy": (huge + bytes(64), "mmap length is greater than file size"),
         "short zip": (b"PK\x03\x04hello", "not a zip file"),
@@ -373,22 +373,22 @@ def test_bad_folders(tmp_path):
     with pytest.raises(ValueError, match=message):
         load_images(tmp_path)
     (tmp_path / "x.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"x\.png is no picture, or damaged"):
+    with pytest.raises(ValueError, match=r"x\.png is not a picture, or is damaged"):
         load_images(tmp_path)
     whole = (tmp_path / "0.png").read_bytes()
     (tmp_path / "x.png").write_bytes(whole[:-30])
     with pytest.raises(ValueError, match=r"x\.png cannot be read"):
         load_images(tmp_path)
-    with pytest.raises(ValueError, match="array applies to npz files"):
+    with pytest.raises(ValueError, match="array applies only to npz files"):
         load_images(tmp_path, array="a")
 
 
 def test_bad_arguments(tmp_path):
     np.save(tmp_path / "a.npy", BYTES)
     np.save(tmp_path / "y.npy", [1, 2])
-    with pytest.raises(ValueError, match="5 images, and there are 2 labels"):
+    with pytest.raises(ValueError, match="5 images, but there are 2 labels"):
         load_images(tmp_path / "a.npy", labels=tmp_path / "y.npy")
-    with pytest.raises(ValueError, match="size applies to folders"):
+    with pytest.raises(ValueError, match="size applies only to folders"):
         load_images(tmp_path / "a.npy", size=8)
     with pytest.raises(ValueError, match="limit must be at least 1"):
         load_images(tmp_path / "a.npy", limit=0)

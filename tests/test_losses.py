@@ -368,7 +368,7 @@ def test_unconverged_solves_warn(monkeypatch):
         wasserstein2(y, tol=1e-18)
     source = geomot.Samples(np.zeros((1, 1)))
     y = points(3, 1)
-    with pytest.warns(ConvergenceWarning, match="too much mass"):
+    with pytest.warns(ConvergenceWarning, match="split between cells"):
         loss = wasserstein2(y, source)
     assert torch.isfinite(gradient(loss, y)[0]).all()
     y = points(30, 3)

@@ -63,7 +63,7 @@ def test_the_callback_is_not_called_after_it_has_asked_to_stop():
     """Two pairs of sites that float32 cannot tell apart: the status says so."""
     close = np.array([[0.25, 0.5], [0.25 + 1e-9, 0.5], [0.75, 0.5], [0.75, 0.5 + 1e-9]])
     calls = []
-    with pytest.warns(geomot.ConvergenceWarning, match="what is left of the errors is rounding"):
+    with pytest.warns(geomot.ConvergenceWarning, match="the remaining errors are rounding errors"):
         solution = solve(
             close,
             method="montecarlo",

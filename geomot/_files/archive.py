@@ -98,7 +98,7 @@ def write(
     little = {key: _as_storable(key, array) for key, array in arrays.items()}
     names = [_HEADER, *(key + ".npy" for key in arrays)]
     if sum(_ENTRY_SIZE + len(name) for name in names) > STORED_INDEX_LIMIT:
-        raise ValueError(f"arrays must be fewer, got {len(arrays)}")
+        raise ValueError(f"arrays must fit into the index of the file, got too many: {len(arrays)}")
 
     with replacing(path) as file:
         _write_members(file, text, little)

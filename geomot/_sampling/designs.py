@@ -639,13 +639,13 @@ def _check_range(sites: FloatArray, source: Source) -> None:
     advice = "multiply source and sites by a power of two"
     if 0.0 < width < _LEAST_LENGTH:
         raise ValueError(
-            f"source must extend over at least {_LEAST_LENGTH:.0e}, got {width:.3g}: float64 has "
-            f"no digits for squares of its lengths; {advice}"
+            f"source must have an extent of at least {_LEAST_LENGTH:.0e}, got {width:.3g}: squares "
+            f"of its lengths are too small for float64; {advice}"
         )
     if width > 0.0 and 0.0 < extent < _LEAST_AREA / width:
         raise ValueError(
-            f"sites must extend over at least {_LEAST_AREA / width:.0e} beside a source of extent "
-            f"{width:.3g}, got {extent:.3g}: float64 has no digits for weights; {advice}"
+            f"sites must have an extent of at least {_LEAST_AREA / width:.0e} for a source of "
+            f"extent {width:.3g}, got {extent:.3g}: weights are too small for float64; {advice}"
         )
 
 

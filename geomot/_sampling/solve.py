@@ -113,8 +113,8 @@ def _start(
     look = examiner.assess(design.heights(initial[problem.members]))
     if examiner.total_variation(look) >= BURIED:
         warn(
-            f"initial_weights are not used: the total variation of their masses from the targets "
-            f"is {examiner.total_variation(look):.2g}, and a fit from the start is faster",
+            f"initial_weights are ignored: the total variation of their masses from the targets is "
+            f"{examiner.total_variation(look):.2g}, and a solve without them is faster",
             UserWarning,
             stacklevel=4,
         )
@@ -151,8 +151,8 @@ class _Forecast:
         tol = self.examiner.tol
         reachable = tol * (seconds / 60.0) ** 0.5
         warn(
-            f"tol={tol:.2g} takes about {self.samples:.1e} samples, which is some "
-            f"{_duration(seconds)} here; a minute suffices for tol={reachable:.1g}",
+            f"tol={tol:.2g} needs about {self.samples:.1e} samples, that is about "
+            f"{_duration(seconds)} on this machine; tol={reachable:.1g} takes about a minute",
             UserWarning,
             stacklevel=5,
         )
@@ -170,8 +170,8 @@ def _refuse_too_many(examiner: Examiner) -> None:
     if samples > MOST_SAMPLES:
         least = examiner.tol * (samples / MOST_SAMPLES) ** 0.5
         raise ValueError(
-            f"tol must be at least {least:.1g} for {len(examiner.masses)} sites in Monte Carlo: "
-            f"{examiner.tol:.3g} would take about {samples:.1e} samples"
+            f"tol must be at least {least:.1g} for {len(examiner.masses)} sites in Monte Carlo, "
+            f"got {examiner.tol:.3g}, which would need about {samples:.1e} samples"
         )
 
 

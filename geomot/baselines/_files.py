@@ -79,12 +79,12 @@ def write(model: Baseline, path: str | os.PathLike[str]) -> None:
 
     name = type(model).__name__
     if name not in methods.METHODS or getattr(methods, name) is not type(model):
-        raise TypeError(f"only the methods of geomot can be saved, got a {name} of another module")
+        raise TypeError(f"only geomot's own methods can be saved, got {name} of another module")
     free = {name: getattr(model, name) for name in model.free}
     parameters = {**model._keywords, **free, "progress": False, "device": str(model.device)}
     source = parameters["source"]
     if not isinstance(source, (str, Source)):
-        raise TypeError(f"source must be one of geomot's to be saved, got {type(source).__name__}")
+        raise TypeError(f"source must be a geomot source to be saved, got {type(source).__name__}")
     if not isinstance(model.random_state, numbers.Integral):
         parameters["random_state"] = None
     networks = {

@@ -198,7 +198,7 @@ def exact_dual(cost: ArrayLike) -> tuple[FloatArray, FloatArray]:
     else:
         _, log = emd(a, b, cost, numItermax=_MAX_PIVOTS, log=True)
         if log["warning"] is not None:
-            raise RuntimeError(f"the network simplex gave up: {log['warning']}")
+            raise RuntimeError(f"the network simplex failed: {log['warning']}")
         u, v = log["u"], log["v"]
     shift = 0.5 * (v.mean() - u.mean())
     return u + shift, v - shift
@@ -217,6 +217,6 @@ def _linear_program(
     constraints = vstack([rows, columns], format="csr")
     result = linprog(cost.ravel(), A_eq=constraints, b_eq=np.concatenate([a, b]), method="highs")
     if result.status != 0:
-        raise RuntimeError(f"the linear program gave up: {result.message}")
+        raise RuntimeError(f"the linear program failed: {result.message}")
     multipliers = result.eqlin.marginals
     return multipliers[:m], multipliers[m:]

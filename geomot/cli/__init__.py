@@ -84,8 +84,8 @@ def _run(name: str, args: argparse.Namespace) -> int:
 def _build_parser() -> Parser:
     parser = Parser(
         prog="geomot",
-        description="Semi-discrete optimal transport: exact on the line and in the plane, "
-        "by sampling above.",
+        description="Semi-discrete optimal transport: the optimal map from a continuous measure "
+        "onto points. Exact on the line and in the plane; from samples elsewhere.",
     )
     parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -51,23 +51,22 @@ def add_table_options(parser: argparse.ArgumentParser, title: str) -> None:
     columns.add_argument(
         "--columns",
         metavar="A,B,...",
-        help="the columns to take, in this order: names, or numbers from 1 (also ranges: 2-5)",
+        help="columns to use, in this order: names, or numbers from 1 (also ranges: 2-5)",
     )
     columns.add_argument(
-        "--drop", metavar="A,B,...", help="the columns to leave out, such as an index or text"
+        "--drop", metavar="A,B,...", help="columns to leave out, such as an index or text"
     )
     group.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
-        help="whether the first row of a text file holds the names of the columns (default: "
-        "detected)",
+        help="whether the first row of a text file holds column names (default: detected)",
     )
     group.add_argument(
         "--decimal",
         choices=(".", ","),
         default=".",
         metavar="MARK",
-        help="decimal mark of text files, . or , (.)",
+        help="decimal mark in text files: . or , (default: .)",
     )
 
 
@@ -117,7 +116,7 @@ def as_column(word: str, table: Table, option: str) -> int:
         )
     if word.isdecimal() and 1 <= int(word) <= table.width:
         return int(word) - 1
-    raise BadInput(f"{option}: {table.path} has no column {word!r}, but {describe(table)}")
+    raise BadInput(f"{option}: {table.path} has no column {word!r}, only {describe(table)}")
 
 
 def chosen(table: Table, columns: Iterable[int], option: str) -> np.ndarray:

@@ -125,7 +125,7 @@ def run(
     codec: Autoencoder | PCACodec
     if use_torch:
         codec = Autoencoder(random_state=rng, progress=progress)
-        described = "autoencoder 64-256-128-2 and its mirror image"
+        described = "autoencoder (encoder 64-256-128-2, decoder mirrored)"
     else:
         codec = PCACodec()
         described = "two principal components"
@@ -177,18 +177,17 @@ Map         {solution.status} after {solution.n_iter} Newton steps
 (of the weights rounded to float64: {solution.rounded_mass_error:.2e})
             W2^2 = {solution.cost:.12g}
             certified bracket [{low:.15g}, {high:.15g}], relative width {(high - low) / high:.1e}
-Samples     share of each digit among {_DRAWN} samples (0.1 wanted, standard error 0.003):
+Samples     share of each digit among {_DRAWN} samples (wanted 0.1, standard error 0.003):
             {"  ".join(f"{digit}: {share:.3f}" for digit, share in enumerate(shares))}
             {len(np.unique(index))} of the {len(codes)} codes occur among them
 Seconds     codec {trained - begin:.1f}, map {solved - trained:.2f}, \
 {_DRAWN} samples and {_IMAGES} images {sampled - solved:.2f}, files {drawn - sampled:.1f}, \
 total {drawn - begin:.1f}
 
-What is new in the generated digits: the map sends every point of the disk exactly to a training
-code (the distance of a sample to the nearest training code is 0), so digits.png shows decodings of
-training codes, drawn with the probabilities asked for. Images that decode no training code are
-those inside the rows of interpolation.png, left, where the path is straight in the latent space;
-on the right the path is straight in the disk, and the map turns it into training codes again.
+Nothing in digits.png is new: the optimal map sends every point of the disk to a training code, and
+each image decodes such a code (the distance to the nearest training code is 0). New images are in
+the left half of interpolation.png, where the path is straight in the latent space; on the right the
+path is straight in the disk, and the map turns it into training codes again.
 """
     replacing_text(folder / "summary.txt", summary)
     files = (*figures, "map.npz", "summary.txt")
@@ -210,7 +209,7 @@ def _draw_diagram(solution: Solution, labels: np.ndarray) -> Figure:
     plotting.site_cloud(solution, labels, legend=False, ax=left)
     left.set_title("codes of the digits")
     plotting.power_diagram(solution, labels, sites=False, label="digit", ax=right)
-    right.set_title("cells that are sent to them")
+    right.set_title("the cell that is sent to each code")
     return figure
 
 

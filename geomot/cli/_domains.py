@@ -24,22 +24,22 @@ DOMAINS = """\
 domains (--domain), for sites with d columns:
   unit                     uniform on the unit box [0, 1]^d (default)
   bounds                   uniform on the bounding box of the sites
-  hull                     uniform on the convex hull of the sites (1 or 2 columns)
+  hull                     uniform on the convex hull of the sites (d = 1 or 2)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
   ball:CX,...,R            uniform on a ball: centre, then radius
   normal                   the standard normal distribution
   gaussian:FILE            a normal distribution: npz with mean and cov, or a table of the mean and
                            below it the covariance matrix (d + 1 rows)
   match                    the normal distribution with mean and covariance of the sites
-  samples:FILE             the points of a file, equally likely
-  grid:FILE                densities on a grid over the unit box: an array with d axes
-  regular:N[,CX,CY,R]      a regular polygon of N sides (centre 0,0 and radius 1 if not given)
-  polygon:FILE             a convex polygon, one vertex per row
-  polygon:X,Y,X,Y,X,Y...   the same, spelt out
+  samples:FILE             the points in a file, equally likely
+  grid:FILE                a density on a grid over the unit box: an array with d axes
+  regular:N[,CX,CY,R]      uniform on a regular polygon of N sides (default: centre 0,0, radius 1)
+  polygon:FILE             uniform on a convex polygon, one vertex per row
+  polygon:X,Y,X,Y,X,Y...   a convex polygon, its vertices given directly
 
-files: .npy, .npz, and text with one point per row, packed by gzip or not (commas, semicolons, tabs
-or blanks between the columns; UTF-8 or UTF-16). Names in the first row are recognised. A column of
-text or an index (the number of each row) is refused: choose with --columns or --drop.
+files: .npy, .npz, and text with one point per row (columns separated by commas, semicolons, tabs
+or blanks; UTF-8 or UTF-16; also gzipped). Column names in the first row are recognized. Text and an
+index (row numbers) are refused: choose columns with --columns, or leave some out with --drop.
 
 examples:
   geomot fit points.csv -o map.npz
@@ -47,8 +47,8 @@ examples:
   geomot fit staedte.csv --decimal , --drop name --domain bounds -o map.npz
   geomot fit data.npz --array coords --masses population --normalize --domain match -o map.npz
 
-Exit codes: 0 done, 2 bad input, 3 not converged (the map is written), 4 a process of a distributed
-run was lost, 130 interrupted.
+exit codes: 0 done, 2 bad input, 3 not converged (the map is written), 4 a process of a distributed
+run was lost, 130 interrupted
 
 several processes: torchrun --nproc-per-node=K -m geomot fit ... --method montecarlo"""
 
@@ -78,8 +78,7 @@ def warn_if_outside(spec: str, source: Source, sites: np.ndarray) -> None:
         return
     which = f"all {outside}" if outside == len(sites) else f"{outside} of {len(sites)}"
     warnings.warn(
-        f"{which} sites lie outside the domain, --domain {spec}: for their bounding box use "
-        "--domain bounds",
+        f"{which} sites lie outside the domain ({spec}): --domain bounds takes their bounding box",
         stacklevel=2,
     )
 

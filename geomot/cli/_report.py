@@ -43,9 +43,9 @@ _MIB = 2**20
 _PURE = 0.9
 
 _SINGULAR = {
-    "side": "its points stay on the side of their cell",
-    "discrete": "its points take the code of their cell",
-    "reject": "its points are rejected",
+    "side": "such points stay on the side of their cell",
+    "discrete": "such points take the code of their cell",
+    "reject": "such points are redrawn",
 }
 
 
@@ -195,7 +195,7 @@ def describe(facts: dict[str, Any], generator: LatentGenerator) -> str:
         f"               ({100 * ratio:.1f} % of the variance of the data)",
         f"Map            from {_source(solution.source)} onto {facts['codes with mass']} codes: "
         f"{solution.method}, {solution.status}",
-        f"               {describe_error(solution)}, wanted {solution.tol:.2g}",
+        f"               {describe_error(solution)}, tolerance {solution.tol:.2g}",
         f"Extended map   {100 * facts['singular share of the source']:.2f} "
         f"+- {100 * facts['its standard error']:.2f} % of the source is singular "
         f"({_SINGULAR[facts['singular points']]})",
@@ -203,17 +203,17 @@ def describe(facts: dict[str, Any], generator: LatentGenerator) -> str:
     if facts["share of mixed labels"] is not None:
         lines.append(
             f"               {100 * facts['share of mixed labels']:.2f} % of the samples mix codes "
-            f"of several labels (none has {100 * _PURE:g} %)"
+            f"of several labels (no label has {100 * _PURE:g} % or more)"
         )
     lines.append(
-        "Novelty        Euclidean distance to the nearest training image, "
-        "5 %, 50 % and 95 % of the images below:"
+        "Novelty        Euclidean distance to the nearest training image "
+        "(5 %, 50 % and 95 % quantiles):"
     )
     for name in ("generated", "decoded training codes", "training images, to others"):
         values = facts["distances to the nearest training image"][name]
         lines.append(f"               {name:28}{'   '.join(f'{v:8.4g}' for v in values)}")
     if facts["shares of the labels"] is not None:
-        lines.append("Labels         mass wanted, and share of the samples (by the nearest code):")
+        lines.append("Labels         target mass, and share of the samples (by the nearest code):")
         for label, (wanted, share) in facts["shares of the labels"].items():
             lines.append(f"               {label:28}{wanted:8.4f}   {share:8.4f}")
     if facts["conditional maps"] is not None:

@@ -97,7 +97,7 @@ _ADVICE = (
     ('method="montecarlo"', "--method montecarlo"),
     ("distributed must be False for method", "torchrun does not apply to --method"),
     ("choose the array that holds the images:", "choose the array of the images with --array:"),
-    ("(a given size scales them)", "(--size scales them)"),
+    ("(pass size to scale them)", "(--size scales them)"),
 )
 
 

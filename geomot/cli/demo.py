@@ -16,14 +16,21 @@ def add(commands: Any) -> None:
     """Add the command's arguments to a parser."""
     demo = commands.add_parser(
         "demo",
-        help="generate handwritten digits through a map",
-        description="Train an autoencoder on scikit-learn's handwritten digits, map a disk onto "
-        "their codes, sample, decode, and write figures, the map and a summary into a folder.",
+        help="demonstration: generate handwritten digits",
+        description="Train an autoencoder on scikit-learn's handwritten digits, compute the "
+        "optimal map from a disk onto their codes, draw samples, decode them, and write figures, "
+        "the map and a summary to a folder.",
     )
-    demo.add_argument("-o", "--output", default="geomot-demo", metavar="DIR", help="(geomot-demo)")
-    demo.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
     demo.add_argument(
-        "--no-torch", action="store_true", help="principal components in place of the autoencoder"
+        "-o",
+        "--output",
+        default="geomot-demo",
+        metavar="DIR",
+        help="output folder (default: geomot-demo)",
+    )
+    demo.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
+    demo.add_argument(
+        "--no-torch", action="store_true", help="use principal components instead of an autoencoder"
     )
     demo.set_defaults(run=_run)
 

@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     """Add the command's arguments to a parser."""
     fit = commands.add_parser(
         "fit",
-        help="compute the map from a domain onto points",
+        help="compute the optimal map from a domain onto points",
         description="Compute the optimal map from a continuous measure onto points.",
         epilog=DOMAINS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -54,32 +54,37 @@ def add(commands: Any) -> None:
     )
     fit.add_argument("--normalize", action="store_true", help="divide the masses by their sum")
     fit.add_argument("--array", metavar="NAME", help="which array of an npz FILE holds the sites")
-    fit.add_argument("--domain", metavar="DOMAIN", default="unit", help="source measure; see below")
+    fit.add_argument(
+        "--domain",
+        metavar="DOMAIN",
+        default="unit",
+        help="source measure (default: unit); see below",
+    )
     fit.add_argument(
         "--method",
         choices=("auto", "quantile", "newton", "montecarlo"),
         default="auto",
-        help="quantile is exact on the line, newton in the plane, montecarlo samples the source; "
-        "auto (the default) is exact where it can be",
+        help="quantile: exact, on the line; newton: exact, in the plane; montecarlo: from samples, "
+        "anywhere; auto (the default): exact if possible, else montecarlo",
     )
     fit.add_argument(
         "--tol",
         type=float,
-        help="exact: largest relative error of a mass (1e-9); Monte Carlo: largest total variation "
-        "between the masses and their targets (0.01)",
+        help="tolerance. Exact methods: largest relative error of a mass (default: 1e-9). Monte "
+        "Carlo: largest total variation between masses and targets (default: 0.01)",
     )
     fit.add_argument("--max-iter", type=int, metavar="K", help="maximum number of steps")
-    fit.add_argument("--seed", type=int, help="seed of Monte Carlo: the same map each time")
-    fit.add_argument("--threads", type=int, metavar="T", help="threads (all cores)")
-    fit.add_argument("--checkpoint", metavar="FILE", help="file for periodic checkpoints")
+    fit.add_argument("--seed", type=int, help="seed of Monte Carlo, for the same map each time")
+    fit.add_argument("--threads", type=int, metavar="T", help="threads (default: all cores)")
     fit.add_argument(
-        "--device", metavar="NAME", help="device of torch for Monte Carlo, such as cuda"
+        "--checkpoint", metavar="FILE", help="write checkpoints to this file during the solve"
     )
+    fit.add_argument("--device", metavar="NAME", help="torch device for Monte Carlo, such as cuda")
     fit.add_argument(
         "--shard",
         choices=("samples", "sites"),
         default="samples",
-        help="what to split across torchrun processes (samples)",
+        help="what to split across torchrun processes (default: samples)",
     )
     add_table_options(fit, "reading FILE")
     fit.set_defaults(run=_run)
@@ -123,7 +128,7 @@ def _fit(args: argparse.Namespace, distributed: bool | str, speaks: bool) -> int
     return complain(
         "geomot fit",
         f"not converged ({solution.status}): {describe_error(solution)}, "
-        f"wanted {solution.tol:.2g}; the map was written",
+        f"tolerance {solution.tol:.2g}; the map was written",
         EXIT_NOT_CONVERGED,
     )
 

@@ -32,15 +32,17 @@ __all__ = ["add"]
 
 _DESCRIPTION = """\
 Train an autoencoder on images, fit the optimal map from a simple measure onto their codes, and
-generate new images with the extended map. Written into the folder: grids of images (png),
-samples.npz (images, their codes, nearest training images), the model (a folder, for
-geomot.latent.LatentGenerator.load), and what was measured (summary.txt and summary.json)."""
+generate images with the extended map: mixtures of neighbouring codes, and some decoded training
+codes. Written to the folder: grids of images (png), samples.npz (images, their codes, the nearest
+training images), the model (a folder, for geomot.LatentGenerator.load), and the measurements
+(summary.txt and summary.json)."""
 
 _EPILOG = """\
 images: an npy or npz array of shape (n, h, w), (n, c, h, w), (n, h, w, c) or (n, h * h); an idx
 file (MNIST's format), gzipped or not; or a folder of png or jpg files of one size (or of subfolders
-of them, one per class). Exit codes: 0 done, 2 bad input, 3 map not converged (all is written),
-130 interrupted."""
+of them, one per class).
+
+exit codes: 0 done, 2 bad input, 3 map not converged (all files are written), 130 interrupted"""
 
 # The files written into the folder, beside those in its folder model.
 WRITTEN = (
@@ -63,58 +65,69 @@ def add(commands: Any) -> None:
     """Add the command's arguments to a parser."""
     generate = commands.add_parser(
         "generate",
-        help="learn from images and generate new ones",
+        help="learn from images and generate more",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     generate.add_argument("images", metavar="IMAGES", help="a file or folder; see below")
-    generate.add_argument("-o", "--output", metavar="DIR", required=True, help="where to write")
+    generate.add_argument("-o", "--output", metavar="DIR", required=True, help="output folder")
     generate.add_argument("--labels", metavar="FILE", help="labels: npy, npz, idx or text")
-    generate.add_argument("--array", metavar="NAME", help="which array of an npz file to take")
     generate.add_argument(
-        "--size", type=int, metavar="S", help="folders: middle squares, scaled to S x S pixels"
-    )
-    generate.add_argument("--first", type=int, metavar="N", help="take the first N images only")
-    generate.add_argument(
-        "--latent-dim", type=int, metavar="D", help="dimensions of the codes (10)"
-    )
-    generate.add_argument("--epochs", type=int, metavar="E", help="most epochs of the training")
-    generate.add_argument(
-        "--architecture", choices=("auto", "dense", "conv"), help="networks to train (auto)"
+        "--array", metavar="NAME", help="array of an npz file that holds the images"
     )
     generate.add_argument(
-        "--autoencoder", metavar="FILE", help="a trained autoencoder, in place of training one"
+        "--size",
+        type=int,
+        metavar="S",
+        help="for folders: crop to the middle square and scale to S x S pixels",
+    )
+    generate.add_argument("--first", type=int, metavar="N", help="use only the first N images")
+    generate.add_argument(
+        "--latent-dim", type=int, metavar="D", help="dimensions of the codes (default: 10)"
     )
     generate.add_argument(
-        "--no-torch", action="store_true", help="principal components in place of the autoencoder"
+        "--epochs", type=int, metavar="E", help="maximum number of training epochs"
+    )
+    generate.add_argument(
+        "--architecture", choices=("auto", "dense", "conv"), help="kind of networks (default: auto)"
+    )
+    generate.add_argument("--autoencoder", metavar="FILE", help="use this trained autoencoder")
+    generate.add_argument(
+        "--no-torch", action="store_true", help="use principal components instead of an autoencoder"
     )
     generate.add_argument(
         "--tv-tol",
         type=float,
         default=0.01,
         metavar="T",
-        help="largest total variation of the map's masses (0.01)",
+        help="largest total variation between the map's masses and their targets (default: 0.01)",
     )
     generate.add_argument(
         "--singular",
         choices=("side", "discrete", "reject"),
         default="side",
         help="samples that fall between unrelated codes: move them to their own side, use the "
-        "code of their cell, or redraw them (side)",
+        "code of their cell, or redraw them (default: side)",
     )
     generate.add_argument(
         "--class-weight",
         metavar="SPEC",
-        help="masses of the classes: LABEL=W,LABEL=W,... (others get none), or balanced",
+        help="how often each class occurs: LABEL=W,LABEL=W,... (other classes never), or balanced",
     )
     generate.add_argument(
-        "--samples", type=int, default=1000, metavar="N", help="images to generate (1000)"
+        "--samples",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="number of images to generate (default: 1000)",
     )
-    generate.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
-    generate.add_argument("--threads", type=int, metavar="T", help="threads (all cores)")
     generate.add_argument(
-        "--device", default="cpu", metavar="NAME", help="device of torch, such as cuda (cpu)"
+        "--seed", type=int, default=0, help="seed of all random numbers (default: 0)"
+    )
+    generate.add_argument("--threads", type=int, metavar="T", help="threads (default: all cores)")
+    generate.add_argument(
+        "--device", default="cpu", metavar="NAME", help="torch device, such as cuda (default: cpu)"
     )
     generate.set_defaults(run=_run)
 
@@ -188,7 +201,7 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
     return complain(
         "geomot generate",
         f"not converged ({solution.status}): {describe_error(solution)}, "
-        f"wanted {solution.tol:.2g}; all files were written",
+        f"tolerance {solution.tol:.2g}; all files were written",
         EXIT_NOT_CONVERGED,
     )
 
@@ -219,7 +232,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _refuse_overwriting(args: argparse.Namespace, folder: Path) -> None:
     if folder.is_dir() and Path(args.images).is_dir() and folder.samefile(args.images):
-        raise BadInput(f"{folder}: is the folder of the images: choose another output")
+        raise BadInput(f"{folder}: is the folder of the input images: choose another output")
     written = [*(folder / name for name in WRITTEN), *folder.glob("model/*")]
     refuse_overwriting(written, [args.images, args.labels, args.autoencoder])
 
@@ -247,7 +260,7 @@ def _codec(args: argparse.Namespace, images: np.ndarray) -> Any:
     except ImportError:
         raise BadInput(
             'the autoencoder needs PyTorch: pip install "geomot[torch]"; '
-            "--no-torch takes principal components in its place"
+            "--no-torch uses principal components instead"
         ) from None
     options = {"epochs": args.epochs, "architecture": args.architecture, "threads": args.threads}
     return Autoencoder(
@@ -291,7 +304,7 @@ def _class_weight(spec: str | None, labels: np.ndarray | None) -> Any:
         try:
             weights[known[label.strip()]] = float(number)
         except ValueError:
-            raise BadInput(f"--class-weight: not a number: {number!r}") from None
+            raise BadInput(f"--class-weight must hold numbers, got {number!r}") from None
     if not all(0.0 <= weight < np.inf for weight in weights.values()) or not any(weights.values()):
         raise BadInput(f"--class-weight must not be negative or all zero, got {spec!r}")
     return weights

@@ -19,10 +19,10 @@ __all__ = ["add"]
 def add(commands: Any) -> None:
     """Add the command's arguments to a parser."""
     info = commands.add_parser(
-        "info", help="describe a map", description="Say what a map file holds."
+        "info", help="describe a map", description="Show what a map file contains."
     )
     info.add_argument("map", metavar="MAP", help="a map that `geomot fit` wrote")
-    info.add_argument("--json", action="store_true", help="as JSON")
+    info.add_argument("--json", action="store_true", help="print JSON")
     info.set_defaults(run=_run)
 
 

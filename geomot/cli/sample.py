@@ -26,24 +26,25 @@ def add(commands: Any) -> None:
     """Add the command's arguments to a parser."""
     sample = commands.add_parser(
         "sample",
-        help="draw samples of a map or model",
-        description="Draw points of the source and write where the map sends them; of a model, "
-        "generated images.",
+        help="draw samples from a map or a model",
+        description="Draw points from the source of a map and write the sites to which it sends "
+        "them; for a model, write generated images.",
     )
     sample.add_argument(
         "map",
         metavar="MAP",
         help="a map that `geomot fit` wrote, or a model (the folder) of `geomot generate`",
     )
-    sample.add_argument("-n", type=int, required=True, metavar="N", help="how many")
+    sample.add_argument("-n", type=int, required=True, metavar="N", help="number of samples")
     sample.add_argument(
-        "-o", "--output", required=True, help="an .npy or .csv file; .npy of images"
+        "-o", "--output", required=True, help="output file, .npy or .csv (images: .npy)"
     )
-    sample.add_argument("--seed", type=int, help="seed of the randomness")
+    sample.add_argument("--seed", type=int, help="seed of the random numbers")
     sample.add_argument(
         "--pairs",
         action="store_true",
-        help="columns x1..xd, y1..yd, site: source point, image, index; without, y1..yd alone",
+        help="write columns x1..xd, y1..yd, site: the source point, its image, the index "
+        "of the site (default: only y1..yd)",
     )
     sample.set_defaults(run=_run)
 
@@ -78,7 +79,9 @@ def _images(args: argparse.Namespace, suffix: str) -> int:
     from geomot.generator import LatentGenerator
 
     if args.pairs or suffix != ".npy":
-        raise BadInput(f"{args.map} is a model, whose images are written into .npy files alone")
+        raise BadInput(
+            f"{args.map} is a model: its images can only be written to .npy files, without --pairs"
+        )
     samples = LatentGenerator.load(args.map).sample(args.n, args.seed)
     with replacing(args.output) as file:
         np.save(file, samples.astype(np.float32), allow_pickle=False)

@@ -39,19 +39,19 @@ class Metric(NamedTuple):
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "w2": Metric("W2", "lower", "exact W2 to held-out data, as many points of both"),
+        "w2": Metric("W2", "lower", "exact W2 to held-out data, with equal numbers of points"),
         "energy": Metric("energy distance", "lower", "to held-out data, unbiased"),
         "precision": Metric("precision", "higher", "share of samples near data"),
         "recall": Metric(
-            "recall", "higher", "share of held-out data near samples; none where most are copies"
+            "recall", "higher", "share of held-out data near samples; none if most are copies"
         ),
-        "density": Metric("density", "higher", "as precision, by number of neighbourhoods"),
-        "coverage": Metric("coverage", "higher", "share of held-out data with a sample near"),
+        "density": Metric("density", "higher", "like precision, but counts neighbourhoods"),
+        "coverage": Metric("coverage", "higher", "share of held-out data with a sample nearby"),
         "novelty": Metric(
             "novelty",
             "",
-            "median distance of samples to the training data, over that of held-out data: 0 for "
-            "copies (of codes: but for the error of the codec), 1 for new data",
+            "median distance of samples to the training data, relative to that of held-out data: "
+            "0 for copies (for decoded codes: the codec's error), 1 for new data",
         ),
         "outside": Metric("outside modes", "lower", "share of samples outside all modes"),
         "modes": Metric("modes", "higher", "modes with a sample"),
@@ -73,13 +73,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         ),
         "inception": Metric("inception score", "higher", "by the classifier"),
         "mixtures": Metric(
-            "mixtures", "lower", "share of samples with an entropy that 5 % of held-out data have"
+            "mixtures", "lower", "share of samples with an entropy that 5 % of held-out data exceed"
         ),
         "codes_w2": Metric("codes W2", "lower", "exact W2 of codes to those of held-out data"),
-        "gap": Metric("gap", "lower", "certified bracket on W2^2"),
+        "gap": Metric("gap", "lower", "width of the certified bracket on W2^2"),
         "ratio": Metric("cost / optimal", "lower", "mean cost over the optimal one"),
-        "seconds": Metric("seconds", "lower", "training, or solving"),
-        "steps": Metric("steps", "", "of the training, or iterations"),
+        "seconds": Metric("seconds", "lower", "of training or solving"),
+        "steps": Metric("steps", "", "of training, or iterations"),
     }
 )  # fmt: skip
 """The columns of the tables: title, which way is better, and what it means."""

@@ -139,7 +139,7 @@ def _text(fit: Callable[[Task], Any]) -> str:
         file = inspect.getsourcefile(fit)
     except (OSError, TypeError):
         raise ValueError(
-            "version must be given where the text of the function is not to be had"
+            "version must be given if the source code of the function cannot be read"
         ) from None
     if file is not None and os.path.isfile(file):
         text += Path(file).read_text("utf-8")

@@ -98,7 +98,7 @@ def inception_score(probabilities: ArrayLike) -> float:
     off = np.abs(sums - 1.0)
     if off.max() > _SUM_TOLERANCE:
         i = int(off.argmax())
-        raise ValueError(f"probabilities must have rows of sum 1, got {sums[i]} in row {i}")
+        raise ValueError(f"probabilities must have rows that sum to 1, got {sums[i]} in row {i}")
     p = p / sums[:, None]
     divergence = np.sum(xlogy(p, p)) / len(p) - np.sum(xlogy(p.mean(axis=0), p.mean(axis=0)))
     return float(np.exp(max(divergence, 0.0)))

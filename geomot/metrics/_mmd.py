@@ -67,7 +67,7 @@ def mmd(
     if kernel == "gaussian":
         width = median_distance(x, y) if bandwidth is None else as_tolerance(bandwidth, "bandwidth")
         if width == 0.0:
-            raise ValueError("bandwidth must be given where most points coincide, got None")
+            raise ValueError("bandwidth must be given if most points coincide, got None")
         scale = -0.5 / width**2
     n, m = len(x), len(y)
     itself = 1.0 if kernel == "gaussian" else 0.0

@@ -52,7 +52,7 @@ def as_source(source: Any, dim: int, name: str = "source") -> Source:
     if source.dim != dim:
         raise ValueError(
             f"{name} must have dimension {dim}, got {source.dim} from {source}: "
-            "sites and source lie in the same space"
+            "sites and source must have the same dimension"
         )
     return source
 
@@ -75,11 +75,11 @@ def _refuse_other_arrays(source: Any, dim: int, name: str) -> None:
     if len(shape) == 0 or (len(shape) == 2 and shape[1] == 2) or 0 in shape:
         return
     if len(shape) == 2 and shape[1] == dim:
-        meant = "Samples(points) is the measure of points"
+        meant = "for points, pass Samples(points)"
     elif len(shape) == 3 and shape[2] in _COLOURS and dim != 3:
-        meant = "GridDensity(image.mean(axis=2)) is the measure of an image in colour"
+        meant = "for an image in colour, pass GridDensity(image.mean(axis=2))"
     else:
-        meant = "GridDensity(values) is the measure of an image or of other densities on a grid"
+        meant = "for an image or other densities on a grid, pass GridDensity(values)"
     raise ValueError(
         f"{name} must be a source measure or the vertices of a polygon, shape (m, 2), got an array "
         f"of shape {shape}: {meant}"

@@ -121,8 +121,8 @@ class WrappedSource(Source):
         rng = as_generator(random_state)
         if self.sampler is None:
             raise ValueError(
-                f"source {self.description} was stored by its description only, and cannot "
-                "draw points: use the original object"
+                f"source {self.description} was saved as a description only and cannot draw "
+                "points: use the original object"
             )
         if n == 0:
             return np.empty((0, self.dim))

@@ -182,7 +182,7 @@ def test_keywords_of_all_methods(name):
         ("WAE", {"divergence": "kl"}, ValueError, "divergence must be one of"),
         ("WAE", {"penalty": -1.0}, ValueError, "penalty must not be negative"),
         ("WAE", {"penalty": "big"}, TypeError, "penalty must be a"),
-        ("WAE", {"batch_size": 1}, ValueError, "batches of 2 rows"),
+        ("WAE", {"batch_size": 1}, ValueError, "batches of at least 2 rows"),
         ("PotentialRegression", {"fixed_source": 0}, ValueError, "fixed_source must be"),
         ("PotentialRegression", {"regularization": np.nan}, ValueError, "regularization must be"),
         ("FluidFlow", {"width_end": 9.0}, ValueError, "width_end must not exceed width_start"),
@@ -246,7 +246,7 @@ def test_failed_fit_leaves_the_model_as_it_was(name):
 def test_data_too_few_for_the_kernel_are_refused_before_the_training():
     model = make("WAE").fit(data((2,)))
     drawn = model.sample(5, 0)
-    with pytest.raises(ValueError, match="batches of 2 rows"):
+    with pytest.raises(ValueError, match="batches of at least 2 rows"):
         model.fit(data((2,), n=1))
     np.testing.assert_array_equal(model.sample(5, 0), drawn)
 
@@ -299,7 +299,7 @@ def test_classes_of_ones_own(tmp_path):
 
     model = Own.from_preset("E1", generator_hidden=(8,), critic_hidden=(8,), max_steps=1)
     assert model.clip == 0.01
-    with pytest.raises(TypeError, match="only the methods of geomot can be saved, got a Own"):
+    with pytest.raises(TypeError, match="only geomot.s own methods can be saved, got Own"):
         model.fit(data((2,))).save(tmp_path / "own")
 
 

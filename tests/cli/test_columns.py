@@ -50,7 +50,7 @@ def test_airports(folder, capsys):
     [
         (
             ["--columns", "lon,latitude"],
-            "has no column 'latitude', but name, country, lat, lon",
+            "has no column 'latitude', only name, country, lat, lon",
         ),
         (["--columns", "lon,lon"], "--columns names column lon twice"),
         (["--columns", "0"], "has no column '0'"),
@@ -60,7 +60,7 @@ def test_airports(folder, capsys):
         (["--drop", "1-5"], "has no column left for the sites"),
         (["--columns", "1", "--drop", "2"], "not allowed with argument"),
         (["--columns", "lon,lat", "--masses", "name"], "--masses: column name of airports.csv hol"),
-        (["--columns", "lon,lat", "--masses", "weight"], "neither a file nor part of airports.csv"),
+        (["--columns", "lon,lat", "--masses", "weight"], "neither a file nor in airports.csv"),
         (["--columns", "lon,lat", "--array", "x"], "--array applies to npz files"),
         (["--columns", "lon,lat", "--decimal", "x"], "--decimal"),
     ],

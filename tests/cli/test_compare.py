@@ -86,8 +86,8 @@ def test_columns_of_own_data(folder, capsys):
     assert "column name holds text" in line and "--columns lon,lat,people" in line
     np.save("images.npy", np.zeros((5, 8, 8)))
     line = complaint(capsys, ["--data", "images.npy", "--columns", "1", "--methods", MAPS])
-    assert "--columns goes with points, and --data holds images" in line
-    assert "--drop goes with --data" in complaint(capsys, ["E1", "--drop", "name"])
+    assert "--columns applies only to points, but --data holds images" in line
+    assert "--drop applies only to --data" in complaint(capsys, ["E1", "--drop", "name"])
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
@@ -150,7 +150,7 @@ def test_file_of_methods_is_a_program(folder, capsys):
     capsys.readouterr()
     for code in ("0", "'usage: x'"):
         (folder / "ends.py").write_text(f"import sys\nsys.exit({code})\n")
-        assert "--use ends.py: ends Python" in complaint(capsys, ["--use", "ends.py", *argv])
+        assert "--use ends.py: calls sys.exit" in complaint(capsys, ["--use", "ends.py", *argv])
 
 
 def test_tables_are_shown_even_if_they_cannot_be_saved(folder, capsys, monkeypatch):
@@ -185,15 +185,15 @@ def test_list(capsys):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "give experiments"),
-        (["E1", "--data", "points.csv"], "not both"),
+        ([], "give either experiments"),
+        (["E1", "--data", "points.csv"], "either experiments"),
         (["E9"], "name must be one of E1, E2"),
-        (["E1", "--methods", "GAN"], "--methods goes with --data"),
+        (["E1", "--methods", "GAN"], "--methods applies only to --data"),
         (["--data", "points.csv", "--methods", "Unheard"], "methods must be among TrainingData"),
-        (["--data", "points.csv", "--small"], "--small goes with experiments"),
+        (["--data", "points.csv", "--small"], "--small applies only to experiments"),
         (["--data", "none.csv"], "none.csv"),
         (["--data", "none.npy"], "none.npy"),
-        (["--data", "points.csv", "--labels", "points.csv"], "--labels goes with images"),
+        (["--data", "points.csv", "--labels", "points.csv"], "--labels applies only to images"),
         (["E1", "--seeds", "a"], "--seeds must be whole numbers"),
         (["E1", "--seeds", "1,1"], "--seeds must be different"),
         (["E1", "--steps", "0"], "--steps must be at least 1, got 0"),

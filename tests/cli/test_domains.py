@@ -178,7 +178,7 @@ def test_the_convex_hull_as_domain(folder, capsys):
 @pytest.mark.parametrize(
     ("sites", "said"),
     [
-        ([[40.0, 20.0], [50.0, 30.0]], "all 2 sites lie outside the domain, --domain unit: "),
+        ([[40.0, 20.0], [50.0, 30.0]], "all 2 sites lie outside the domain (unit): "),
         ([[0.5, 0.5], *([9.0, float(k)] for k in range(10))], "10 of 11 sites"),
         ([[0.5, 0.5], [40.0, 20.0]], ""),
         ([[0.0, 1.0], [1.0, 0.0]], ""),
@@ -192,5 +192,5 @@ def test_sites_outside_the_domain(folder, capsys, sites, said):
         assert err == ""
         return
     assert err.startswith(f"geomot fit: warning: {said}") and err.count("\n") == 1
-    assert err.endswith("for their bounding box use --domain bounds\n")
+    assert err.endswith("--domain bounds takes their bounding box\n")
     assert fit("sites.npy", "--domain", "bounds" if len(sites) > 2 else "normal") in (0, 3)

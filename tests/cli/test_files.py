@@ -142,7 +142,7 @@ def test_npz_of_several_arrays(folder, capsys):
     for options, message in (
         (("--array", "coords", "--masses", "names"), "array names must hold real numbers"),
         (("--array", "coords", "--masses", "coords"), "must hold one number per site, got shape"),
-        (("--array", "coords", "--masses", "mass"), "neither a file nor part of data.npz, which"),
+        (("--array", "coords", "--masses", "mass"), "neither a file nor in data.npz, which"),
         (("--array", "pop"), "must hold a table of rows and columns, got shape (20,)"),
         (("--columns", "lon,names"), "array names must hold real numbers"),
     ):
@@ -211,5 +211,5 @@ def test_output_folders_keep_their_inputs(folder, capsys):
     assert "is an input file" in refusal(capsys, *argv)
     os.mkdir("pictures")
     argv = ("generate", "pictures", "--no-torch", "-o", "./pictures/")
-    assert "is the folder of the images" in refusal(capsys, *argv)
+    assert "is the folder of the input images" in refusal(capsys, *argv)
     assert {path: path.read_bytes() for path in before} == before

@@ -170,7 +170,7 @@ def test_sampled_map_that_did_not_converge(cloud, capsys):
     warning, line = capsys.readouterr().err.splitlines()
     assert warning.startswith("geomot fit: warning: all 100 sites lie outside the domain")
     assert "not converged (max_iter): total variation 0." in line
-    assert "wanted 0.01; the map was written" in line
+    assert "tolerance 0.01; the map was written" in line
     assert geomot.load("map.npz").status == "max_iter"
 
 

@@ -206,7 +206,7 @@ def test_not_converged(folder, capsys, monkeypatch):
     argv[argv.index("0.3")] = "0.001"
     line = complaint(capsys, argv, 3)
     assert "not converged (max_iter): total variation" in line
-    assert "wanted 0.001; all files were written" in line
+    assert "tolerance 0.001; all files were written" in line
     assert {p.name for p in Path("out").iterdir()} == FILES
 
 
@@ -248,9 +248,9 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
     [
         (["missing.npy"], "missing.npy: No such file"),
         (["images.npy", "--labels", "missing.npy"], "missing.npy: No such file"),
-        (["images.npy", "--labels", "few.npy"], "60 images, and there are 2 labels"),
+        (["images.npy", "--labels", "few.npy"], "60 images, but there are 2 labels"),
         (["images.npy", "--array", "a"], "--array applies only to npz files"),
-        (["images.npy", "--size", "8"], "size applies to folders"),
+        (["images.npy", "--size", "8"], "size applies only to folders"),
         (["images.npy", "--first", "0"], "--first must be at least 1, got 0"),
         (["images.npy", "--first", "1"], "images.npy: must hold at least 2 images, got 1"),
         (["images.npy", "--latent-dim", "0"], "--latent-dim must be at least 1"),
@@ -264,14 +264,14 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["images.npy", "--class-weight", "balanced"], "--class-weight needs labels"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "3"], "got '3'"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "x=3"], "got 'x=3'"),
-        (["images.npy", "--labels", "labels.npy", "--class-weight", "3=x"], "not a number: 'x'"),
+        (["images.npy", "--labels", "labels.npy", "--class-weight", "3=x"], "numbers, got 'x'"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "3=-1"], "not be negative"),
         (["images.npy", "--labels", "labels.npy", "--class-weight", "3=0"], "or all zero"),
         (["nan.npy"], "nan.npy: images must be finite, got nan in image 1 at pixel (2, 3)"),
         (["pickle.npy"], "pickle.npy: it is neither an npy"),
         (["empty"], "empty: the folder holds no images"),
         (["mixed"], "mixed: images must have one size: 0.png has 8 x 8 pixels and 1.png 5 x 8"),
-        (["broken"], "broken: 0.png is no picture, or damaged"),
+        (["broken"], "broken: 0.png is not a picture, or is damaged"),
         (["short.idx"], "short.idx: it is cut short"),
         (["flat.npy"], "flat.npy: images must have shape"),
         (["equal.npy"], "codes of X must not be all equal"),
@@ -343,5 +343,5 @@ def test_without_torch(folder, capsys, monkeypatch):
 def test_help(capsys):
     assert main(["generate", "--help"]) == 0
     out = capsys.readouterr().out
-    for words in ("idx", "--latent-dim", "--class-weight", "Exit codes"):
+    for words in ("idx", "--latent-dim", "--class-weight", "exit codes"):
         assert words in out

@@ -157,7 +157,7 @@ def test_colours_from_a_column(folder):
             "--method montecarlo works in any dim",
         ),
         (["--device", "cuda"], "--device must be None for method newton"),
-        (["--method", "quantile"], "sites must have shape (n, 1) for quantiles"),
+        (["--method", "quantile"], "sites must have shape (n, 1) for method quantile"),
     ],
 )
 def test_advice_is_in_the_words_of_the_command_line(folder, capsys, options, words):
@@ -185,7 +185,7 @@ def test_advice_is_in_the_words_of_the_command_line(folder, capsys, options, wor
         ),
         (
             ["generate", "b.npy", "-o", "out", "--size", "3"],
-            "--size applies to folders of pictures",
+            "--size applies only to folders of pictures",
         ),
     ],
 )

@@ -238,7 +238,7 @@ def test_conditional(planar):
     assert {tuple(c) for c in codes} <= {tuple(c) for c in planar.codes_[LABELS == 6]}
     again = sixes.conditional({6: 5.0})
     np.testing.assert_array_equal(again.support_, sixes.support_)
-    with pytest.raises(ValueError, match="class_weight names 3, of which no row has mass"):
+    with pytest.raises(ValueError, match="class_weight names 3, but no row of this class has mass"):
         sixes.conditional({3: 1.0})
 
 
@@ -384,14 +384,17 @@ def test_nearest_of_many(monkeypatch, planar):
         ((BYTES, LABELS.astype(complex)), "y must hold numbers or text"),
         ((BYTES, None, np.ones(299)), r"sample_weight must have shape \(300,\)"),
         ((BYTES, None, -np.ones(300)), "sample_weight must not be negative"),
-        ((BYTES, None, None, "balanced"), "class_weight needs labels: fit must be given y"),
+        ((BYTES, None, None, "balanced"), "class_weight needs labels: pass y to fit"),
         ((BYTES, LABELS, None, "uniform"), "class_weight must be 'balanced' or a mapping"),
-        ((BYTES, LABELS, None, {11: 1.0}), "class_weight must have labels of y as keys, got 11"),
+        (
+            (BYTES, LABELS, None, {11: 1.0}),
+            "class_weight must have labels that occur in y as keys, got 11",
+        ),
         ((BYTES, LABELS, None, {1: -1.0}), "class_weight must not be negative"),
         ((BYTES, LABELS, None, {1: 0.0}), "class_weight must have a positive sum"),
         ((BYTES, LABELS, None, {1: np.nan}), "class_weight must be finite"),
         ((BYTES, LABELS, LABELS > 0.0, {0: 1.0}), "sample_weight must hold real numbers"),
-        ((BYTES, LABELS, 1.0 * (LABELS > 0), {0: 1.0}), "class_weight names 0, of which no row"),
+        ((BYTES, LABELS, 1.0 * (LABELS > 0), {0: 1.0}), "class_weight names 0, but no row"),
     ],
 )
 def test_bad_data(arguments, message):

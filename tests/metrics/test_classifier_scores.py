@@ -52,7 +52,7 @@ def test_inception_score():
     assert inception_score(p.astype(np.float32)) == pytest.approx(slow, rel=1e-5)
     assert inception_score(np.eye(10)[rng.permutation(10)]) == pytest.approx(10.0)
     assert inception_score(np.tile(p[0], (7, 1))) == pytest.approx(1.0, abs=1e-12)
-    with pytest.raises(ValueError, match="rows of sum 1, got 2.0 in row 0"):
+    with pytest.raises(ValueError, match="rows that sum to 1, got 2.0 in row 0"):
         inception_score([[1.0, 1.0]])
     with pytest.raises(ValueError, match="probabilities must not be negative"):
         inception_score([[1.5, -0.5]])

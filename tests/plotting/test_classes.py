@@ -110,7 +110,7 @@ def test_categories_keep_their_order(solution, kind):
     assert names_of(ax) == ["low", "middle", "high"]
     colours = ax.collections[0].get_facecolor()
     np.testing.assert_array_equal(colours[2], mpl.colors.to_rgba(plotting.class_colors(3)[2]))
-    with pytest.raises(ValueError, match="values must not be missing, as at index 1"):
+    with pytest.raises(ValueError, match="values must not hold missing values, got one at index 1"):
         plotting.site_cloud(solution, Categorical([0, -1, *[0] * 58], ["a"]))
     with pytest.raises(ValueError, match=r"values must have shape \(60,\), got \(3,\)"):
         plotting.site_cloud(solution, kind([0, 1, 0], ["a", "b"]))
@@ -137,7 +137,9 @@ def test_labels_of_pandas(solution):
     np.testing.assert_array_equal(only(ax, PolyCollection).get_array(), values)
     for missing in (pandas.NA, None, np.nan):
         series = pandas.Series([missing, *names[1:]], dtype=object)
-        with pytest.raises(ValueError, match="values must not be missing, got .* at index 0"):
+        with pytest.raises(
+            ValueError, match="values must not hold missing values, got .* at index 0"
+        ):
             plotting.power_diagram(solution, series)
 
 

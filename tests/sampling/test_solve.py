@@ -253,11 +253,11 @@ def test_units_change_no_bit(n, k):
 @pytest.mark.parametrize(
     ("size", "width", "message"),
     [
-        (1e-150, 1e-150, "sites must extend over at least 1e-139"),
-        (1e-300, 1.0, "sites must extend over at least 1e-289"),
-        (1e-160, 1e-160, "source must extend over at least 3e-151"),
-        (1.0, 1e-200, "source must extend over at least 3e-151"),
-        (1e-200, 5e-324, "source must extend over at least 3e-151"),
+        (1e-150, 1e-150, "sites must have an extent of at least 1e-139"),
+        (1e-300, 1.0, "sites must have an extent of at least 1e-289"),
+        (1e-160, 1e-160, "source must have an extent of at least 3e-151"),
+        (1.0, 1e-200, "source must have an extent of at least 3e-151"),
+        (1e-200, 5e-324, "source must have an extent of at least 3e-151"),
     ],
 )
 @pytest.mark.parametrize("n", [20, 80])
@@ -640,7 +640,7 @@ def test_constants_in_the_start_do_not_matter(constant):
 )
 def test_a_start_where_one_cell_takes_all(weight):
     sites = np.random.default_rng(13).random((100, 3))
-    said = () if weight < 1.0 else ("initial_weights are not used",)
+    said = () if weight < 1.0 else ("initial_weights are ignored",)
     start = weight * np.eye(100)[3]
     s = solve(sites, tol=0.1, initial_weights=start, max_iter=500, warned=said)
     assert s.converged
@@ -719,7 +719,7 @@ def _check_too_close(device, max_iter):
 @pytest.mark.parametrize("tol", [1e-9, 1e-6])
 def test_a_tolerance_out_of_reach_is_refused_at_once(tol):
     sites = np.random.default_rng(2).random((60, 3))
-    with pytest.raises(ValueError, match=r"tol must be at least .* would take about"):
+    with pytest.raises(ValueError, match=r"tol must be at least .* would need about"):
         geomot.solve(sites, tol=tol)
 
 
@@ -734,7 +734,13 @@ def test_a_long_solve_is_announced(monkeypatch):
     monkeypatch.setattr(montecarlo, "LONG_SECONDS", 0.0)
     monkeypatch.setattr(montecarlo, "FORECAST_SECONDS", 0.0)
     sites = np.random.default_rng(3).random((200, 3))
-    s = solve(sites, tol=0.02, warned=(r"tol=0\.02 takes about .* samples, .* here; a minute",))
+    s = solve(
+        sites,
+        tol=0.02,
+        warned=(
+            r"tol=0\.02 needs about .* samples, .* on this machine; tol=.* takes about a minute",
+        ),
+    )
     assert s.converged
 
 

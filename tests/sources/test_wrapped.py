@@ -97,7 +97,7 @@ def test_stored_wrapped_source_is_a_placeholder():
     assert hash(loaded) == hash(Source.from_dict(loaded.to_dict()))
     assert "Ring" in repr(loaded) and "stored" in repr(loaded)
     for call in (lambda: loaded.sample(3), lambda: loaded.mean, lambda: loaded.covariance):
-        with pytest.raises(ValueError, match="source .*Ring was stored by its description only"):
+        with pytest.raises(ValueError, match="source .*Ring was saved as a description only"):
             call()
     for bad in ({"dim": np.array([1.5])}, {"dim": np.array([0.0])}, {"dim": np.array([1.0, 2.0])}):
         with pytest.raises(ValueError):
