@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from geomot._data import as_classes
 from geomot._palette import spread_colours
 from geomot._validation import as_count, as_vector
+from geomot.plotting._palette import TEN_COLOURS
 from geomot.plotting._style import add_colorbar, as_diagram, flat_norm
 
 if TYPE_CHECKING:
@@ -21,28 +22,13 @@ if TYPE_CHECKING:
     from geomot.diagram import PowerDiagram
     from geomot.solution import Solution
 
-__all__ = ["Colours", "MOST_LABELS", "OKABE_ITO", "class_colors"]
+__all__ = ["Colours", "MOST_LABELS", "class_colors"]
 
 
-# Okabe and Ito's palette without black, and Tol's "muted" with its grey: both are distinct for
-# readers with any common colour blindness; the second is needed from the eighth class on.
-OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-_TOL_MUTED = (
-    "#332288",
-    "#88CCEE",
-    "#44AA99",
-    "#117733",
-    "#999933",
-    "#DDCC77",
-    "#CC6677",
-    "#882255",
-    "#AA4499",
-    "#BBBBBB",
-)
 # Points of a permutation that are numbered by default.
 MOST_LABELS = 20
 # Integers with more distinct values than the longest palette are treated as numbers.
-_MOST_INTEGERS = len(_TOL_MUTED)
+_MOST_INTEGERS = len(TEN_COLOURS)
 # Classes that have colours.
 _MOST_CLASSES = 256
 # Letters of a name in a legend of one or two columns; more of either would squeeze the figure.
@@ -52,8 +38,10 @@ _LEGEND_LETTERS = (24, 14)
 def class_colors(n: int) -> list[str]:
     """Return colours for classes that readers with colour blindness can tell apart.
 
-    From the eleventh on, each colour is as far as possible from the ones before it. More than about
-    twenty are hard to tell apart.
+    The colours of n classes are the first n of one list, so that a class keeps its colour when
+    others are added. The first ten differ clearly for readers without red, green or blue cones too;
+    from the eleventh on, each is as far as possible from the ones before it. More than about twenty
+    are hard to tell apart.
 
     Parameters
     ----------
@@ -64,15 +52,17 @@ def class_colors(n: int) -> list[str]:
     -------
     list of str
         Hexadecimal colours, all different.
+
+    Examples
+    --------
+    >>> from geomot import plotting
+    >>> plotting.class_colors(3)
+    ['#0072B2', '#E69F00', '#994466']
     """
     n = as_count(n, "n", 0)
     if n > _MOST_CLASSES:
         raise ValueError(f"n must be at most {_MOST_CLASSES}, got {n}")
-    if n <= len(OKABE_ITO):
-        return list(OKABE_ITO[:n])
-    if n <= len(_TOL_MUTED):
-        return list(_TOL_MUTED[:n])
-    return list(spread_colours(_TOL_MUTED, n))
+    return list(spread_colours(TEN_COLOURS, n))
 
 
 class Colours:

@@ -10,6 +10,7 @@ import numpy as np
 
 from geomot._constants import IMAGE_CHANNELS
 from geomot._validation import as_count, as_real_array
+from geomot.plotting._palette import GREY
 from geomot.plotting._style import new_axes
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def image_grid(
     shape: tuple[int, int] | None = None,
     row_labels: Sequence[str] | None = None,
     gap: int = 1,
-    cmap: Any = "gray_r",
+    cmap: Any = GREY,
     vmin: float | None = None,
     vmax: float | None = None,
     ax: Axes | None = None,
@@ -49,8 +50,8 @@ def image_grid(
         One text beside each row.
     gap : int, default 1
         Pixels left blank between images.
-    cmap : str or Colormap, default "gray_r"
-        Colours of grey values.
+    cmap : str or Colormap, default "gray"
+        Colours of grey values: black where they are small, as `geomot.images.save_grid` has it.
     vmin, vmax : float, optional
         Values of the ends of `cmap`, or of a channel; None takes the extremes of the images.
     ax : Axes, optional

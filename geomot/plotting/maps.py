@@ -10,7 +10,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
 from geomot._validation import as_count, as_points
-from geomot.plotting._classes import MOST_LABELS, OKABE_ITO
+from geomot.plotting._classes import MOST_LABELS
+from geomot.plotting._palette import BLUE, ORANGE, VERMILION
 from geomot.plotting._style import (
     INK,
     PLAIN_EDGE,
@@ -130,7 +131,7 @@ def singular_set(extended: ExtendedMap, *, resolution: int = 400, ax: Axes | Non
     grid = np.stack(np.meshgrid(*axes), axis=-1)
     mask = extended.is_singular(grid.reshape(-1, 2)).reshape(grid.shape[:2])
     colour = np.zeros((*mask.shape, 4))
-    colour[mask] = to_rgba(OKABE_ITO[5], 0.55)
+    colour[mask] = to_rgba(VERMILION, 0.55)
     set_frame(ax, bounds)
     image = ax.imshow(
         colour, origin="lower", extent=(*bounds[:, 0], *bounds[:, 1]), interpolation="nearest"
@@ -259,9 +260,7 @@ def _clouds_and_moves(
     lines.set_rasterized(len(rows) > RASTER_FROM)
     ax.add_collection(lines)
     area = min(6.0, max(0.3 * pitch, 0.8)) ** 2
-    for k, (points, colour, name) in enumerate(
-        ((x, OKABE_ITO[0], "from"), (y, OKABE_ITO[1], "to"))
-    ):
+    for k, (points, colour, name) in enumerate(((x, BLUE, "from"), (y, ORANGE, "to"))):
         sizes = area if masses is None else 1.5 * area * masses[k] / masses[k].mean()
         ax.scatter(*points.T, s=sizes, color=colour, linewidths=0, zorder=2 + k, label=name)
     low, high = both.min(axis=0), both.max(axis=0)

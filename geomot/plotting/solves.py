@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import to_rgba_array
 
 from geomot._mass_estimate import sampling_floor
-from geomot.plotting._classes import OKABE_ITO
+from geomot.plotting._palette import BLUE, VERMILION
 from geomot.plotting._style import INK, RASTER_FROM, axes_width, draw_strokes, new_axes
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ def _exact_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
     best = history["dual"][-1] if len(history) else 0.0
     gap = (best - history["dual"]) / (abs(best) or 1.0)
     curves = (
-        (history["residual"], "mass error", "o-", OKABE_ITO[0]),
-        (gap, "relative dual gap", "s-", OKABE_ITO[5]),
+        (history["residual"], "mass error", "o-", BLUE),
+        (gap, "relative dual gap", "s-", VERMILION),
         (history["step"], "step length", "^:", "#777777"),
     )
     for values, name, style, colour in curves:
@@ -141,10 +141,8 @@ def _exact_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
             ax.plot(steps, drawn, style, color=colour, label=name, markersize=4, linewidth=1.2)
     tol = getattr(solution, "tol", None)
     if tol is not None:
-        ax.axhline(tol, color=OKABE_ITO[0], linewidth=0.8, linestyle=(0, (4, 3)))
-        ax.annotate(
-            "tolerance", (0, tol), (3, 3), textcoords="offset points", color=OKABE_ITO[0], size=8
-        )
+        ax.axhline(tol, color=BLUE, linewidth=0.8, linestyle=(0, (4, 3)))
+        ax.annotate("tolerance", (0, tol), (3, 3), textcoords="offset points", color=BLUE, size=8)
     ax.set(yscale="log", xlabel="Newton step", ylabel="relative size")
     ax.xaxis.get_major_locator().set_params(integer=True)
 
@@ -153,7 +151,7 @@ def _sampled_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
     samples, tv = history["samples"], history["residual"]
     shown = samples > 0
     samples, tv = samples[shown], tv[shown]
-    colour = OKABE_ITO[0]
+    colour = BLUE
     ax.set(xscale="log", yscale="log")
     ax.set(xlabel="samples fitted to", ylabel="total variation of the masses")
     held = tv > 0
@@ -192,7 +190,7 @@ def _sampled_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
     ax.plot(ends, guide, ":", color="#777777", linewidth=1.2, label="noise of as many samples")
     ax.axhline(
         solution.tol,
-        color=OKABE_ITO[5],
+        color=VERMILION,
         linewidth=1.0,
         linestyle=(0, (4, 3)),
         label=f"tolerance {solution.tol:g}",
@@ -200,12 +198,10 @@ def _sampled_convergence(ax: Axes, history: np.ndarray, solution: Any) -> None:
 
 
 def _exact_masses(ax: Axes, places: np.ndarray, errors: np.ndarray, tol: float) -> None:
-    _error_dots(ax, places, errors, OKABE_ITO[0])
+    _error_dots(ax, places, errors, BLUE)
     for sign in (-1.0, 1.0):
         label = f"tolerance {tol:g}" if sign > 0 else None
-        ax.axhline(
-            sign * tol, color=OKABE_ITO[5], linewidth=1.0, linestyle=(0, (4, 3)), label=label
-        )
+        ax.axhline(sign * tol, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 3)), label=label)
     reach = 1.35 * max(float(np.abs(errors).max()), tol)
     ax.set(ylim=(-reach, reach), ylabel="measured mass / target mass $-$ 1")
 
@@ -224,7 +220,7 @@ def _sampled_masses(
         bottom = min(0.9 * float(ends[:, 0].min()), 2.0 - top) if ends.min() > 0.0 else 0.0
     ends = np.maximum(ends, bottom)
     missed = (ends[:, 0] > 1.0) | (ends[:, 1] < 1.0)
-    colours = to_rgba_array([OKABE_ITO[0], OKABE_ITO[5]])
+    colours = to_rgba_array([BLUE, VERMILION])
     width = float(np.clip(0.5 * axes_width(ax) / len(places), 0.4, 2.0))
     for colour, chosen in zip(colours, (~missed, missed), strict=True):
         # Opaque: where transparent strokes overlap, one would see how many there are in a path.
@@ -235,8 +231,8 @@ def _sampled_masses(
     ax.set(ylim=(bottom, top), ylabel="measured mass / target mass")
     level = f"{100 * confidence:g} % interval"
     for colour, name in (
-        (OKABE_ITO[0], f"{level} holds the target: {np.count_nonzero(~missed)}"),
-        (OKABE_ITO[5], f"misses it: {np.count_nonzero(missed)}"),
+        (BLUE, f"{level} holds the target: {np.count_nonzero(~missed)}"),
+        (VERMILION, f"misses it: {np.count_nonzero(missed)}"),
     ):
         ax.plot([], [], "o-", color=colour, markersize=3, linewidth=1.0, label=name)
 
