@@ -33,6 +33,9 @@ _LABELS = 0.6
 _BAR = 0.9
 _SHAPES = 0.3, 1.3
 
+# Most ticks of a colour bar.
+_BAR_TICKS = 6
+
 # Marks on light and on dark backgrounds.
 _INKS = "#222222", "#E6E6E6"
 
@@ -57,6 +60,8 @@ def new_axes(
             subplot_kw={"projection": projection} if projection else {},
         )
     for ax in np.ravel(axes):
+        if projection is None:
+            ax.locator_params(nbins=min(5, max(2, int(1.6 * width / columns))))
         if bounds is not None:
             ax.margins(0.02)
     return axes
@@ -141,9 +146,14 @@ def site_pitch(ax: Axes, n: int) -> float:
 def add_colorbar(ax: Axes, mappable: Any, label: str) -> Any:
     """A slim colour bar beside the axes."""
     pad = 0.1 if hasattr(ax, "get_zlim") else 0.02
-    bar = ax.figure.colorbar(mappable, ax=ax, label=label, shrink=0.8, pad=pad, aspect=25)
+    bar = ax.figure.colorbar(mappable, ax=ax, shrink=0.8, pad=pad, aspect=25)
+    bar.set_label(label, size=ax.xaxis.label.get_size())
     bar.outline.set_visible(False)
-    bar.ax.tick_params(length=2.5)
+    levels = getattr(mappable, "levels", ())
+    if len(levels) > _BAR_TICKS:
+        bar.set_ticks(levels[:: -(-len(levels) // _BAR_TICKS)])
+    sizes = {label.get_size() for label in ax.get_xticklabels()}
+    bar.ax.tick_params(length=2.5, **({"labelsize": sizes.pop()} if len(sizes) == 1 else {}))
     return bar
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "draw_outline",
     "draw_strokes",
     "drawn_cells",
+    "free_edges",
     "rasterise",
     "scatter_dots",
     "split_cells",
@@ -60,6 +61,12 @@ _PLACES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8
 def rasterise(artist: Any, parts: int, corners: int) -> None:
     """Store an artist as pixels in vector files where its paths would take more room."""
     artist.set_rasterized(parts * _PART_BYTES + corners * _CORNER_BYTES > _VECTOR_BYTES)
+
+
+def free_edges(artist: Any) -> None:
+    """Let margins stay around an artist that would have the limits end with it."""
+    artist.sticky_edges.x.clear()
+    artist.sticky_edges.y.clear()
 
 
 def drawn_cells(diagram: PowerDiagram) -> np.ndarray:
@@ -172,9 +179,17 @@ def draw_outline(ax: Axes, source: Any) -> PathPatch:
 
 
 def write_names(
-    ax: Axes, points: np.ndarray, names: Sequence[str], size: Any = "x-small"
+    ax: Axes,
+    points: np.ndarray,
+    names: Sequence[str],
+    size: Any = "x-small",
+    letters: int | None = None,
 ) -> list[Text]:
-    """Write names beside points, each on the side where it covers least."""
+    """Write names beside points, each on the side where it covers least.
+
+    As wide as their letters, or this many: commands of formulas are not letters.
+    """
+    ax.autoscale_view()
     height = FontProperties(size=size).get_size_in_points()
     places = ax.transData.transform(points) * (72.0 / ax.figure.dpi)
     low = ax.transAxes.transform((0.0, 0.0)) * (72.0 / ax.figure.dpi)
@@ -185,7 +200,9 @@ def write_names(
     for point, place, name in zip(points, places, names, strict=True):
         if not name:
             continue
-        extent = np.array([0.56 * height * len(name), 1.05 * height])
+        extent = np.array(
+            [0.56 * height * (len(name) if letters is None else letters), 1.05 * height]
+        )
         boxes = [_box(place, np.array(side), extent) for side in _PLACES]
         costs = [_covered(box, taken, room) for box in boxes]
         best = int(np.argmin(costs))

@@ -11,7 +11,14 @@ from matplotlib.patches import PathPatch
 from geomot._validation import as_count
 from geomot.plotting._axes import frame, ink, name_axes, new_axes, paper, shade, site_pitch
 from geomot.plotting._drawing import Drawing
-from geomot.plotting._marks import domain_path, dot_area, draw_dots, draw_outline, rasterise
+from geomot.plotting._marks import (
+    domain_path,
+    dot_area,
+    draw_dots,
+    draw_outline,
+    free_edges,
+    rasterise,
+)
 from geomot.plotting._profile import line_profile
 from geomot.sources import GridDensity, Source, as_source
 
@@ -116,6 +123,7 @@ def _mesh(ax: Axes, grid: GridDensity, kwargs: dict[str, Any]) -> Any:
     densities = grid.values.T * (grid.values.size / np.prod(grid.upper - grid.lower))
     settings = {"cmap": colours, "vmin": 0.0, "zorder": 0.6, **kwargs}
     mesh = ax.pcolormesh(*edges, densities, **settings)
+    free_edges(mesh)
     rasterise(mesh, densities.size, 4 * densities.size)
     return mesh
 

@@ -190,7 +190,8 @@ def site_cloud(
     """Draw the sites alone: the target measure, each dot with an area in proportion to its mass.
 
     Above the plane, what is drawn are the first two principal components of the target measure,
-    and the axes say how much of its variance each has. On the line, masses are the vertical axis.
+    and the axes say what share of its variance each has. On the line, masses are the vertical
+    axis.
 
     Parameters
     ----------
@@ -229,7 +230,7 @@ def site_cloud(
     >>> solution = geomot.solve(points, source=source, tol=0.2, random_state=0)
     >>> drawing = plotting.site_cloud(solution, marker="s")
     >>> drawing.axes.get_xlabel()
-    'principal component 1 (46 %)'
+    'component 1 (46 %)'
     >>> len(drawing.sites.get_offsets())
     40
     """
@@ -353,7 +354,7 @@ def _flattened(sites: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, tuple
     # A component's sign is arbitrary: let its largest coefficient be positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
     shares = 100.0 * values[-1:-3:-1] / (values.sum() or 1.0)
-    names = [f"principal component {k} ({share:.0f} %)" for k, share in enumerate(shares, 1)]
+    names = [f"component {k} ({share:.0f} %)" for k, share in enumerate(shares, 1)]
     return (sites - mean) @ axes, (names[0], names[1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from geomot.plotting._axes import ink, name_axes, new_axes, site_pitch
 from geomot.plotting._classes import Colours
@@ -56,6 +57,7 @@ def line_cells(
 ) -> Drawing:
     """Draw cells on the line, as `power_diagram` says."""
     ax = new_axes() if ax is None else ax
+    fresh = not ax.has_data()
     x, heights = line_profile(diagram.source)
     dense = has_density(diagram.source)
     top = float(heights.max())
@@ -98,6 +100,8 @@ def line_cells(
                 ax, places[near & ~held], pitch, marker="x", markersize=4, markeredgewidth=0.8
             )
         ax.update_datalim([[0.5 * (low + high), -1.4 * _BELOW * top]])
+        if fresh and ax.get_yscale() == "linear":
+            ax.yaxis.set_major_locator(_FromZero(nbins=5))
     ax.update_datalim([[x[0], 0.0], [x[-1], 1.03 * top]])
     ax.autoscale_view()
     artists["outline"] = ax.axhline(0.0, color=ink(ax), linewidth=0.8)
@@ -107,6 +111,15 @@ def line_cells(
     if colours is not None and legend:
         artists |= colours.explain(ax, cells)
     return Drawing(ax, artists, colours.legend_elements() if colours is not None else ((), ()))
+
+
+class _FromZero(MaxNLocator):
+    """Ticks of a density: none below zero, where the sites stand."""
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        """Return the ticks between two numbers."""
+        ticks = super().tick_values(vmin, vmax)
+        return ticks[ticks > -1e-9 * abs(vmax)]
 
 
 def _under(low: float, high: float, x: np.ndarray, heights: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from geomot._validation import as_count, as_masses, as_points
-from geomot.plotting._axes import frame, ink, new_axes, paper, site_pitch
+from geomot.plotting._axes import frame, new_axes, paper, site_pitch
 from geomot.plotting._classes import MOST_LABELS
 from geomot.plotting._drawing import Drawing
 from geomot.plotting._inputs import as_diagram, as_mapped, check_plane
@@ -22,8 +22,10 @@ from geomot.plotting._marks import (
     dot_area,
     draw_outline,
     drawn_cells,
+    free_edges,
     rasterise,
     scatter_dots,
+    write_names,
 )
 from geomot.plotting._palette import BLUE, ORANGE, VERMILION
 from geomot.plotting.diagrams import site_cloud
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["permutation", "singular_set", "transport_map", "transport_plan"]
 
-_SINGULAR = to_rgba(VERMILION, 0.55)
+# Opacity of a singular set over cells.
+_SHADING = 0.55
 
 # Share of the largest move, or of the mean mass, below which nothing could be seen.
 _LEAST_WIDTH = 0.05
@@ -130,7 +133,7 @@ def transport_map(
     target.sites.set_facecolor(colours)
     for ax, title in ((source_ax, "source"), (target_ax, "target")):
         if not ax.get_title():
-            ax.set_title(title)
+            ax.set_title(title, fontsize="medium")
     return Drawing(source_ax, artists), target
 
 
@@ -160,12 +163,12 @@ def singular_set(
     ax : Axes, optional
         Where to draw, such as those with the cells; None makes a figure.
     **kwargs
-        Settings of the shading, as for `matplotlib.axes.Axes.imshow`.
+        Settings of the shading, as for `matplotlib.axes.Axes.pcolormesh`.
 
     Returns
     -------
     Drawing
-        Artists singular, an image, and outline where the domain has one.
+        Artists singular, a mesh, and outline where the domain has one.
 
     Raises
     ------
@@ -181,8 +184,8 @@ def singular_set(
     >>> brenier = geomot.BrenierMap(geomot.UniformBox([0, 0], [10, 1])).fit(sites)
     >>> drawing = plotting.singular_set(brenier.extended(), resolution=50)
     >>> legend = drawing.axes.legend(*drawing.legend_elements())
-    >>> bool((drawing.singular.get_array()[..., 3] > 0).any())
-    True
+    >>> drawing.singular.get_array().shape
+    (5, 50)
     """
     check_plane(extended.solution, "extended.solution")
     source = extended.solution.source
@@ -192,30 +195,22 @@ def singular_set(
     ax = new_axes(bounds) if ax is None else ax
     extent = bounds[1] - bounds[0]
     counts = np.maximum(as_count(resolution, "resolution", 2) * extent // extent.max(), 2)
-    axes = [
-        low + (np.arange(count) + 0.5) * size / count
-        for low, size, count in zip(bounds[0], extent, counts.astype(int), strict=True)
+    edges = [
+        np.linspace(low, high, int(count) + 1)
+        for low, high, count in zip(*bounds, counts, strict=True)
     ]
-    grid = np.stack(np.meshgrid(*axes), axis=-1)
+    grid = np.stack(np.meshgrid(*((e[:-1] + e[1:]) / 2.0 for e in edges)), axis=-1)
     mask = extended.is_singular(grid.reshape(-1, 2)).reshape(grid.shape[:2])
-    colour = np.zeros((*mask.shape, 4))
-    colour[mask] = _SINGULAR
     frame(ax, bounds)
-    # The image would take the limits and the aspect for its own.
-    aspect, limits = ax.get_aspect(), (ax.get_xlim(), ax.get_ylim())
-    free = ax.get_autoscalex_on(), ax.get_autoscaley_on()
-    settings = {"origin": "lower", "interpolation": "nearest", "aspect": aspect, "zorder": 1.5}
-    image = ax.imshow(colour, extent=(*bounds[:, 0], *bounds[:, 1]), **(settings | kwargs))
-    image.sticky_edges.x.clear()
-    image.sticky_edges.y.clear()
-    ax.set(xlim=limits[0], ylim=limits[1])
-    ax.autoscale(free[0], axis="x")
-    ax.autoscale(free[1], axis="y")
-    artists = {"singular": image}
+    settings = {"cmap": ListedColormap([VERMILION]), "alpha": _SHADING, "zorder": 1.5, **kwargs}
+    mesh = ax.pcolormesh(*edges, np.ma.masked_where(~mask, mask), **settings)
+    free_edges(mesh)
+    rasterise(mesh, mask.size, 4 * mask.size)
+    artists = {"singular": mesh}
     if source.exact:
         artists["outline"] = draw_outline(ax, source)
-        image.set_clip_path(artists["outline"])
-    return Drawing(ax, artists, ([Patch(color=_SINGULAR)], ["singular set"]))
+        mesh.set_clip_path(artists["outline"])
+    return Drawing(ax, artists, ([Patch(color=VERMILION, alpha=_SHADING)], ["singular set"]))
 
 
 def permutation(
@@ -271,23 +266,14 @@ def permutation(
         raise ValueError(f"b must have as many points as a, got {len(x)} and {len(y)}")
     if to.dtype.kind not in "iu" or not np.array_equal(np.sort(to), np.arange(len(x))):
         raise ValueError(f"partners must be a permutation of 0, ..., {len(x) - 1}")
-    ax = new_axes(_bounds_of(x, y)) if ax is None else ax
+    ax = new_axes(_bounds_of(x, y), bar=legend) if ax is None else ax
     artists = _clouds_and_moves(
         ax, x, y, np.arange(len(x)), to, np.ones(len(x)), None, legend, kwargs
     )
     if labels if labels is not None else len(x) <= MOST_LABELS:
-        artists["labels"] = [
-            ax.annotate(
-                f"${letter}_{{{k}}}$",
-                point,
-                xytext=(5, 5),
-                textcoords="offset points",
-                color=ink(ax),
-                fontsize="small",
-            )
-            for points, letter in ((x, "x"), (y, "y"))
-            for k, point in enumerate(points, 1)
-        ]
+        numbers = [f"${letter}_{{{k}}}$" for letter in "xy" for k in range(1, len(x) + 1)]
+        both = np.concatenate([x, y])
+        artists["labels"] = write_names(ax, both, numbers, "small", letters=2)
     return Drawing(ax, artists, _cloud_legend(artists))
 
 
@@ -353,7 +339,7 @@ def transport_plan(
         x, y, rows, columns, moved, masses = _from_matrix(plan, a, b)
     if x.shape[1] != 2:
         raise ValueError(f"plan must be one in the plane, got {x.shape[1]} dimensions")
-    ax = new_axes(_bounds_of(x, y)) if ax is None else ax
+    ax = new_axes(_bounds_of(x, y), bar=legend) if ax is None else ax
     shares = moved / moved.max()
     artists = _clouds_and_moves(ax, x, y, rows, columns, shares, masses, legend, kwargs)
     return Drawing(ax, artists, _cloud_legend(artists))

@@ -21,6 +21,7 @@ from geomot.plotting._marks import (
     domain_path,
     draw_outline,
     drawn_cells,
+    free_edges,
     rasterise,
     split_cells,
 )
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["brenier_contours", "brenier_potential"]
 
+
+# Room for the labels of axes in space, which layouts do not know.
+_ZOOM = 0.84
 
 _POTENTIAL = {False: r"$u(x)$", True: r"$u(x) - \langle x, \bar y\rangle$"}
 
@@ -166,7 +170,7 @@ def _frame_in_space(ax: Any, bounds: np.ndarray, had_data: bool) -> None:
     ax.auto_scale_xyz(*bounds.T, had_data=had_data)
     if not had_data:
         x, y = np.diff([ax.get_xlim3d(), ax.get_ylim3d()], axis=1).ravel()
-        ax.set_box_aspect((x, y, 0.85 * max(x, y)))
+        ax.set_box_aspect((x, y, 0.85 * max(x, y)), zoom=_ZOOM)
     ax.locator_params(nbins=3)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.pane.set(facecolor=paper(ax), edgecolor="#CCCCCC", linewidth=0.5)
@@ -272,6 +276,7 @@ def brenier_contours(
         x, y, u, levels=filled.levels, colors="white", linewidths=0.5, linestyles="solid"
     )
     for artist in (filled, lines):
+        free_edges(artist)
         artist.set_clip_path(outline)
         corners = [len(path.vertices) for path in artist.get_paths()]
         rasterise(artist, len(corners), sum(corners))
@@ -283,6 +288,8 @@ def brenier_contours(
         )
         borders.set(facecolor="none", edgecolor=ink(ax), alpha=0.35)
         artists["cells"] = ax.add_collection(borders, autolim=False)
+    # Contours have let the limits shrink to themselves.
+    ax.autoscale_view(tight=False)
     if legend:
         title = _POTENTIAL[centered] if label is None else label
         artists["colorbar"] = add_colorbar(ax, filled, title)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba_array
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from geomot._mass_estimate import sampling_floor
-from geomot.plotting._axes import axes_size, ink, name_axes, new_axes, shade
+from geomot.plotting._axes import axes_size, ink, name_axes, new_axes, paper, shade
 from geomot.plotting._drawing import Drawing
 from geomot.plotting._inputs import as_mapped
 from geomot.plotting._marks import draw_strokes, scatter_dots
@@ -102,7 +104,7 @@ def convergence(
         artists = _direct(ax, solution, settings)
     else:
         artists = _exact_convergence(ax, history, solution, settings)
-    return _finished(ax, artists, legend, "best")
+    return _finished(ax, artists, legend, "lower left")
 
 
 def mass_errors(
@@ -182,18 +184,45 @@ def mass_errors(
         ends = intervals / wanted[:, None]
         level = solution.estimate.confidence
         artists = _sampled_masses(ax, scales, places, measured / wanted, ends, level, kwargs)
-    place = "upper right" if wide and solution.estimate is not None else "upper left"
-    return _finished(ax, artists, legend, place)
+    return _finished(ax, artists, legend, "upper right" if wide else "upper left")
 
 
 def _finished(ax: Axes, artists: dict[str, Any], legend: bool, place: str) -> Drawing:
-    """The drawing, with a legend of what has a label."""
+    """The drawing, with a legend of what has a label, on the background where it meets lines."""
     ax.autoscale_view()
     named = [a for a in artists.values() if not a.get_label().startswith("_") and a.get_label()]
     labels = [artist.get_label() for artist in named]
+    handles = [_handle(artist) for artist in named]
     if legend and named:
-        artists["legend"] = ax.legend(named, labels, frameon=False, fontsize="small", loc=place)
-    return Drawing(ax, artists, (named, labels))
+        artists["legend"] = ax.legend(
+            handles,
+            labels,
+            loc=place,
+            fontsize="small",
+            frameon=True,
+            facecolor=paper(ax),
+            edgecolor="none",
+            framealpha=0.85,
+            borderpad=0.2,
+        )
+    return Drawing(ax, artists, (handles, labels))
+
+
+def _handle(artist: Any) -> Any:
+    """What stands for an artist in a legend; strokes in one path are shown by no handler."""
+    if not isinstance(artist, PathCollection):
+        return artist
+    colour = artist.get_edgecolor() if len(artist.get_edgecolor()) else artist.get_facecolor()
+    strokes = not len(artist.get_facecolor())
+    return Line2D(
+        [],
+        [],
+        color=colour[0],
+        linestyle="-" if strokes else "",
+        linewidth=3,
+        marker="" if strokes else "o",
+        markersize=4,
+    )
 
 
 class _Scales:
@@ -201,11 +230,11 @@ class _Scales:
 
     def __init__(self, ax: Axes) -> None:
         self._ax = ax
-        self._fresh = not ax.has_data()
+        self.fresh = not ax.has_data()
 
     def logarithmic(self, axis: str, values: np.ndarray) -> None:
         """Make an axis logarithmic, with few labels that do not overlap."""
-        if not self._fresh:
+        if not self.fresh:
             return
         getattr(self._ax, f"set_{axis}scale")("log")
         positive = values[np.isfinite(values) & (values > 0.0)]
@@ -216,20 +245,24 @@ class _Scales:
         narrow = positive.max() < _FEW_DECADES * positive.min()
         one = getattr(self._ax, f"{axis}axis")
         one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=7))
-        one.set_major_formatter(FuncFormatter(_tick))
+        short = positive.min() >= 1e-3 and positive.max() < 1e4
+        one.set_major_formatter(FuncFormatter(_short if short else _power))
         one.set_minor_formatter(NullFormatter())
 
     def whole(self, axis: str) -> None:
         """Tick whole numbers only."""
         one = getattr(self._ax, f"{axis}axis")
-        if self._fresh and isinstance(one.get_major_locator(), MaxNLocator):
+        if self.fresh and isinstance(one.get_major_locator(), MaxNLocator):
             one.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
-def _tick(value: float, _: Any = None) -> str:
-    """A number on a logarithmic axis: plain where it is short, else with a power of ten."""
-    if 1e-3 <= value < 1e4:
-        return f"{value:g}"
+def _short(value: float, _: Any = None) -> str:
+    """A number on a logarithmic axis of short numbers."""
+    return f"{value:g}"
+
+
+def _power(value: float, _: Any = None) -> str:
+    """A number on a logarithmic axis as a multiple of a power of ten."""
     power = int(np.floor(np.log10(value) + 1e-9))
     digit = round(value / 10.0**power)
     return f"$10^{{{power}}}$" if digit == 1 else f"${digit}\\cdot 10^{{{power}}}$"
@@ -261,7 +294,6 @@ def _direct(ax: Axes, solution: Any, settings: dict[str, Any]) -> dict[str, Any]
     scales = _Scales(ax)
     error = np.array([solution.mass_error])
     scales.logarithmic("y", np.array([*error, solution.tol]))
-    scales.whole("x")
     artists: dict[str, Any] = {}
     style = {"marker": "o", "linestyle": "", "color": BLUE, **settings}
     label = f"mass error {error[0]:.1g}"
@@ -270,14 +302,9 @@ def _direct(ax: Axes, solution: Any, settings: dict[str, Any]) -> dict[str, Any]
     else:
         artists["error"] = _zeros(ax, np.zeros(1), label)
     artists["tolerance"] = _tolerance(ax, solution.tol)
-    artists["text"] = ax.annotate(
-        "computed directly, without iteration",
-        (0.5, 0.5),
-        xycoords="axes fraction",
-        ha="center",
-        color=ink(ax),
-    )
-    name_axes(ax, "iteration", "relative size")
+    name_axes(ax, "computed directly, without iteration", "relative size")
+    if scales.fresh:
+        ax.set_xticks([])
     return artists
 
 
@@ -335,6 +362,10 @@ def _sampled_convergence(
     if estimate is None or not len(samples):
         return artists
     artists["interval"] = _interval(ax, samples[-1], estimate)
+    if scales.fresh and held.any():
+        # Room for the legend below the curve.
+        least, most = tv[held].min(), max(tv[held].max(), solution.tol)
+        ax.update_datalim([[samples[0], least * (least / most) ** 0.9]])
     ends = np.array([samples[0], max(samples[-1], 1.5 * samples[0])])
     (artists["guide"],) = ax.plot(
         ends,
@@ -394,6 +425,10 @@ def _exact_masses(
         (artists["tolerance"],) = ax.plot(
             places, bounds, color=VERMILION, linewidth=1.0, linestyle=_DASHED, label="tolerance"
         )
+    # Room for the legend above the tolerance.
+    least = min(errors[held].min(initial=bounds.min()), bounds.min())
+    room = bounds.max() * (bounds.max() / least) ** 0.35 * 3.0
+    ax.update_datalim([[places[0], room]])
     name_axes(ax, "", "relative error of the mass")
     return artists
 

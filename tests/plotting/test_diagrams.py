@@ -122,14 +122,14 @@ def test_sites_above_the_plane_are_principal_components(sampled):
     # Distances in the projection are at most those between the sites.
     assert (np.linalg.norm(points, axis=1) <= np.linalg.norm(centred, axis=1) + 1e-12).all()
     share = 100 * values[0] / values.sum()
-    assert ax.get_xlabel() == f"principal component 1 ({share:.0f} %)"
+    assert ax.get_xlabel() == f"component 1 ({share:.0f} %)"
 
 
 def test_the_line(tmp_path):
     sites, masses = np.array([[0.2], [0.5], [0.9]]), np.array([0.2, 0.5, 0.3])
     exact = geomot.solve(sites, masses)
     ax = plotting.convergence(exact).axes
-    assert "computed directly" in ax.texts[0].get_text()
+    assert "computed directly" in ax.get_xlabel()
     ax.figure.savefig(tmp_path / "line.png")
     offsets = plotting.site_cloud(exact).sites.get_offsets().data
     np.testing.assert_array_equal(offsets, np.column_stack([sites[:, 0], masses]))
@@ -143,7 +143,7 @@ def test_coincident_sites_in_space_are_drawn():
     masses = np.full(4, 0.25)
     points, labels = plotting.diagrams._flattened(np.ones((4, 3)), masses)
     np.testing.assert_array_equal(points, np.zeros((4, 2)))
-    assert labels[0] == "principal component 1 (0 %)"
+    assert labels[0] == "component 1 (0 %)"
 
 
 @pytest.mark.parametrize(
@@ -189,3 +189,45 @@ def test_a_hundred_thousand_cells(tmp_path):
     assert len(only(ax, PolyCollection).get_paths()) == 100_000
     # The cells are stored as pixels, not as 100 000 paths.
     assert (tmp_path / "big.svg").stat().st_size < 6e6
+
+
+def test_names_are_written_at_the_sites_and_do_not_cover_each_other():
+    sites = np.stack(np.meshgrid(np.linspace(0.1, 0.9, 5), np.linspace(0.1, 0.9, 5)), -1)
+    diagram = geomot.PowerDiagram(sites.reshape(-1, 2))
+    names = [f"town {k}" if k else "" for k in range(25)]
+    drawing = plotting.power_diagram(diagram, names=names)
+    assert [text.get_text() for text in drawing.names] == names[1:]
+    drawing.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in drawing.names]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    with pytest.raises(ValueError, match="names must have 25 entries, got 2"):
+        plotting.power_diagram(diagram, names=["a", "b"])
+    with pytest.raises(TypeError, match="names must be a sequence"):
+        plotting.site_cloud(diagram, names="abc")
+
+
+def test_links_show_sites_that_lie_outside_their_own_cells():
+    """23 of 30 towns lay outside their own regions, and nothing said so."""
+    towns = np.random.default_rng(0).normal(0.3, 0.1, (30, 2))
+    solution = geomot.solve(towns)
+    diagram = solution.diagram()
+    outside = diagram.locate(towns) != np.arange(30)
+    assert outside.sum() > 15
+    drawing = plotting.power_diagram(solution)
+    ends = np.array(drawing.links.get_segments())
+    np.testing.assert_array_equal(ends[:, 0], towns[outside])
+    np.testing.assert_array_equal(ends[:, 1], diagram.centroids[outside])
+    assert len(plotting.power_diagram(solution, links=True).links.get_segments()) == 30
+    assert "links" not in plotting.power_diagram(solution, links=False)
+
+
+def test_hidden_sites_are_said():
+    """Sites far from the domain, and sites without a cell."""
+    sites = [[0.2, 0.5], [0.7, 0.5], [1.2, 0.5], [40.0, 0.5], [0.5, 90.0]]
+    drawing = plotting.power_diagram(geomot.PowerDiagram(sites, [0, 0, -3, 0, 0]))
+    assert drawing.note.get_text() == (
+        "2 of 5 sites lie outside the picture\n× 3 of 5 cells are empty"
+    )
+    np.testing.assert_array_equal(drawing.empty_sites.get_xydata(), [[1.2, 0.5]])
+    assert drawing.axes.get_xlim()[1] < 2.0
+    assert drawing.axes.get_xlim()[1] > 1.2
