@@ -81,7 +81,7 @@ ax.loglog(sizes, naive, "s-", color=orange, markersize=4, label="naive")
 ax.loglog(sizes, floor, ":", color="#777777", label="naive, for exact masses")
 ax.axhspan(low, high, color=blue, alpha=0.3, linewidth=0)
 ax.axhline(solution.estimate.tv, color=blue, label="honest, with its 95 % interval")
-ax.set(xlabel="samples counted", ylabel="total variation of the masses", title="honest and naive")
+ax.set(xlabel="samples counted", ylabel="total variation", title="honest and naive")
 ax.spines[["top", "right"]].set_visible(False)
 ax.legend(frameon=False, fontsize="small")
 names = [str(digit) for digit in range(10)]

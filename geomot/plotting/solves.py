@@ -155,7 +155,7 @@ def mass_errors(
     >>> solution = geomot.solve(sites, tol=0.1, random_state=0)
     >>> drawing = plotting.mass_errors(solution)
     >>> drawing.axes.get_ylabel()
-    'measured mass / target mass'
+    'measured / target mass'
     """
     solution = as_mapped(solution, "solution") if hasattr(solution, "fit") else solution
     if not hasattr(solution, "target_masses"):
@@ -347,7 +347,7 @@ def _sampled_convergence(
     scales = _Scales(ax)
     scales.logarithmic("x", samples)
     scales.logarithmic("y", tv)
-    name_axes(ax, "samples fitted to", "total variation of the masses")
+    name_axes(ax, "samples fitted to", "total variation")
     artists: dict[str, Any] = {}
     if not len(samples):
         artists["text"] = ax.annotate(
@@ -461,12 +461,13 @@ def _sampled_masses(
         f"misses it: {np.count_nonzero(missed)}",
     )
     artists: dict[str, Any] = {}
-    for name, colour, chosen, label in zip(
-        ("hits", "misses"), colours, (~missed, missed), labels, strict=True
+    # Opaque: where transparent strokes overlap, one would see how many there are in a path. Misses
+    # are darker, so that they are seen in grey.
+    for name, colour, share, chosen, label in zip(
+        ("hits", "misses"), colours, (0.4, 0.85), (~missed, missed), labels, strict=True
     ):
-        # Opaque: where transparent strokes overlap, one would see how many there are in a path.
-        pale = shade(ax, colour, 0.4)
-        artists[name] = draw_strokes(ax, places[chosen], ends[chosen], pale, width)
+        toned = shade(ax, colour, share)
+        artists[name] = draw_strokes(ax, places[chosen], ends[chosen], toned, width)
         artists[name].set_label(label)
     # Sites that no sample fell into stand at the bottom.
     artists["dots"] = _error_dots(
@@ -474,7 +475,7 @@ def _sampled_masses(
     )
     artists["target"] = ax.axhline(1.0, color=ink(ax), linewidth=0.8)
     ax.update_datalim([[places[0], bottom], [places[-1], top]])
-    name_axes(ax, "", "measured mass / target mass")
+    name_axes(ax, "", "measured / target mass")
     return artists
 
 

@@ -153,6 +153,17 @@ def test_columns_of_a_journal(brenier, line, draw):
         assert box.y1 <= inside.y1
 
 
+def test_columns_of_a_journal_in_monte_carlo(sampled):
+    for draw in (plotting.convergence, plotting.mass_errors, plotting.site_cloud):
+        with mpl.rc_context({"figure.figsize": (3.3, 2.5)}):
+            figure = draw(sampled).figure
+        figure.canvas.draw()
+        (box,) = [ax.get_tightbbox() for ax in figure.axes]
+        assert figure.bbox.padded(1.0).x0 <= box.x0
+        assert figure.bbox.padded(1.0).y0 <= box.y0
+        assert box.y1 <= figure.bbox.padded(1.0).y1
+
+
 @pytest.mark.parametrize(
     "make", [lambda b: b, lambda b: b.solution_, lambda b: b.solution_.diagram()]
 )

@@ -61,7 +61,7 @@ def test_convergence_of_samples(sampled):
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert (ax.get_xlabel(), ax.get_ylabel()) == (
         "samples fitted to",
-        "total variation of the masses",
+        "total variation",
     )
     history = sampled.history
     held = history.residual > 0
@@ -153,7 +153,7 @@ def test_mass_errors_of_equal_masses(sampled):
     ]
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
     assert ax.get_xlabel() == "sites, sorted by measured mass"
-    assert ax.get_ylabel() == "measured mass / target mass"
+    assert ax.get_ylabel() == "measured / target mass"
     low, high = ax.get_ylim()
     assert low <= ends.min()
     assert ends.max() <= high
