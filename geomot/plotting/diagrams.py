@@ -297,10 +297,11 @@ def _draw_sites(
     n, empty = len(diagram.sites), diagram.empty
     linked = shown & ~empty & np.isfinite(diagram.centroids).all(axis=1)
     if links is None:
-        outside = diagram.locate(diagram.sites) != np.arange(n)
-        outside |= ~_domain_holds(diagram, diagram.sites)
-        linked &= outside & (n <= _MOST_LINKS)
-    if links is not False and linked.any():
+        links = n <= _MOST_LINKS
+        if links:
+            outside = diagram.locate(diagram.sites) != np.arange(n)
+            linked &= outside | ~_domain_holds(diagram, diagram.sites)
+    if links and linked.any():
         artists["links"] = draw_links(ax, diagram.sites[linked], diagram.centroids[linked], pitch)
     artists["sites"] = draw_dots(ax, diagram.sites[shown & ~empty], pitch)
     if (shown & empty).any():

@@ -111,6 +111,16 @@ def test_log_axes(brenier, line, draw, tmp_path):
     assert ax.get_xlim()[0] > 0.0
 
 
+def test_twin_axes(brenier):
+    """Two axes at one place cannot have a shape of their own."""
+    ax = plt.subplots()[1]
+    other = ax.twinx()
+    other.plot([0, 1], [3, 4])
+    plotting.power_diagram(brenier, ax=ax)
+    assert ax.get_aspect() == "auto"
+    ax.figure.canvas.draw()
+
+
 def test_edges_are_bent_on_log_axes():
     """A border that is straight in the plane is a curve on logarithmic axes."""
     box = geomot.UniformBox([1, 1], [9, 9])
