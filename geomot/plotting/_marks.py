@@ -48,6 +48,9 @@ _PART_BYTES = 130
 _CORNER_BYTES = 22
 _VECTOR_BYTES = 400_000
 
+# Diameter of dots that have room for a rim.
+_ROOM_FOR_RIM = 2.0
+
 # Strokes in one path; far longer paths exceed what the Agg renderer can hold.
 _STROKES = 500
 
@@ -118,6 +121,9 @@ def draw_dots(ax: Axes, points: np.ndarray, pitch: float, **kwargs: Any) -> Line
     """Draw points in one colour and size: markers of one line, of which files hold one path."""
     size = kwargs.pop("markersize", dot_area(pitch) ** 0.5)
     settings = {"color": ink(ax), "marker": "o", "markeredgewidth": 0.0, **kwargs}
+    if kwargs.get("marker", "o") == "o" and size >= _ROOM_FOR_RIM:
+        # Seen on dark cells as well.
+        settings = {"markeredgecolor": paper(ax), **settings, "markeredgewidth": 0.4}
     (dots,) = ax.plot(*points.T, linestyle="", markersize=size, **settings)
     rasterise(dots, len(points), 0)
     return dots
@@ -155,6 +161,7 @@ def draw_links(ax: Axes, starts: np.ndarray, ends: np.ndarray, pitch: float) -> 
         np.stack([starts, ends], axis=1),
         colors=ink(ax),
         linewidths=min(0.7, 0.05 * pitch),
+        path_effects=[withStroke(linewidth=min(1.7, 0.12 * pitch), foreground=paper(ax))],
         zorder=1.8,
     )
     rasterise(lines, len(starts), 2 * len(starts))
