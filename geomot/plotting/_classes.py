@@ -53,6 +53,11 @@ def class_colors(n: int) -> list[str]:
     list of str
         Hexadecimal colours, all different.
 
+    Raises
+    ------
+    ValueError
+        If there are more classes than colours.
+
     Examples
     --------
     >>> from geomot import plotting

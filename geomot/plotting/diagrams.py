@@ -42,7 +42,7 @@ __all__ = ["power_diagram", "site_cloud"]
 _MOST_LINKS = 60
 
 # How far from the domain sites are shown, in units of its longer side.
-_REACH = 0.5
+_VISIBLE = 0.5
 
 
 def power_diagram(
@@ -279,7 +279,7 @@ def _explained(
 def _near(diagram: PowerDiagram) -> np.ndarray:
     """Which sites lie so near to the domain that they can be shown together with it."""
     low, high = diagram.source.bounds
-    reach = _REACH * (high - low).max()
+    reach = _VISIBLE * (high - low).max()
     return ((diagram.sites >= low - reach) & (diagram.sites <= high + reach)).all(axis=1)
 
 

@@ -37,7 +37,7 @@ __all__ = ["distribution_functions", "line_cells", "monotone_map"]
 _BELOW = 0.18
 
 # Points of a distribution function.
-_POINTS = 1025
+_FUNCTION_POINTS = 1025
 
 
 def line_cells(
@@ -233,7 +233,7 @@ def distribution_functions(
     left, right = left - pad, right + pad
     ax = new_axes() if ax is None else ax
     if has_density(mapped.source):
-        x = np.unique(np.concatenate([np.linspace(left, right, _POINTS), [low, high]]))
+        x = np.unique(np.concatenate([np.linspace(left, right, _FUNCTION_POINTS), [low, high]]))
         (source,) = ax.plot(x, mapped.source.cdf(x), color=BLUE, label="source")
     else:
         x = np.concatenate([[left], line_profile(mapped.source)[0], [right]])
