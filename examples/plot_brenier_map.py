@@ -51,7 +51,7 @@ print(f"mean of the images {images.mean(axis=0)}, of the target {target.mean(axi
 figure = plt.figure(figsize=(9.6, 8.4), layout="compressed")
 grid = figure.add_gridspec(2, 2)
 plotting.transport_map(
-    solution, samples, ax=(figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1]))
+    solution, samples, axes=(figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1]))
 )
 plotting.convergence(solution, ax=figure.add_subplot(grid[1, 0]))
 plotting.brenier_potential(solution, ax=figure.add_subplot(grid[1, 1], projection="3d"))

@@ -1,4 +1,4 @@
-"""What the commands read: tables of points, one number for each site, one value for each site."""
+"""What the commands read: tables of points; numbers, values and names, one for each site."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from geomot.cli._files import (
 from geomot.cli._shared import BadInput
 from geomot.cli._text import TextTable
 
-__all__ = ["file_of", "holds_table", "read_points", "read_table", "read_values", "read_vector"]
+__all__ = [
+    "file_of",
+    "holds_table",
+    "read_names",
+    "read_points",
+    "read_table",
+    "read_values",
+    "read_vector",
+]
 
 # Names under which npz files have one number for each site.
 _MASSES = ("masses", "target_masses", "weights")
@@ -122,23 +130,34 @@ def read_vector(spec: str, n: int, decimal: str = ".") -> np.ndarray:
     return values[1:] if table.doubtful and len(values) == n + 1 else values
 
 
+def read_names(spec: str, n: int) -> list[str]:
+    """Return one text for each of n sites, from FILE or FILE:COLUMN."""
+    return [str(value) for value in _entries(spec, n, ("names", "labels"))]
+
+
 def read_values(spec: str, n: int) -> np.ndarray:
     """Return one number or one class (whole numbers or text) for each of n sites."""
-    path, column = _split(spec)
-    if kind_of(path) != "text":
-        values = read_array(path, column, ("labels", "y", *_MASSES), f"as {path}:NAME")
-        words = None
-    else:
-        words = _words(path, column)
-        if len(words) == n + 1 and column is None:
-            del words[0]
-        values = np.array(words)
+    values = _entries(spec, n, ("labels", "y", *_MASSES))
+    if kind_of(_split(spec)[0]) == "text":
         for kind in (np.int64, np.float64):
             try:
                 values = values.astype(kind)
                 break
             except ValueError:
                 continue
+    return values
+
+
+def _entries(spec: str, n: int, usual: tuple[str, ...]) -> np.ndarray:
+    """One entry for each of n sites: those of a text file as text, those of arrays as they are."""
+    path, column = _split(spec)
+    if kind_of(path) != "text":
+        values = read_array(path, column, usual, f"as {path}:NAME")
+    else:
+        words = _words(path, column)
+        if len(words) == n + 1 and column is None:
+            del words[0]
+        values = np.array(words)
     if values.ndim == 2 and 1 in values.shape:
         values = values.ravel()
     if values.shape != (n,):

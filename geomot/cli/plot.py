@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import geomot
 from geomot._files.replacing import replacing_figure
@@ -15,9 +18,43 @@ from geomot.cli._shared import (
     check_suffix,
     refuse_overwriting,
 )
-from geomot.cli._tables import file_of, read_values
+from geomot.cli._tables import file_of, read_names, read_values
+
+if TYPE_CHECKING:
+    from geomot.solution import Solution
 
 __all__ = ["add"]
+
+# What can be drawn, and in which dimensions; None stands for all.
+_KINDS = {
+    "diagram": (1, 2),
+    "potential": (1, 2),
+    "contours": (2,),
+    "map": (1, 2),
+    "density": (1, 2),
+    "distribution": (1,),
+    "sites": None,
+    "masses": None,
+    "convergence": None,
+}
+_PLACES = {(1, 2): "on the line or in the plane", (2,): "in the plane", (1,): "on the line"}
+
+# The kinds that options apply to; the others apply to all.
+_APPLIES = {
+    "color": ("diagram", "potential", "sites"),
+    "cmap": ("diagram", "potential", "contours", "sites"),
+    "label": ("diagram", "potential", "contours", "sites"),
+    "names": ("diagram", "sites"),
+    "links": ("diagram",),
+    "triangulation": ("diagram",),
+    "no_sites": ("diagram",),
+    "samples": ("map",),
+    "seed": ("map",),
+}
+
+# Inches: widths of figures with one panel and with two, and what sizes may be.
+_WIDTH, _WIDE = 5.2, 8.4
+_SIZES = 1.0, 40.0
 
 
 def add(commands: Any) -> None:
@@ -29,21 +66,41 @@ def add(commands: Any) -> None:
     plot.add_argument("-o", "--output", required=True, help="a .png, .svg or .pdf file")
     plot.add_argument(
         "--kind",
-        choices=("diagram", "potential", "contours", "map", "sites", "masses", "convergence"),
+        choices=tuple(_KINDS),
         default="diagram",
-        help="what to draw (diagram); in any dimension: sites, masses, convergence",
+        help="what to draw (diagram); in any dimension: sites, masses, convergence; on the line: "
+        "distribution; in the plane: contours; others on both",
     )
     plot.add_argument(
         "--color",
         metavar="WHAT",
         help="weights, masses, costs, or a file with one number or class per site (FILE:COLUMN if "
-        "it has several columns or arrays)",
+        "it has several columns or arrays); of a diagram, a potential or sites",
+    )
+    plot.add_argument("--cmap", help="colormap of numbers, by its name in matplotlib (viridis)")
+    plot.add_argument("--label", metavar="TEXT", help="title of the colour bar or legend")
+    plot.add_argument(
+        "--names",
+        metavar="FILE",
+        help="a file with one name per site, or FILE:COLUMN, written at the sites",
+    )
+    plot.add_argument(
+        "--links",
+        action=argparse.BooleanOptionalAction,
+        help="draw lines from sites to the centroids of their cells (default: from sites outside "
+        "their own cells, if there are few)",
     )
     plot.add_argument("--triangulation", action="store_true", help="draw the dual triangulation")
     plot.add_argument("--no-sites", action="store_true", help="leave the sites out")
-    plot.add_argument("--samples", type=int, default=1000, metavar="N", help="samples of a map")
-    plot.add_argument("--seed", type=int, default=0, help="seed of the samples (0)")
+    plot.add_argument("--samples", type=int, metavar="N", help="samples of a map (1000)")
+    plot.add_argument("--seed", type=int, help="seed of the samples (0)")
     plot.add_argument("--title", help="title of the figure")
+    plot.add_argument(
+        "--size",
+        metavar="W[xH]",
+        help="width of the figure in inches, or width and height, as in 3.3 or 7x4; the height "
+        "fits the domain",
+    )
     plot.add_argument("--dpi", type=float, default=200, help="pixels per inch (200)")
     plot.set_defaults(run=_run)
 
@@ -51,56 +108,152 @@ def add(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     check_suffix(args.output, (".png", ".svg", ".pdf"))
     check_folder(args.output)
-    refuse_overwriting([args.output], [args.map, file_of(args.color)])
+    refuse_overwriting([args.output], [args.map, file_of(args.color), file_of(args.names)])
     if not 10 <= args.dpi <= 2400:
         raise BadInput(f"--dpi must lie between 10 and 2400, got {args.dpi:g}")
-    if args.color is not None and args.kind in ("contours", "map", "masses", "convergence"):
-        raise BadInput(f"--color does not apply to --kind {args.kind}")
+    size = _size(args.size)
+    _refuse_what_does_not_apply(args)
     solution = geomot.load(args.map)
-    dim = solution.sites.shape[1]
-    if dim != 2 and args.kind in ("diagram", "potential", "contours", "map"):
-        raise BadInput(
-            f"--kind {args.kind} needs sites in the plane, and {args.map} has {dim} dimension(s): "
-            "--kind sites, masses and convergence work in any"
-        )
-    values = args.color
-    if values is not None and values not in ("weights", "masses", "costs"):
-        values = read_values(values, len(solution.sites))
+    _check_dimension(args, solution)
+    figure = _draw(args, solution, size)
+    if args.title:
+        figure.suptitle(args.title)
+    # The same map gives the same bytes: no dates, no random identifiers.
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    import matplotlib as mpl
 
-    # Figures without pyplot: no display is looked for, and no state is left behind.
+    with mpl.rc_context({"svg.hashsalt": "geomot"}):
+        suffix = Path(args.output).suffix.lower()
+        replacing_figure(args.output, figure, dpi=args.dpi, metadata=dates.get(suffix))
+    return EXIT_OK
+
+
+def _size(text: str | None) -> tuple[float, float | None] | None:
+    """Width and height in inches; the height is None if it is to fit."""
+    if text is None:
+        return None
+    number = r"(\d+\.?\d*|\.\d+)"
+    found = re.fullmatch(rf"{number}(?:[x,]{number})?", text.strip())
+    sides = [float(side) for side in found.groups() if side] if found else []
+    least, most = _SIZES
+    if not sides or not all(least <= side <= most for side in sides):
+        raise BadInput(
+            f"--size must be a width in inches or a width and a height, as in 3.3 or 7x4, each "
+            f"between {least:g} and {most:g}, got {text}"
+        )
+    return sides[0], sides[1] if len(sides) > 1 else None
+
+
+def _refuse_what_does_not_apply(args: argparse.Namespace) -> None:
+    for name, kinds in _APPLIES.items():
+        value = getattr(args, name)
+        option = "--" + name.replace("_", "-")
+        if value is None or (value is False and name != "links"):
+            continue
+        if args.kind not in kinds:
+            others = " and ".join(filter(None, [", ".join(kinds[:-1]), kinds[-1]]))
+            raise BadInput(f"{option} does not apply to --kind {args.kind}, only to {others}")
+        coloured = args.kind == "contours" or args.color is not None
+        by_height = args.kind == "potential" and name == "cmap"
+        if name in ("cmap", "label") and not (coloured or by_height):
+            raise BadInput(f"{option} applies to a {args.kind} with --color")
+
+
+def _check_dimension(args: argparse.Namespace, solution: Solution) -> None:
+    dim, dims = solution.sites.shape[1], _KINDS[args.kind]
+    if dims is not None and dim not in dims:
+        raise BadInput(
+            f"--kind {args.kind} needs sites {_PLACES[dims]}, and {args.map} has {dim} "
+            "dimension(s): --kind sites, masses and convergence work in any"
+        )
+    if dim == 1:
+        for name in ("samples", "seed", "color", "cmap", "label"):
+            drawn_at_random = name in ("samples", "seed")
+            if getattr(args, name) is not None and (drawn_at_random or args.kind == "potential"):
+                raise BadInput(f"--{name} does not apply to --kind {args.kind} on the line")
+
+
+def _draw(
+    args: argparse.Namespace, solution: Solution, size: tuple[float, float | None] | None
+) -> Any:
+    """The figure, without pyplot: no display is looked for, and no state is left behind."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     from geomot import plotting
 
-    figure = Figure(figsize=(8.4 if args.kind == "map" else 5.2, 4.2), layout="compressed")
-    if args.kind == "diagram":
-        plotting.power_diagram(
-            solution,
-            values,
-            sites=not args.no_sites,
-            triangulation=args.triangulation,
-            ax=figure.subplots(),
+    if args.cmap is not None and args.cmap not in mpl.colormaps:
+        raise BadInput(
+            f"--cmap must be a colormap of matplotlib, such as viridis, cividis or magma, "
+            f"got {args.cmap}"
         )
-    elif args.kind == "potential":
-        plotting.brenier_potential(solution, values, ax=figure.add_subplot(projection="3d"))
-    elif args.kind == "contours":
-        plotting.brenier_contours(solution, ax=figure.subplots())
-    elif args.kind == "map":
-        plotting.transport_map(
-            solution, args.samples, random_state=args.seed, ax=figure.subplots(ncols=2)
-        )
-    elif args.kind == "sites":
-        plotting.site_cloud(solution, values, ax=figure.subplots())
-    elif args.kind == "masses":
-        plotting.mass_errors(solution, ax=figure.subplots())
-    else:
-        plotting.convergence(solution, ax=figure.subplots())
-    if args.title:
-        figure.suptitle(args.title)
-    # The same map gives the same bytes: no dates, no random identifiers.
-    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with mpl.rc_context({"svg.hashsalt": "geomot"}):
-        suffix = Path(args.output).suffix.lower()
-        replacing_figure(args.output, figure, dpi=args.dpi, metadata=dates.get(suffix))
-    return EXIT_OK
+    n, dim = solution.sites.shape
+    values = args.color
+    if values is not None and values not in ("weights", "masses", "costs"):
+        values = read_values(values, n)
+    names = None if args.names is None else read_names(args.names, n)
+    look = {"cmap": args.cmap, "label": args.label}
+    given = {name: value for name, value in look.items() if value is not None}
+    with plotting.style():
+        figure = Figure(figsize=_figure_size(args, solution, size), layout="compressed")
+        if args.kind == "map" and dim == 2:
+            plotting.transport_map(
+                solution,
+                1000 if args.samples is None else args.samples,
+                random_state=args.seed or 0,
+                axes=figure.subplots(ncols=2),
+            )
+            return figure
+        in_space = args.kind == "potential" and dim == 2
+        ax = figure.add_subplot(projection="3d" if in_space else None)
+        drawing = None
+        if args.kind == "diagram":
+            drawing = plotting.power_diagram(
+                solution,
+                values,
+                sites=not args.no_sites,
+                names=names,
+                links=args.links,
+                triangulation=args.triangulation,
+                ax=ax,
+                **given,
+            )
+        elif args.kind == "potential":
+            drawing = plotting.brenier_potential(solution, values, ax=ax, **given)
+        elif args.kind == "contours":
+            plotting.brenier_contours(solution, ax=ax, **given)
+        elif args.kind == "map":
+            plotting.monotone_map(solution, ax=ax)
+        elif args.kind == "density":
+            plotting.source_density(solution.source, ax=ax)
+        elif args.kind == "distribution":
+            plotting.distribution_functions(solution, ax=ax)
+        elif args.kind == "sites":
+            drawing = plotting.site_cloud(solution, values, names=names, ax=ax, **given)
+        elif args.kind == "masses":
+            plotting.mass_errors(solution, ax=ax)
+        else:
+            plotting.convergence(solution, ax=ax)
+    if args.cmap is not None and drawing is not None and "legend" in drawing:
+        raise BadInput("--cmap applies to numbers, and --color names classes")
+    return figure
+
+
+def _figure_size(
+    args: argparse.Namespace, solution: Solution, size: tuple[float, float | None] | None
+) -> tuple[float, float]:
+    """Width and height of the figure: as given, or of the shape of the domain."""
+    from geomot.plotting._axes import figure_size
+
+    columns = 2 if args.kind == "map" and solution.sites.shape[1] == 2 else 1
+    width, height = size or (_WIDE if columns == 2 else _WIDTH, None)
+    if height is not None:
+        return width, height
+    bounds = None
+    if solution.sites.shape[1] == 2:
+        if args.kind in ("diagram", "contours", "map", "density"):
+            bounds = solution.source.bounds
+        if args.kind == "sites" or (bounds is not None and not np.isfinite(bounds).all()):
+            bounds = np.array([solution.sites.min(axis=0), solution.sites.max(axis=0)])
+    bar = args.kind == "contours" or args.color is not None
+    return figure_size(bounds, width, columns=columns, bar=bar)

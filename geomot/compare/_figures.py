@@ -415,11 +415,14 @@ def _moves(report: Report, study: Study) -> Any:
     figure, axes = _figure(len(cells), study.title)
     for ax, cell in zip(axes, cells, strict=True):
         if problem.masses is None:
-            plotting.permutation(problem.train, problem.test, cell.arrays["columns"], ax=ax)
+            plotting.permutation(
+                problem.train, problem.test, cell.arrays["columns"], legend=False, ax=ax
+            )
         else:
             # The cell has no potentials: the plan is solved for once more.
-            plotting.transport_plan(plan(problem.train, problem.test, *problem.masses), ax=ax)
-        ax.get_legend().remove()
+            plotting.transport_plan(
+                plan(problem.train, problem.test, *problem.masses), legend=False, ax=ax
+            )
         ax.set(xlabel="", ylabel="")
         ax.set_title(f"{cell.label}\nmean cost {cell.metrics['cost']:.4g}", fontsize="small")
         ax.tick_params(labelsize="x-small")

@@ -11,9 +11,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from geomot._data import as_classes
-from geomot._palette import spread_colours
 from geomot._validation import as_count, as_vector
-from geomot.plotting._style import add_colorbar, as_diagram, flat_norm
+from geomot.plotting._axes import add_colorbar, axes_size, flat_norm
+from geomot.plotting._inputs import as_diagram
+from geomot.plotting._palette import TEN_COLOURS, spread_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,28 +22,13 @@ if TYPE_CHECKING:
     from geomot.diagram import PowerDiagram
     from geomot.solution import Solution
 
-__all__ = ["Colours", "MOST_LABELS", "OKABE_ITO", "class_colors"]
+__all__ = ["Colours", "MOST_LABELS", "class_colors"]
 
 
-# Okabe and Ito's palette without black, and Tol's "muted" with its grey: both are distinct for
-# readers with any common colour blindness; the second is needed from the eighth class on.
-OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-_TOL_MUTED = (
-    "#332288",
-    "#88CCEE",
-    "#44AA99",
-    "#117733",
-    "#999933",
-    "#DDCC77",
-    "#CC6677",
-    "#882255",
-    "#AA4499",
-    "#BBBBBB",
-)
 # Points of a permutation that are numbered by default.
 MOST_LABELS = 20
 # Integers with more distinct values than the longest palette are treated as numbers.
-_MOST_INTEGERS = len(_TOL_MUTED)
+_MOST_INTEGERS = len(TEN_COLOURS)
 # Classes that have colours.
 _MOST_CLASSES = 256
 # Letters of a name in a legend of one or two columns; more of either would squeeze the figure.
@@ -52,8 +38,10 @@ _LEGEND_LETTERS = (24, 14)
 def class_colors(n: int) -> list[str]:
     """Return colours for classes that readers with colour blindness can tell apart.
 
-    From the eleventh on, each colour is as far as possible from the ones before it. More than about
-    twenty are hard to tell apart.
+    The colours of n classes are the first n of one list, so that a class keeps its colour when
+    others are added. The first ten differ clearly for readers without red, green or blue cones too;
+    from the eleventh on, each is as far as possible from the ones before it. More than about twenty
+    are hard to tell apart.
 
     Parameters
     ----------
@@ -64,15 +52,22 @@ def class_colors(n: int) -> list[str]:
     -------
     list of str
         Hexadecimal colours, all different.
+
+    Raises
+    ------
+    ValueError
+        If there are more classes than colours.
+
+    Examples
+    --------
+    >>> from geomot import plotting
+    >>> plotting.class_colors(3)
+    ['#0072B2', '#E69F00', '#994466']
     """
     n = as_count(n, "n", 0)
     if n > _MOST_CLASSES:
         raise ValueError(f"n must be at most {_MOST_CLASSES}, got {n}")
-    if n <= len(OKABE_ITO):
-        return list(OKABE_ITO[:n])
-    if n <= len(_TOL_MUTED):
-        return list(_TOL_MUTED[:n])
-    return list(spread_colours(_TOL_MUTED, n))
+    return list(spread_colours(TEN_COLOURS, n))
 
 
 class Colours:
@@ -90,7 +85,7 @@ class Colours:
                 raise ValueError(f"values must be an array or one of {sorted(names)}: {values!r}")
             self.label = names[values] if label is None else label
             if values == "costs":
-                diagram = as_diagram(diagram)
+                diagram = as_diagram(diagram, dims=(1, 2))
             if values == "masses" and norm is None:
                 positive = diagram.masses[diagram.masses > 0]
                 norm = "log" if positive.max() > 100 * positive.min() else None
@@ -130,23 +125,21 @@ class Colours:
         if not edges:
             collection.set_edgecolor("face")
 
-    def explain(self, ax: Axes, collection: Any) -> None:
+    def explain(self, ax: Axes, collection: Any) -> dict[str, Any]:
+        """Draw the colour bar or the legend, and return it by name."""
         if self.classes is None:
-            add_colorbar(ax, self.mappable if collection is None else collection, self.label or "")
-            return
+            shown = self.mappable if collection is None else collection
+            return {"colorbar": add_colorbar(ax, shown, self.label or "")}
         size = "small" if len(self.classes) <= _legend_rows(ax, "small") else "x-small"
         rows = _legend_rows(ax, size)
         named, rest = self._named(len(_LEGEND_LETTERS) * rows)
         columns = -(-(len(named) + (rest > 0)) // rows)
-        handles = [
-            Line2D([], [], linestyle="", marker="o", markersize=6, color=self.palette[k])
-            for k in named
-        ]
+        handles = self._handles(named)
         labels = [_shortened(str(self.classes[k]), _LEGEND_LETTERS[columns - 1]) for k in named]
         if rest:
             handles.append(Line2D([], [], linestyle=""))
             labels.append(f"and {rest} more")
-        ax.legend(
+        legend = ax.legend(
             handles,
             labels,
             title=self.label,
@@ -159,6 +152,20 @@ class Colours:
             fontsize=size,
             title_fontsize="small",
         )
+        return {"legend": legend}
+
+    def legend_elements(self) -> tuple[list[Line2D], list[str]]:
+        """Handles and labels of all classes; none of numbers."""
+        if self.classes is None:
+            return [], []
+        every = np.arange(len(self.classes))
+        return self._handles(every), [str(name) for name in self.classes]
+
+    def _handles(self, named: np.ndarray) -> list[Line2D]:
+        return [
+            Line2D([], [], linestyle="", marker="o", markersize=6, color=self.palette[k])
+            for k in named
+        ]
 
     def _named(self, most: int) -> tuple[np.ndarray, int]:
         """The classes that a legend of so many entries names, and how many others there are."""
@@ -172,9 +179,8 @@ class Colours:
 
 def _legend_rows(ax: Axes, size: str) -> int:
     """Entries of a legend below each other that are not higher than the axes."""
-    height = 72.0 * ax.figure.get_size_inches()[1] * ax.get_position().height
     entry = 1.5 * FontProperties(size=size).get_size_in_points()
-    return max(int(height / entry) - 1, 4)
+    return max(int(axes_size(ax)[1] / entry) - 1, 4)
 
 
 def _shortened(name: str, letters: int) -> str:

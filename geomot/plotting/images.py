@@ -10,7 +10,9 @@ import numpy as np
 
 from geomot._constants import IMAGE_CHANNELS
 from geomot._validation import as_count, as_real_array
-from geomot.plotting._style import new_axes
+from geomot.plotting._axes import new_axes
+from geomot.plotting._drawing import Drawing
+from geomot.plotting._palette import GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +22,6 @@ __all__ = ["image_grid"]
 
 
 _BLANK = "#DBE3EB"  # between images
-# Channels of images: grey, colours, colours with opacity.
 
 
 def image_grid(
@@ -30,11 +31,12 @@ def image_grid(
     shape: tuple[int, int] | None = None,
     row_labels: Sequence[str] | None = None,
     gap: int = 1,
-    cmap: Any = "gray_r",
+    cmap: Any = GREY,
     vmin: float | None = None,
     vmax: float | None = None,
     ax: Axes | None = None,
-) -> Axes:
+    **kwargs: Any,
+) -> Drawing:
     """Draw images side by side, row by row: generated samples, or steps of an interpolation.
 
     Parameters
@@ -49,16 +51,33 @@ def image_grid(
         One text beside each row.
     gap : int, default 1
         Pixels left blank between images.
-    cmap : str or Colormap, default "gray_r"
-        Colours of grey values.
+    cmap : str or Colormap, default "gray"
+        Colours of grey values: black where they are small, as `geomot.images.save_grid` has it.
     vmin, vmax : float, optional
         Values of the ends of `cmap`, or of a channel; None takes the extremes of the images.
     ax : Axes, optional
-        Where to draw; None makes a figure.
+        Where to draw; None makes a figure. They are cleared of ticks and frames.
+    **kwargs
+        Settings of the image, as for `matplotlib.axes.Axes.imshow`.
 
     Returns
     -------
-    Axes
+    Drawing
+        Artist image: all of them as one.
+
+    Raises
+    ------
+    ValueError
+        If the images have no shape that is known, or there are not as many labels as rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot import plotting
+    >>> images = np.random.default_rng(0).random((6, 8, 8))
+    >>> drawing = plotting.image_grid(images, columns=3, row_labels=["first", "second"])
+    >>> drawing.image.get_array().shape
+    (17, 26)
     """
     stack = _as_images(images, shape)
     n, channels, height, width = stack.shape
@@ -72,30 +91,32 @@ def image_grid(
     for k, image in enumerate(stack):
         top, left = (k // columns) * tile_h, (k % columns) * tile_w
         canvas[top : top + height, left : left + width] = np.moveaxis(image, 0, -1)
-    ax = new_axes() if ax is None else ax
+    if ax is None:
+        ax = new_axes(np.array([[0.0, 0.0], canvas.shape[1::-1]]))
     if channels == 1:
         colours = mpl.colormaps[cmap] if isinstance(cmap, str) else cmap
         # Blank pixels differ from the images' own background, so that each image is seen as one.
-        ax.imshow(
+        settings = {"vmin": vmin, "vmax": vmax, "interpolation": "nearest", **kwargs}
+        image = ax.imshow(
             np.ma.masked_invalid(canvas[..., 0]),
             cmap=colours.with_extremes(bad=_BLANK),
-            vmin=vmin,
-            vmax=vmax,
-            interpolation="nearest",
+            **settings,
         )
     else:
         low = float(stack.min()) if vmin is None else vmin
         high = float(stack.max()) if vmax is None else vmax
         shown = np.clip((canvas - low) / ((high - low) or 1.0), 0.0, 1.0)
         blank = mpl.colors.to_rgb(_BLANK)
-        ax.imshow(np.where(np.isnan(shown), blank, shown), interpolation="nearest")
+        image = ax.imshow(
+            np.where(np.isnan(shown), blank, shown), **{"interpolation": "nearest", **kwargs}
+        )
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if row_labels is not None:
         ax.set_yticks(np.arange(rows) * tile_h + (height - 1) / 2, row_labels)
         ax.tick_params(axis="y", length=0)
-    return ax
+    return Drawing(ax, {"image": image})
 
 
 def _as_images(images: Any, shape: tuple[int, int] | None) -> np.ndarray:

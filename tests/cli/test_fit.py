@@ -203,7 +203,7 @@ def test_fit_on_the_line(folder, capsys):
     assert main(["sample", "map.npz", "-n", "9", "-o", "out.csv", "--pairs", "--seed", "0"]) == 0
     assert (folder / "out.csv").read_text().startswith("x1,y1,site\n")
     assert main(["fit", "line.csv", "-o", "map.npz", "--method", "quantile"]) == 0
-    for kind in ("sites", "masses", "convergence"):
+    for kind in ("diagram", "sites", "masses", "convergence"):
         assert main(["plot", "map.npz", "-o", "figure.png", "--kind", kind]) == 0
     capsys.readouterr()
-    complaint(capsys, ["plot", "map.npz", "-o", "figure.png", "--kind", "diagram"])
+    complaint(capsys, ["plot", "map.npz", "-o", "figure.png", "--kind", "contours"])

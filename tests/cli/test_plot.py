@@ -26,7 +26,11 @@ def test_plot_suffixes(fitted, capsys, suffix):
         ["--triangulation", "--no-sites"],
         ["--kind", "potential"],
         ["--kind", "potential", "--color", "weights"],
-        ["--kind", "contours"],
+        ["--kind", "contours", "--cmap", "cividis", "--label", "u"],
+        ["--kind", "density"],
+        ["--names", "named.csv", "--links"],
+        ["--kind", "sites", "--names", "table.csv:name", "--color", "table.csv:size"],
+        ["--color", "table.csv:size", "--cmap", "magma", "--label", "people", "--size", "3.3"],
         ["--kind", "map", "--samples", "30", "--seed", "2"],
         ["--kind", "sites", "--color", "costs"],
         ["--kind", "convergence", "--title", "Newton"],
@@ -42,6 +46,8 @@ def test_plot_kinds(fitted, capsys, options):
         file.writelines(f"{k % 3}\n" for k in range(40))
     with open("named.csv", "w") as file:
         file.writelines(["kind\n", *("ab"[k % 2] + "\n" for k in range(40))])
+    with open("table.csv", "w") as file:
+        file.writelines(["name,size\n", *(f"town {k},{k}.5\n" for k in range(40))])
     assert main(["plot", "map.npz", "-o", "figure.png", *options]) == 0
     assert os.path.getsize("figure.png") > 1000
     assert capsys.readouterr() == ("", "")
@@ -65,10 +71,101 @@ def test_plot_kinds_in_five_dimensions(sampled, capsys, options):
 @pytest.mark.parametrize("kind", ["diagram", "potential", "contours", "map"])
 def test_cells_need_the_plane(sampled, capsys, kind):
     line = complaint(capsys, ["plot", "map.npz", "-o", "figure.png", "--kind", kind])
-    assert f"--kind {kind} needs sites in the plane, and map.npz has 5 dimension(s)" in line
+    assert f"--kind {kind} needs sites " in line
+    assert "in the plane, and map.npz has 5 dimension(s)" in line
     assert not os.path.exists("figure.png")
 
 
 def test_costs_need_the_plane(sampled, capsys):
     argv = ["plot", "map.npz", "-o", "figure.png", "--kind", "sites", "--color", "costs"]
-    assert "must lie in the plane" in complaint(capsys, argv)
+    assert "must lie on the line or in the plane" in complaint(capsys, argv)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--names", "names.txt", "--color", "masses"],
+        ["--kind", "potential"],
+        ["--kind", "map"],
+        ["--kind", "density"],
+        ["--kind", "distribution"],
+        ["--kind", "sites"],
+        ["--kind", "masses"],
+        ["--kind", "convergence"],
+    ],
+)
+def test_plot_kinds_on_the_line(folder, capsys, options):
+    np.save("line.npy", np.random.default_rng(0).random((9, 1)))
+    with open("names.txt", "w") as file:
+        file.writelines(f"n{k}\n" for k in range(9))
+    assert main(["fit", "line.npy", "-o", "map.npz"]) == 0
+    capsys.readouterr()
+    assert main(["plot", "map.npz", "-o", "figure.png", *options]) == 0
+    assert os.path.getsize("figure.png") > 1000
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--kind", "contours", "--color", "masses"], "--color does not apply to --kind contours"),
+        (["--kind", "masses", "--triangulation"], "--triangulation does not apply"),
+        (
+            ["--kind", "map", "--no-sites"],
+            "--no-sites does not apply to --kind map",
+        ),
+        (["--samples", "10"], "--samples does not apply to --kind diagram, only to map"),
+        (["--seed", "0"], "--seed does not apply"),
+        (["--kind", "convergence", "--cmap", "magma"], "--cmap does not apply"),
+        (["--kind", "potential", "--names", "named.csv"], "--names does not apply"),
+        (["--kind", "sites", "--no-links"], "--links does not apply"),
+        (["--cmap", "magma"], "--cmap applies to a diagram with --color"),
+        (["--label", "people"], "--label applies to a diagram with --color"),
+        (["--color", "named.csv", "--cmap", "magma"], "--cmap applies to numbers"),
+        (["--color", "masses", "--cmap", "rainbow9"], "--cmap must be a colormap of matplotlib"),
+        (["--size", "wide"], "--size must be a width in inches"),
+        (["--size", "3x400"], "--size must be a width in inches"),
+        (["--names", "short.txt"], "short.txt: must hold 40 values, got shape (2,)"),
+        (["--kind", "distribution"], "--kind distribution needs sites on the line"),
+    ],
+)
+def test_options_that_do_not_apply_are_refused(fitted, capsys, options, words):
+    with open("named.csv", "w") as file:
+        file.writelines(["kind\n", *("ab"[k % 2] + "\n" for k in range(40))])
+    with open("short.txt", "w") as file:
+        file.write("a\nb\n")
+    assert words in complaint(capsys, ["plot", "map.npz", "-o", "figure.png", *options])
+    assert not os.path.exists("figure.png")
+
+
+def size_of(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_figures_fit_the_domain(folder, capsys):
+    """A domain four times as wide as high has a wide figure."""
+    np.save("wide.npy", np.random.default_rng(0).random((30, 2)) * [4, 1])
+    assert main(["fit", "wide.npy", "-o", "map.npz", "--domain", "box:0,0,4,1"]) == 0
+    for options, expected in (
+        (["--size", "4"], (400, None)),
+        (["--size", "4x3"], (400, 300)),
+        (["--size", "4", "--kind", "convergence"], (400, 300)),
+    ):
+        argv = ["plot", "map.npz", "-o", "figure.png", "--dpi", "100", *options]
+        assert main(argv) == 0
+        width, height = size_of("figure.png")
+        assert width == expected[0]
+        if expected[1] is None:
+            assert height < 0.45 * width
+        else:
+            assert height == expected[1]
+
+
+def test_an_input_is_not_overwritten(fitted, capsys):
+    with open("names.png", "w") as file:
+        file.writelines(f"n{k}\n" for k in range(40))
+    argv = ["plot", "map.npz", "-o", "names.png", "--names", "names.png"]
+    assert "is an input file" in complaint(capsys, argv)

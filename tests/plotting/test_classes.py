@@ -20,7 +20,7 @@ def only(ax, kind):
 
 def test_classes_get_a_legend_and_distinct_colours(solution):
     names = np.array(["b", "a", "c"])[np.arange(60) % 3]
-    ax = plotting.power_diagram(solution, names, label="kind")
+    ax = plotting.power_diagram(solution, names, label="kind").axes
     legend = ax.get_legend()
     assert legend.get_title().get_text() == "kind"
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
@@ -30,7 +30,7 @@ def test_classes_get_a_legend_and_distinct_colours(solution):
 
 
 def test_many_integers_are_numbers(solution):
-    ax = plotting.power_diagram(solution, np.arange(60), legend=False)
+    ax = plotting.power_diagram(solution, np.arange(60), legend=False).axes
     assert ax.get_legend() is None
     np.testing.assert_array_equal(only(ax, PolyCollection).get_array(), np.arange(60))
 
@@ -71,19 +71,19 @@ def names_of(ax):
 )
 def test_text_labels_of_any_type(solution, spell):
     names = np.array(["b", "a", "c"])[np.arange(60) % 3]
-    expected = only(plotting.power_diagram(solution, names), PolyCollection).get_facecolor()
-    ax = plotting.power_diagram(solution, spell(names))
+    expected = plotting.power_diagram(solution, names).cells.get_facecolor()
+    ax = plotting.power_diagram(solution, spell(names)).axes
     assert names_of(ax) == ["a", "b", "c"]
     np.testing.assert_array_equal(only(ax, PolyCollection).get_facecolor(), expected)
 
 
 def test_objects_that_are_numbers(solution):
-    ax = plotting.power_diagram(solution, (np.arange(60) % 3).astype(object))
+    ax = plotting.power_diagram(solution, (np.arange(60) % 3).astype(object)).axes
     assert names_of(ax) == ["0", "1", "2"]
     values = np.linspace(0, 1, 60)
-    ax = plotting.power_diagram(solution, values.astype(object))
+    ax = plotting.power_diagram(solution, values.astype(object)).axes
     np.testing.assert_array_equal(only(ax, PolyCollection).get_array(), values)
-    ax = plotting.power_diagram(solution, (np.arange(60) % 2 == 0).astype(object))
+    ax = plotting.power_diagram(solution, (np.arange(60) % 2 == 0).astype(object)).axes
     assert names_of(ax) == ["False", "True"]
 
 
@@ -106,7 +106,7 @@ class Series(Categorical):
 @pytest.mark.parametrize("kind", [Categorical, Series])
 def test_categories_keep_their_order(solution, kind):
     values = kind(np.arange(60) % 3, ["low", "middle", "high", "never"])
-    ax = plotting.site_cloud(solution, values)
+    ax = plotting.site_cloud(solution, values).axes
     assert names_of(ax) == ["low", "middle", "high"]
     colours = ax.collections[0].get_facecolor()
     np.testing.assert_array_equal(colours[2], mpl.colors.to_rgba(plotting.class_colors(3)[2]))
@@ -127,13 +127,13 @@ def test_labels_of_pandas(solution):
         pandas.Categorical(names),
         pandas.Index(names),
     ):
-        assert names_of(plotting.power_diagram(solution, series)) == ["a", "b", "c"]
+        assert names_of(plotting.power_diagram(solution, series).axes) == ["a", "b", "c"]
     sizes = pandas.Categorical(names, categories=["c", "a", "b"], ordered=True)
-    assert names_of(plotting.power_diagram(solution, pandas.Series(sizes))) == ["c", "a", "b"]
-    ax = plotting.power_diagram(solution, pandas.Series(np.arange(60) % 3, dtype="Int64"))
+    assert names_of(plotting.power_diagram(solution, pandas.Series(sizes)).axes) == ["c", "a", "b"]
+    ax = plotting.power_diagram(solution, pandas.Series(np.arange(60) % 3, dtype="Int64")).axes
     assert names_of(ax) == ["0", "1", "2"]
     values = np.linspace(0, 1, 60)
-    ax = plotting.power_diagram(solution, pandas.Series(values, index=np.arange(60)[::-1]))
+    ax = plotting.power_diagram(solution, pandas.Series(values, index=np.arange(60)[::-1])).axes
     np.testing.assert_array_equal(only(ax, PolyCollection).get_array(), values)
     for missing in (pandas.NA, None, np.nan):
         series = pandas.Series([missing, *names[1:]], dtype=object)
@@ -146,7 +146,7 @@ def test_labels_of_pandas(solution):
 @pytest.mark.parametrize("count", [11, 25, 60])
 def test_more_than_ten_classes(solution, count):
     names = np.array([f"class {k:02}" for k in range(count)])[np.arange(60) % count]
-    ax = plotting.power_diagram(solution, names)
+    ax = plotting.power_diagram(solution, names).axes
     colours = only(ax, PolyCollection).get_facecolor()
     assert len(np.unique(colours, axis=0)) == count
     shown = names_of(ax)
@@ -165,13 +165,13 @@ def test_more_than_ten_classes(solution, count):
 
 def test_the_legend_names_the_largest_classes(solution):
     sizes = np.r_[np.zeros(10, int), np.arange(50)]
-    ax = plotting.site_cloud(solution, np.array([f"n{k}" for k in sizes], object))
+    ax = plotting.site_cloud(solution, np.array([f"n{k}" for k in sizes], object)).axes
     assert "n0" in names_of(ax)
 
 
 def test_long_names_are_cut_in_the_legend(solution):
     name = "the Democratic Republic of the Congo"
-    ax = plotting.site_cloud(solution, np.where(np.arange(60) < 9, name, "_Chad"))
+    ax = plotting.site_cloud(solution, np.where(np.arange(60) < 9, name, "_Chad")).axes
     assert names_of(ax) == ["Chad", "the Democratic Republic\u2026"]
 
 

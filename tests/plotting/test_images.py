@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 def test_image_grid_places_each_image():
     images = np.arange(5.0)[:, None, None] * np.ones((5, 2, 3))
-    ax = plotting.image_grid(images, columns=3, row_labels=["first", "second"])
+    ax = plotting.image_grid(images, columns=3, row_labels=["first", "second"]).axes
     canvas = ax.images[0].get_array()
     assert canvas.shape == (2 * 3 - 1, 3 * 4 - 1)
     assert (canvas[:2, 4:7] == 1).all()
@@ -25,7 +25,7 @@ def test_image_grid_places_each_image():
 def test_image_grid_in_colour():
     images = np.zeros((3, 4, 2, 3))
     images[0, 0], images[1, 2], images[:, 3] = 2.0, 1.0, 5.0
-    ax = plotting.image_grid(images, columns=2, vmin=0.0, vmax=2.0)
+    ax = plotting.image_grid(images, columns=2, vmin=0.0, vmax=2.0).axes
     canvas = ax.images[0].get_array()
     assert canvas.shape == (2 * 3 - 1, 2 * 4 - 1, 3)
     np.testing.assert_array_equal(canvas[0, 0], [1.0, 0.0, 0.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.collections import PathCollection, PolyCollection
+from scipy.sparse import csr_array
 
 import geomot
 from geomot import discrete, plotting
@@ -12,15 +12,9 @@ from geomot import discrete, plotting
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def only(ax, kind):
-    (found,) = [artist for artist in ax.collections if type(artist) is kind]
-    return found
-
-
 def test_samples_have_the_colour_of_their_site(solution):
     source, target = plotting.transport_map(solution, 50, random_state=1)
-    samples = only(source, PathCollection)
-    colours = only(target, PathCollection).get_facecolor()
+    samples, colours = source.samples, target.sites.get_facecolor()
     index = solution.assign(samples.get_offsets().data)
     np.testing.assert_array_equal(samples.get_facecolor(), colours[index])
     assert len(np.unique(colours, axis=0)) == 60
@@ -31,9 +25,11 @@ def test_samples_have_the_colour_of_their_site(solution):
 def test_map_takes_samples_or_none(solution):
     points = solution.source.sample(7, 0)
     source, _ = plotting.transport_map(solution, points)
-    np.testing.assert_array_equal(only(source, PathCollection).get_offsets(), points)
+    np.testing.assert_array_equal(source.samples.get_offsets(), points)
     source, _ = plotting.transport_map(solution, 0)
-    assert not [c for c in source.collections if isinstance(c, PathCollection)]
+    assert list(source) == ["cells", "outline"]
+    with pytest.raises(ValueError, match="axes must be two"):
+        plotting.transport_map(solution, axes=[source.axes])
 
 
 def test_map_of_a_source_without_cells():
@@ -41,10 +37,10 @@ def test_map_of_a_source_without_cells():
     source = geomot.Gaussian([0.0, 0.0], [[1.0, 0.5], [0.5, 1.0]])
     solution = geomot.solve(points, source=source, tol=0.1, random_state=0)
     left, right = plotting.transport_map(solution, 50, random_state=1)
-    assert not [c for c in left.collections if isinstance(c, PolyCollection)]
-    samples = only(left, PathCollection)
+    assert list(left) == ["samples"]
+    samples = left.samples
     np.testing.assert_array_equal(samples.get_offsets(), source.sample(50, 1))
-    colours = only(right, PathCollection).get_facecolor()
+    colours = right.sites.get_facecolor()
     index = solution.assign(samples.get_offsets().data)
     np.testing.assert_array_equal(samples.get_facecolor(), colours[index])
     with pytest.raises(ValueError, match="samples must be at least 1"):
@@ -56,14 +52,13 @@ def test_map_of_a_source_without_cells():
 def test_permutation_is_drawn():
     a, b = np.random.default_rng(0).random((2, 6, 2))
     best = discrete.assignment(a, b)
-    assert plotting.permutation(a, b, best.permutation, legend=False).get_legend() is None
-    ax = plotting.permutation(a, b, best.permutation)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["from", "to"]
-    (lines,) = [c for c in ax.collections if hasattr(c, "get_segments")]
-    for k, segment in enumerate(lines.get_segments()):
+    assert "legend" not in plotting.permutation(a, b, best.permutation, legend=False)
+    drawing = plotting.permutation(a, b, best.permutation)
+    assert [text.get_text() for text in drawing.legend.get_texts()] == ["from", "to"]
+    for k, segment in enumerate(drawing.moves.get_segments()):
         np.testing.assert_allclose(segment, [a[k], b[best.permutation[k]]])
-    assert sorted(t.get_text() for t in ax.texts)[:2] == ["$x_{1}$", "$x_{2}$"]
-    assert len(ax.texts) == 12
+    assert sorted(t.get_text() for t in drawing.labels)[:2] == ["$x_{1}$", "$x_{2}$"]
+    assert len(drawing.labels) == 12
     with pytest.raises(ValueError, match="partners must be a permutation of 0"):
         plotting.permutation(a, b, [0, 0, 1, 2, 3, 4])
     with pytest.raises(ValueError, match="as many points"):
@@ -73,16 +68,51 @@ def test_permutation_is_drawn():
 def test_transport_plan_is_drawn():
     rng = np.random.default_rng(0)
     plan = discrete.plan(rng.random((4, 2)), rng.random((3, 2)), [0.1, 0.2, 0.3, 0.4])
-    assert plotting.transport_plan(plan, legend=False).get_legend() is None
-    ax = plotting.transport_plan(plan)
-    assert ax.get_legend() is not None
-    (lines,) = [c for c in ax.collections if hasattr(c, "get_segments")]
-    assert len(lines.get_segments()) == len(plan.rows)
-    widths = np.asarray(lines.get_linewidths())
+    assert "legend" not in plotting.transport_plan(plan, legend=False)
+    drawing = plotting.transport_plan(plan)
+    assert len(drawing.moves.get_segments()) == len(plan.rows)
+    widths = np.asarray(drawing.moves.get_linewidths())
     np.testing.assert_allclose(
         widths / widths.max(), np.maximum(plan.masses / plan.masses.max(), 0.05)
     )
     with pytest.raises(TypeError, match="plan must be a Plan"):
-        plotting.transport_plan(np.eye(3))
+        plotting.transport_plan(np.zeros(3))
     with pytest.raises(ValueError, match="plan must be one in the plane, got 3"):
         plotting.transport_plan(discrete.plan(np.eye(3), np.eye(3)))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_a_plan_as_a_matrix(kind):
+    """The matrix of a plan, as POT returns it, gives the picture of the plan."""
+    rng = np.random.default_rng(0)
+    a, b, masses = rng.random((4, 2)), rng.random((3, 2)), [0.1, 0.2, 0.3, 0.4]
+    plan = discrete.plan(a, b, masses)
+    matrix = np.zeros((4, 3))
+    matrix[plan.rows, plan.columns] = plan.masses
+    expected = plotting.transport_plan(plan)
+    drawing = plotting.transport_plan(kind(matrix), a, b)
+    np.testing.assert_array_equal(drawing.moves.get_segments(), expected.moves.get_segments())
+    np.testing.assert_allclose(drawing.moves.get_linewidths(), expected.moves.get_linewidths())
+    np.testing.assert_allclose(drawing.a.get_sizes(), expected.a.get_sizes())
+    for arguments, message in (
+        ((kind(matrix),), "a and b must be given with a matrix"),
+        ((kind(matrix), a, a), r"plan must have shape \(4, 4\), got \(4, 3\)"),
+        ((kind(-matrix), a, b), "plan must not be negative"),
+        ((plan, a, b), "a and b must be None for a Plan"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plotting.transport_plan(*arguments)
+
+
+def test_singular_set_leaves_the_axes_of_a_diagram_as_they_are():
+    sites = np.concatenate([np.random.default_rng(0).random((40, 2)) + [k, 0] for k in (0, 9)])
+    brenier = geomot.BrenierMap(geomot.UniformBox([0, 0], [10, 1])).fit(sites)
+    cells = plotting.power_diagram(brenier)
+    cells.axes.set_title("mine")
+    limits = cells.axes.get_xlim(), cells.axes.get_ylim()
+    drawing = plotting.singular_set(brenier.extended(), resolution=60, ax=cells.axes, alpha=0.7)
+    assert (drawing.axes.get_xlim(), drawing.axes.get_ylim()) == limits
+    assert drawing.axes.get_title() == "mine"
+    assert drawing.singular.get_alpha() == 0.7
+    assert drawing.axes.get_autoscalex_on()
+    assert drawing.legend_elements()[1] == ["singular set"]

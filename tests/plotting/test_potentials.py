@@ -28,7 +28,7 @@ def surfaces(monkeypatch):
 
 
 def test_potential_is_lifted_to_its_values(solution, surfaces):
-    ax = plotting.brenier_potential(solution, centered=False)
+    ax = plotting.brenier_potential(solution, centered=False).axes
     surface, base = surfaces
     cells = solution.diagram().cells
     assert len(surface) == len(base) == len(cells)
@@ -41,7 +41,7 @@ def test_potential_is_lifted_to_its_values(solution, surfaces):
 
 
 def test_centred_potential_has_no_slope(solution, surfaces):
-    ax = plotting.brenier_potential(solution, projection=False)
+    ax = plotting.brenier_potential(solution, projection=False).axes
     (surface,) = surfaces
     mean = solution.masses @ solution.sites
     for i, lifted in enumerate(surface):
@@ -56,12 +56,12 @@ def test_potential_needs_three_dimensional_axes(solution):
 
 
 def test_contours_cover_the_values_on_the_domain(solution):
-    ax = plotting.brenier_contours(solution, centered=False)
+    ax = plotting.brenier_contours(solution, centered=False).axes
     filled = ax.collections[0]
     corners = solution.source.polygon
     u = (corners @ solution.sites.T + solution.heights).max(axis=1)
     assert filled.levels[0] <= u.min()
     assert u.max() <= filled.levels[-1]
-    own = plotting.brenier_contours(solution, levels=[-0.2, 0.0, 0.2], cells=False)
+    own = plotting.brenier_contours(solution, levels=[-0.2, 0.0, 0.2], cells=False).axes
     np.testing.assert_array_equal(own.collections[0].levels, [-0.2, 0.0, 0.2])
     assert not [c for c in own.collections if isinstance(c, PolyCollection)]
