@@ -59,7 +59,7 @@ def studies(
     *,
     small: bool = False,
     folder: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     threads: int | None = 1,
 ) -> list[Study]:
     """Return the studies of an experiment.

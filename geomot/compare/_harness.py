@@ -51,7 +51,7 @@ def run(
     seeds: Sequence[int] = (0,),
     max_steps: int | None = None,
     max_seconds: float | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     threads: int | None = 1,
     progress: bool = False,
 ) -> Report:
@@ -77,8 +77,8 @@ def run(
     max_seconds : float, optional
         Seconds of each training; without `max_steps`, in place of the studies' own steps. Maps are
         solved to their tolerance, and their seconds are in the table.
-    device : str, default "cpu"
-        Where torch computes.
+    device : str, optional
+        Where torch computes, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads of each method; None for all cores. Measured seconds depend on it.
     progress : bool, default False
@@ -105,7 +105,7 @@ def run(
     budget = {
         "max_steps": None if max_steps is None else as_count(max_steps, "max_steps", 1),
         "max_seconds": limit,
-        "device": device,
+        "device": "cpu" if device is None else device,
         "threads": as_threads(threads),
     }
     place.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def run(
                     if not warm:
                         # Before the first problem, and before anything is spent that is then lost.
                         _try_writing(place)
-                        warm_up(device)
+                        warm_up(budget["device"])
                         warm = True
                     try:
                         data = problem()

@@ -91,8 +91,9 @@ class LatentGenerator(BaseEstimator):
     threads : int, optional
         Number of threads; None leaves the autoencoder its own number, and else uses the cores at
         hand.
-    device : str, default "cpu"
-        Where torch trains the autoencoder and, if it is not "cpu", fits maps by Monte Carlo.
+    device : str, optional
+        Where torch trains the autoencoder and fits maps by Monte Carlo, such as "cuda". None or
+        "cpu": the CPU, where geomot's own kernels fit maps.
     progress : bool, default False
         Whether to show progress bars on stderr.
 
@@ -139,7 +140,7 @@ class LatentGenerator(BaseEstimator):
         whiten: bool = False,
         random_state: Any = None,
         threads: int | None = None,
-        device: str = "cpu",
+        device: str | None = None,
         progress: bool = False,
     ) -> None:
         self.autoencoder = autoencoder
@@ -264,7 +265,7 @@ class LatentGenerator(BaseEstimator):
                 tv_tol=self.tv_tol,
                 threads=self.threads,
                 random_state=seed,
-                device=self.device if sampled and self.device != "cpu" else None,
+                device=self.device if sampled and self.device not in (None, "cpu") else None,
                 progress=self.progress,
             )
             return brenier.fit(sites, sample_weight=masses)
@@ -565,7 +566,7 @@ class LatentGenerator(BaseEstimator):
 
     @staticmethod
     def load(
-        path: str | os.PathLike[str], *, autoencoder: Any = None, device: str = "cpu"
+        path: str | os.PathLike[str], *, autoencoder: Any = None, device: str | None = None
     ) -> LatentGenerator:
         """Read a generator that `save` wrote.
 
@@ -575,8 +576,8 @@ class LatentGenerator(BaseEstimator):
             The folder. Nothing in it is executed or unpickled.
         autoencoder : object with `encode` and `decode`, optional
             The autoencoder, where it is not one of geomot's.
-        device : str, default "cpu"
-            Where torch shall have the autoencoder's networks.
+        device : str, optional
+            Where torch shall have the autoencoder's networks, such as "cuda"; None: the CPU.
 
         Returns
         -------

@@ -58,15 +58,15 @@ class Stored:
         self._record.write(path, {**self._to_parts(), "parameters": self._parameters()})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: Any = "cpu") -> Self:
+    def load(cls, path: str | os.PathLike[str], *, device: Any = None) -> Self:
         """Read a model that `save` wrote.
 
         Parameters
         ----------
         path : str or path-like
             The file. It is never executed or unpickled, and may be untrusted.
-        device : str or torch.device, default "cpu"
-            Where the networks shall be, if the model has any.
+        device : str or torch.device, optional
+            Where the networks shall be, if the model has any, such as "cuda"; None: the CPU.
 
         Returns
         -------

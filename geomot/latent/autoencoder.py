@@ -100,8 +100,8 @@ class Autoencoder(Codec):
     random_state : int, numpy.random.Generator or None, default None
         Seed of the initial weights, the split, the batches and the noise. The same seed, threads
         and machine give the same codec; torch's global generator is left alone.
-    device : str or torch.device, default "cpu"
-        Where the networks are trained and evaluated.
+    device : str or torch.device, optional
+        Where the networks are trained and evaluated, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads that torch may use here; None for all cores that the process may use. More than
         one pays for wide layers only, and changes the last bits.
@@ -176,7 +176,7 @@ class Autoencoder(Codec):
         validation_fraction: float = 0.1,
         patience: int | None = None,
         random_state: int | np.random.Generator | None = None,
-        device: Any = "cpu",
+        device: Any = None,
         threads: int | None = 1,
         progress: bool = False,
     ) -> None:

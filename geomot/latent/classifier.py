@@ -66,8 +66,8 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
     random_state : int, numpy.random.Generator or None, default None
         Seed of the initial weights, the batches, the shifts and the noise. The same seed, threads
         and machine give the same classifier; torch's global generator is left alone.
-    device : str or torch.device, default "cpu"
-        Where the network is trained and evaluated.
+    device : str or torch.device, optional
+        Where the network is trained and evaluated, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads that torch may use here; None for all cores that the process may use.
     progress : bool, default False
@@ -114,7 +114,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         *,
         epochs: int | None = None,
         random_state: int | np.random.Generator | None = None,
-        device: Any = "cpu",
+        device: Any = None,
         threads: int | None = 1,
         progress: bool = False,
     ) -> None:

@@ -101,7 +101,7 @@ def test_what_belongs_to_a_run_is_not_kept(images, tmp_path):
     codec.set_params(random_state=rng, learning_rate=np.float64(1e-3)).fit(images)
     codec.save(tmp_path / "model")
     again = Autoencoder.load(tmp_path / "model")
-    assert (again.threads, again.random_state, again.device) == (1, None, "cpu")
+    assert (again.threads, again.random_state, again.device) == (1, None, None)
     assert (again.latent_dim, again.channels, again.hidden) == (1, (2,), (3,))
     assert again.learning_rate == 1e-3
     np.testing.assert_array_equal(again.encode(images), codec.encode(images))
