@@ -244,7 +244,7 @@ class Solution(Frozen):
         return self._assigner(queries, as_threads(threads))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the solution to a file; `geomot.load` reads it.
+        """Write the solution to a file, which `load` and `geomot.load` read.
 
         Parameters
         ----------
@@ -253,6 +253,28 @@ class Solution(Frozen):
             on the disk; several processes may save to one path.
         """
         SOLUTION.write(path, self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Solution:
+        """Read a solution that `save` wrote; `geomot.load` reads what geomot saved of any kind.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. It is never executed or unpickled, and may be untrusted.
+
+        Returns
+        -------
+        Solution
+
+        Raises
+        ------
+        ValueError
+            If the file is not a complete, undamaged solution of a known version.
+        OSError
+            If the file cannot be opened.
+        """
+        return SOLUTION.read(path, cls, "a solution file")
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

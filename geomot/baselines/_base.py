@@ -36,7 +36,7 @@ from geomot.latent._layers import ACTIVATIONS
 from geomot.latent._scaling import mean_and_scale, standardise
 from geomot.latent._torch import as_device, as_tensor, import_torch, rows_at_once, settings
 
-__all__ = ["Baseline", "LatentBaseline", "load"]
+__all__ = ["Baseline", "LatentBaseline"]
 
 FloatArray = NDArray[np.float64]
 
@@ -85,8 +85,8 @@ class Baseline(BaseEstimator, ABC):
         Randomness of `fit`, and of `sample` where it is given none. The same integer gives the same
         model on the same machine, and samples from a stream of their own; a generator is drawn from
         by both. The global generators of torch and numpy are left alone.
-    device : str, default "cpu"
-        Where the networks are trained and evaluated, as torch names it.
+    device : str or torch.device, optional
+        Where the networks are trained and evaluated, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads that torch may use; None for all cores at hand. More than one changes last bits.
     progress : bool, default False
@@ -134,7 +134,7 @@ class Baseline(BaseEstimator, ABC):
     averaging: float = 0.0
     log_every: int | None = None
     random_state: Any = None
-    device: str = "cpu"
+    device: Any = None
     threads: int | None = 1
     progress: bool = False
 
@@ -366,15 +366,15 @@ class Baseline(BaseEstimator, ABC):
         _files.write(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
+    def load(cls, path: str | os.PathLike[str], *, device: Any = None) -> Self:
         """Read a model that `save` wrote.
 
         Parameters
         ----------
         path : str or path-like
             The file. It is never executed or unpickled, and may be untrusted.
-        device : str, default "cpu"
-            Where its networks are to be evaluated.
+        device : str or torch.device, optional
+            Where its networks are to be evaluated, such as "cuda"; None: the CPU.
 
         Returns
         -------
@@ -536,30 +536,6 @@ class LatentBaseline(Baseline):
         if self.latent_dim is None:
             return (min(self.n_features_in_, self.most_dimensions),)
         return (self.latent_dim,)
-
-
-def load(path: str | os.PathLike[str], *, device: str = "cpu") -> Baseline:
-    """Read a model of any method that `Baseline.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file. It is never executed or unpickled, and may be untrusted.
-    device : str, default "cpu"
-        Where its networks are to be evaluated.
-
-    Returns
-    -------
-    Baseline
-
-    Raises
-    ------
-    ValueError
-        If the file is not a complete, undamaged model.
-    OSError
-        If the file cannot be opened.
-    """
-    return Baseline.load(path, device=device)
 
 
 def _are_betas(value: Any) -> bool:

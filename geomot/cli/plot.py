@@ -56,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
         raise BadInput(f"--dpi must lie between 10 and 2400, got {args.dpi:g}")
     if args.color is not None and args.kind in ("contours", "map", "masses", "convergence"):
         raise BadInput(f"--color does not apply to --kind {args.kind}")
-    solution = geomot.load(args.map)
+    solution = geomot.Solution.load(args.map)
     dim = solution.sites.shape[1]
     if dim != 2 and args.kind in ("diagram", "potential", "contours", "map"):
         raise BadInput(

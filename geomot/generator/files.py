@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from geomot._files import parts
+from geomot._files.archive import format_of
 from geomot._files.replacing import put_aside, replacing_folder
 from geomot._validation import as_count, as_flag, as_masses, as_path, as_points, as_samples
 from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
 from geomot.generator.whitening import Whitening
-from geomot.storage import load as load_solution
+from geomot.solution import Solution
 
 if TYPE_CHECKING:
     from geomot.generator.generator import LatentGenerator
@@ -57,7 +58,7 @@ def load(
     kind: type[_Generator],
     path: str | os.PathLike[str],
     autoencoder: Any = None,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> _Generator:
     """Read a generator, see `LatentGenerator.load`."""
     folder = Path(as_path(path))
@@ -73,9 +74,10 @@ def load(
     return _load(kind, folder, autoencoder, device)
 
 
-def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -> _Generator:
+def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str | None) -> _Generator:
     if not folder.is_dir():
-        raise ValueError(f"path must name the folder of a saved generator, got {folder}")
+        held = f", a file of {format_of(folder)}" if folder.is_file() else ""
+        raise ValueError(f"path must name the folder of a saved generator, got {folder}{held}")
 
     def build(**found: Any) -> _Parts[_Generator]:
         return _build(kind, found)
@@ -96,7 +98,7 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -
         raise ValueError(f"autoencoder must be None: {folder} holds one")
     generator.autoencoder = generator.autoencoder_ = autoencoder
     generator.device = device
-    solution = load_solution(folder / _MAP)
+    solution = Solution.load(folder / _MAP)
     if solution.sites.shape != (len(generator.support_), generator.codes_.shape[1]):
         raise ValueError(f"{folder / _MAP} does not fit the codes in {folder / _MAIN}")
     generator.transport_ = map_of(solution, BrenierMap(random_state=map_seed))

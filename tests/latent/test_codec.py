@@ -126,8 +126,8 @@ def test_files_of_other_kinds_are_refused(models, tmp_path):
             message = rf"path must name a file of {cls.__name__}\.save, got .*{kind}: its header"
             with pytest.raises(ValueError, match=message):
                 cls.load(path)
-    with pytest.raises(ValueError, match="path must name a solution file"):
-        geomot.load(files["pca"])
+    with pytest.raises(ValueError, match="a solution file, got .* says geomot-pca, not geomot-sol"):
+        geomot.Solution.load(files["pca"])
 
 
 class Bomb:
