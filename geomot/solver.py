@@ -213,7 +213,7 @@ def solve(
         backend = TorchBackend(device)
     monitors = Monitor
     if shards is not None:
-        from geomot.distributed import DistributedBackend, SharedMonitor, agree, local_ranks
+        from geomot._distributed import DistributedBackend, SharedMonitor, agree, local_ranks
 
         start = None if initial is None else initial[0] + initial[1]
         rng = agree(rng, sites=y, target_masses=nu, initial_weights=start, tol=tolerance,
@@ -303,7 +303,7 @@ def _as_shards(distributed: bool | str, method: str) -> str | None:
         raise ValueError(f"distributed must be a bool, 'samples' or 'sites', got {distributed!r}")
     if method != "montecarlo":
         raise ValueError(f'distributed must be False for method {method}: use method="montecarlo"')
-    from geomot.distributed import joined
+    from geomot._distributed import joined
 
     return distributed if joined() else None
 
