@@ -152,7 +152,9 @@ def annulus(n: int, random_state: Seed = 0) -> np.ndarray:
     return np.column_stack([0.5 + radius * np.cos(angle), 0.5 + radius * np.sin(angle)])
 
 
-def power_law(n: int, decades: float = 6, random_state: Seed = 0) -> tuple[np.ndarray, np.ndarray]:
+def power_law(
+    n: int, *, decades: float = 6, random_state: Seed = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Uniform sites with masses spread over several decades.
 
     Parameters
@@ -237,7 +239,7 @@ def ring(modes: int = 8, radius: float = 1.0) -> np.ndarray:
 
     Returns
     -------
-    centres : ndarray of shape (modes, 2)
+    centers : ndarray of shape (modes, 2)
     """
     angle = 2.0 * np.pi * np.arange(modes) / modes
     return radius * np.column_stack([np.cos(angle), np.sin(angle)])
@@ -255,14 +257,14 @@ def lattice(side: int = 5, spacing: float = 1.0) -> np.ndarray:
 
     Returns
     -------
-    centres : ndarray of shape (side**2, 2)
+    centers : ndarray of shape (side**2, 2)
     """
     places = spacing * (np.arange(side) - 0.5 * (side - 1))
     return np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
 
 
 def gaussian_modes(
-    n: int, centres: np.ndarray, deviation: float, random_state: Seed = 0
+    n: int, centers: np.ndarray, deviation: float, *, random_state: Seed = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of a mixture of equally likely round Gaussians.
 
@@ -273,7 +275,7 @@ def gaussian_modes(
     ----------
     n : int
         Number of points.
-    centres : ndarray of shape (k, d)
+    centers : ndarray of shape (k, d)
         Means of the Gaussians.
     deviation : float
         Standard deviation of each coordinate.
@@ -293,13 +295,13 @@ def gaussian_modes(
     >>> points.shape, int(labels.max())
     ((256, 2), 7)
     """
-    centres = np.asarray(centres, dtype=np.float64)
+    means = np.asarray(centers, dtype=np.float64)
     rng = np.random.default_rng(random_state)
-    labels = rng.integers(len(centres), size=n)
-    return centres[labels] + deviation * rng.standard_normal((n, centres.shape[1])), labels
+    labels = rng.integers(len(means), size=n)
+    return means[labels] + deviation * rng.standard_normal((n, means.shape[1])), labels
 
 
-def embedded_moons(n: int, dim: int = 2, random_state: Seed = 0) -> np.ndarray:
+def embedded_moons(n: int, dim: int = 2, *, random_state: Seed = 0) -> np.ndarray:
     """Two wide half circles in a plane of a space of more dimensions.
 
     Parameters
@@ -333,7 +335,7 @@ def embedded_moons(n: int, dim: int = 2, random_state: Seed = 0) -> np.ndarray:
     return _padded((plane - (0.5, 0.2)) * 4.2, dim)
 
 
-def pinwheel(n: int, dim: int = 2, random_state: Seed = 0) -> np.ndarray:
+def pinwheel(n: int, dim: int = 2, *, random_state: Seed = 0) -> np.ndarray:
     """Five bent arms about the origin, in a plane of a space of more dimensions.
 
     Parameters
@@ -405,7 +407,7 @@ def planar_problem(
     True
     """
     if name in _DECADES:
-        return power_law(n, _DECADES[name], random_state)
+        return power_law(n, decades=_DECADES[name], random_state=random_state)
     if name not in _EQUAL_MASSES:
         raise ValueError(f"name must be one of {', '.join(PLANAR_PROBLEMS)}; got {name!r}")
     return _EQUAL_MASSES[name](n, random_state), None
