@@ -60,7 +60,7 @@ def table_modes(arguments):
             "other data": (gaussian_modes(10_000, centres, deviation, random_state=3)[0], ""),
         }
         for kind, (points, singular) in rows.items():
-            found = metrics.mode_statistics(points, centres, RADIUS * deviation, shares)
+            found = metrics.mode_statistics(points, centres, RADIUS * deviation, masses=shares)
             # the optimal map returns the same points many times
             distinct, counts = np.unique(points, axis=0, return_counts=True)
             distance = np.sqrt(

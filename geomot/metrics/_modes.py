@@ -65,6 +65,7 @@ def mode_statistics(
     points: ArrayLike,
     modes: ArrayLike,
     radius: ArrayLike,
+    *,
     masses: ArrayLike | None = None,
 ) -> ModeStatistics:
     """Count the points in known modes, and those between them, and test the modes' masses.
@@ -80,7 +81,7 @@ def mode_statistics(
         deviation s, 3 s is usual in the plane, where the data themselves have a share of
         exp(-9/2) = 0.011 outside; in d dimensions it is the tail of the chi distribution.
     masses : array_like of shape (k,), optional
-        Positive masses of the modes, of sum 1; equal ones by default.
+        Positive masses of the modes, which must sum to 1; equal ones by default.
 
     Returns
     -------
