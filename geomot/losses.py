@@ -49,8 +49,8 @@ _Module: Any = object if torch is None else torch.nn.Module
 def wasserstein2(
     sites: Any,
     source: Source | ArrayLike | None = None,
-    target_masses: Any = None,
     *,
+    target_masses: Any = None,
     method: str = "auto",
     tol: float | None = None,
     warm_start: Solution | ArrayLike | None = None,
@@ -68,7 +68,7 @@ def wasserstein2(
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
         The source measure, see `geomot.solve`; the unit box by default.
     target_masses : torch.Tensor or array_like of shape (n,), optional
-        Non-negative masses nu_i of sum 1; equal ones by default. The gradient of a tensor is
+        Non-negative masses nu_i, which must sum to 1; equal ones by default. The gradient of a tensor is
         w_i less the mean of the weights: the total mass being 1, only differences matter.
         Where a mass is 0 it is the derivative from above in exact methods, and no more than a lower
         bound on that in Monte Carlo.
@@ -97,7 +97,7 @@ def wasserstein2(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, for input that cannot be meant, such as sites with NaN.
+        If an argument is invalid, such as sites with NaN; the message names it.
     ImportError
         If torch is missing.
     RuntimeError
@@ -187,8 +187,8 @@ class Wasserstein2(_Module):
     def __init__(
         self,
         source: Source | ArrayLike | None = None,
-        target_masses: Any = None,
         *,
+        target_masses: Any = None,
         method: str = "auto",
         tol: float | None = None,
         random_state: Any = None,
