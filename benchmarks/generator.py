@@ -45,7 +45,7 @@ def table_modes(arguments):
         held_out, _ = gaussian_modes(10_000, centres, deviation, random_state=1)
         source = brenier.solution_.source
         extended, everything = brenier.extended(), brenier.extended(threshold=np.inf)
-        rate = 100 * extended.rejection_rate(100_000)[0]
+        rate = 100 * extended.rejection_rate(100_000, 0)[0]
         # of the sites themselves, the shares in each mode
         nearest = np.linalg.norm(data[:, None] - centres, axis=2).argmin(axis=1)
         shares = np.bincount(nearest, minlength=len(centres)) / len(data)
