@@ -122,6 +122,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         source: Any = None,
         method: str = "auto",
         tol: float = 1e-6,
+        *,
         tv_tol: float = 0.01,
         max_iter: int | None = None,
         threads: int | None = None,
@@ -177,7 +178,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tol, tv_tol = as_tolerance(self.tol), as_tolerance(self.tv_tol, "tv_tol")
         source = as_source(self.source, sites.shape[1])
         exact = source.exact if self.method == "auto" else self.method != "montecarlo"
-        self.solution_: Solution = solve(
+        solution = solve(
             sites,
             masses,
             source,
@@ -189,13 +190,25 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             device=self.device,
             progress=self.progress,
         )
-        self.sites_ = self.solution_.sites
-        self.weights_ = self.solution_.weights
-        self.heights_ = self.solution_.heights
-        self.labels_ = labels
-        self._labelled = y is not None
-        self.n_iter_ = self.solution_.n_iter
+        self._set_fitted(solution, labels, labelled=y is not None)
         return self
+
+    def _take(self, solution: Solution) -> BrenierMap:
+        """Return this estimator as if it had been fitted with this result."""
+        self.set_params(source=solution.source, method=solution.method)
+        self.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
+        self._set_fitted(solution, _as_labels(None, len(solution.sites)), labelled=False)
+        self.n_features_in_ = solution.sites.shape[1]
+        return self
+
+    def _set_fitted(self, solution: Solution, labels: NDArray[Any], labelled: bool) -> None:
+        self.solution_ = solution
+        self.sites_ = solution.sites
+        self.weights_ = solution.weights
+        self.heights_ = solution.heights
+        self.labels_ = labels
+        self._labelled = labelled
+        self.n_iter_ = solution.n_iter
 
     def _points(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
@@ -384,16 +397,3 @@ def _as_labels(y: Any, n: int) -> NDArray[Any]:
             f"y must have one entry for each of the {n} rows of Y, got shape {labels.shape}"
         )
     return labels
-
-
-def map_of(solution: Solution, brenier: BrenierMap) -> BrenierMap:
-    """The estimator as if it had been fitted with this result."""
-    brenier.set_params(source=solution.source, method=solution.method)
-    brenier.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
-    brenier.solution_ = solution
-    brenier.sites_, brenier.weights_ = solution.sites, solution.weights
-    brenier.heights_, brenier.n_iter_ = solution.heights, solution.n_iter
-    brenier.labels_ = np.arange(len(solution.sites), dtype=np.int64)
-    brenier._labelled = False
-    brenier.n_features_in_ = solution.sites.shape[1]
-    return brenier

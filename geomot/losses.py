@@ -68,8 +68,8 @@ def wasserstein2(
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
         The source measure, see `geomot.solve`; the unit box by default.
     target_masses : torch.Tensor or array_like of shape (n,), optional
-        Non-negative masses nu_i, which must sum to 1; equal ones by default. The gradient of a tensor is
-        w_i less the mean of the weights: the total mass being 1, only differences matter.
+        Non-negative masses nu_i, which must sum to 1; equal ones by default. The gradient of a
+        tensor is w_i less the mean of the weights: the total mass being 1, only differences matter.
         Where a mass is 0 it is the derivative from above in exact methods, and no more than a lower
         bound on that in Monte Carlo.
     method : {"auto", "quantile", "newton", "montecarlo"}

@@ -18,7 +18,7 @@ from geomot._files import parts
 from geomot._files.archive import format_of
 from geomot._files.replacing import put_aside, replacing_folder
 from geomot._validation import as_count, as_flag, as_masses, as_path, as_points, as_samples
-from geomot.brenier import BrenierMap, map_of
+from geomot.brenier import BrenierMap
 from geomot.extended.map import SINGULAR
 from geomot.generator.whitening import Whitening
 from geomot.solution import Solution
@@ -101,7 +101,7 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str | 
     solution = Solution.load(folder / _MAP)
     if solution.sites.shape != (len(generator.support_), generator.codes_.shape[1]):
         raise ValueError(f"{folder / _MAP} does not fit the codes in {folder / _MAIN}")
-    generator.transport_ = map_of(solution, BrenierMap(random_state=map_seed))
+    generator.transport_ = BrenierMap(random_state=map_seed)._take(solution)
     return generator
 
 

@@ -31,7 +31,7 @@ from geomot._validation import (
     as_real_array,
     as_samples,
 )
-from geomot.brenier import BrenierMap, map_of
+from geomot.brenier import BrenierMap
 from geomot.extended.map import SINGULAR
 from geomot.generator import files
 from geomot.generator.moment_matching import matching_source
@@ -339,7 +339,7 @@ class LatentGenerator(BaseEstimator):
             progress=self.transport_.progress,
         )
         other = copy.copy(self)
-        other.transport_ = map_of(solution, clone(self.transport_))
+        other.transport_ = clone(self.transport_)._take(solution)
         other.support_, other._masses, other._extended = support, masses, None
         return other
 
