@@ -16,7 +16,7 @@ import pytest
 from test_solution import by_hand
 
 from geomot import Samples, Solution, UniformBox, load
-from geomot.solution import history_records
+from geomot._history import history_records
 
 
 @pytest.fixture

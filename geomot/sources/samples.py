@@ -28,8 +28,8 @@ class Samples(Source):
     points : array_like of shape (m, d)
         The points.
     masses : array_like of shape (m,), optional
-        Their masses. Only proportions count, as in all sources: they are divided by their sum. Equal
-        if None.
+        Their masses; equal if None. Only proportions count, as in all sources: they are divided by
+        their sum.
 
     Examples
     --------
