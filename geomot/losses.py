@@ -150,7 +150,7 @@ class Wasserstein2(_Module):
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
         The source measure; the unit box by default.
     target_masses : torch.Tensor or array_like of shape (n,), optional
-        Masses of the sites; equal ones by default. Those given to a call go before these.
+        Masses of the sites, which must sum to 1; equal ones by default. A call may give others.
     method, tol, threads
         As in `wasserstein2`.
     random_state : None, int, Generator or RandomState, optional
@@ -217,6 +217,15 @@ class Wasserstein2(_Module):
         Returns
         -------
         torch.Tensor of shape ()
+
+        Examples
+        --------
+        >>> import torch
+        >>> from geomot.losses import Wasserstein2
+        >>> loss = Wasserstein2()
+        >>> value = loss(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+        >>> round(value.item(), 9)  # the variance of the unit square
+        0.166666667
         """
         masses = self.target_masses if target_masses is None else target_masses
         last = self.solution
@@ -235,11 +244,29 @@ class Wasserstein2(_Module):
         return _loss(self.solution, sites, masses)
 
     def reset(self) -> None:
-        """Forget the last solution: the next call starts cold."""
+        """Forget the last solution: the next call starts cold.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from geomot.losses import Wasserstein2
+        >>> loss = Wasserstein2()
+        >>> value = loss(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+        >>> loss.reset()
+        >>> loss.solution is None
+        True
+        """
         self.solution = None
 
     def extra_repr(self) -> str:
-        """Return what `repr` shows of the module."""
+        """Return what `repr` shows of the module.
+
+        Examples
+        --------
+        >>> from geomot.losses import Wasserstein2
+        >>> Wasserstein2(tol=1e-6)
+        Wasserstein2(source=None, method='auto', tol=1e-06)
+        """
         return f"source={self.source!r}, method={self.method!r}, tol={self.tol}"
 
 

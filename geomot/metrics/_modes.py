@@ -29,7 +29,7 @@ _CHI2_ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class ModeStatistics(Frozen):
-    """What points say about known modes.
+    """Points in known modes and between them, and a test of the modes' masses.
 
     Attributes
     ----------
@@ -50,6 +50,13 @@ class ModeStatistics(Frozen):
         Probability of at least this chi2 for independent points with the right masses: from its
         limit distribution of k - 1 degrees of freedom, or where less than 5 points are expected in
         some mode, from 9999 draws of the counts. NaN if there are no points inside.
+
+    Examples
+    --------
+    >>> from geomot.metrics import mode_statistics
+    >>> found = mode_statistics([[0.1], [-0.2], [4.9], [2.5]], modes=[[0.0], [5.0]], radius=1.0)
+    >>> found.counts.tolist(), found.outside, found.found, found.mixture_rate
+    ([2, 1], 1, 2, 0.25)
     """
 
     counts: NDArray[np.int64]

@@ -35,6 +35,12 @@ class PRDC(NamedTuple):
         misled by outliers among the real points. It may exceed 1.
     coverage : float
         Share of the real points with a generated one in their neighbourhood: diversity.
+
+    Examples
+    --------
+    >>> from geomot.metrics import precision_recall_density_coverage
+    >>> precision_recall_density_coverage([[0.0], [1.0]], [[0.5], [9.0]], k=1)
+    PRDC(precision=0.5, recall=1.0, density=1.0, coverage=1.0)
     """
 
     precision: float
