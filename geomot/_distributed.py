@@ -73,7 +73,17 @@ Float32Array = NDArray[np.float32]
 
 
 class DistributedError(RuntimeError):
-    """A process of the group has ended or does not answer, or computes different numbers."""
+    """A process of the group has ended or does not answer, or computes different numbers.
+
+    Examples
+    --------
+    >>> from geomot.distributed import DistributedError, initialize
+    >>> try:
+    ...     with initialize() as ranks:
+    ...         pass  # solve here
+    ... except DistributedError as error:
+    ...     print(f"lost: {error}")
+    """
 
 
 # ---------------------------------------------------------------------------------------------
@@ -93,6 +103,13 @@ class Ranks:
         How many there are.
     device : str or None
         Where it computes: the GPU of its own for "cuda", else as it was given.
+
+    Examples
+    --------
+    >>> from geomot.distributed import initialize
+    >>> with initialize() as ranks:  # without torchrun there is one
+    ...     print(ranks)
+    Ranks(rank=0, size=1, device=None)
     """
 
     rank: int
@@ -101,17 +118,38 @@ class Ranks:
 
 
 def is_launched() -> bool:
-    """Whether torchrun, or whoever sets its environment, has started several processes."""
+    """Whether torchrun, or whatever sets its environment, has started several processes.
+
+    Examples
+    --------
+    >>> from geomot.distributed import is_launched
+    >>> is_launched()
+    False
+    """
     return _environment("WORLD_SIZE", 1) > 1
 
 
 def launched_rank() -> int:
-    """Number that this process was given when it was started, 0 if it is the only one."""
+    """Number that this process was given when it was started, 0 if it is the only one.
+
+    Examples
+    --------
+    >>> from geomot.distributed import launched_rank
+    >>> launched_rank()
+    0
+    """
     return _environment("RANK", 0) if is_launched() else 0
 
 
 def local_ranks() -> int:
-    """Number of the run's processes on this machine, which share its cores."""
+    """Number of the run's processes on this machine, which share its cores.
+
+    Examples
+    --------
+    >>> from geomot.distributed import local_ranks
+    >>> local_ranks()
+    1
+    """
     return max(_environment("LOCAL_WORLD_SIZE", 1), 1)
 
 
@@ -122,6 +160,12 @@ def joined() -> bool:
     ------
     RuntimeError
         If it was started as one of several, but has not joined them.
+
+    Examples
+    --------
+    >>> from geomot.distributed import joined
+    >>> joined()
+    False
     """
     dist = sys.modules.get("torch.distributed")
     if dist is not None and dist.is_available() and dist.is_initialized():
@@ -156,6 +200,20 @@ def initialize(device: str | None = None, *, timeout: float = TIMEOUT) -> Iterat
     DistributedError
         If the ranks do not find each other, if one of them ends early, or if the launcher ends this
         one by SIGTERM, as torchrun does when another is lost.
+
+    Examples
+    --------
+    A script that runs as one process, and as several under torchrun:
+
+    >>> import geomot
+    >>> from geomot.distributed import initialize
+    >>> sites = geomot.datasets.u2d(20)
+    >>> with initialize() as ranks:
+    ...     solution = geomot.solve(
+    ...         sites, method="montecarlo", tol=0.3, distributed=True, random_state=0
+    ...     )
+    >>> ranks.rank, solution.converged
+    (0, True)
     """
     if not is_launched():
         yield Ranks(0, 1, device)
