@@ -51,8 +51,8 @@ class Baseline(BaseEstimator, ABC):
     The keywords below are those of every method; each method adds its own, and some have other
     defaults.
 
-    A fitted model keeps the keywords of its training: changed later, they take effect in the next
-    `fit`, but for `random_state`, `device`, `threads`, `progress` and what a method names.
+    Changing a parameter after `fit` has no effect until the next `fit`, except for `random_state`,
+    `device`, `threads`, `progress` and those that a method names.
 
     Parameters
     ----------
@@ -121,6 +121,16 @@ class Baseline(BaseEstimator, ABC):
         By what they are divided then.
     n_features_in_ : int
         Numbers in one datum.
+
+    Examples
+    --------
+    >>> from geomot import baselines
+    >>> from geomot.datasets import moons
+    >>> model = baselines.VAE(max_steps=5, random_state=0).fit(moons(100))
+    >>> isinstance(model, baselines.Baseline), model.status_, model.n_steps_
+    (True, 'max_steps', 5)
+    >>> model.sample(3).shape
+    (3, 2)
     """
 
     max_steps: int = 5000
@@ -190,6 +200,13 @@ class Baseline(BaseEstimator, ABC):
         -------
         Baseline
             Of this class.
+
+        Examples
+        --------
+        >>> from geomot.baselines import WGAN
+        >>> model = WGAN.from_preset("E1", max_steps=100)
+        >>> model.critic_steps, model.max_steps
+        (5, 100)
         """
         from geomot.baselines.presets import preset
 
@@ -222,9 +239,17 @@ class Baseline(BaseEstimator, ABC):
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, for input that cannot be meant. Divergence is none: see `status_`.
+            If an argument is invalid; the message names it. Divergence is no error: see `status_`.
         ImportError
             If torch is missing.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0)
+        >>> model.fit(moons(100)).status_
+        'max_steps'
         """
         torch = import_torch(f"baselines.{type(self).__name__}")
         before = dict(self.__dict__)
@@ -305,6 +330,14 @@ class Baseline(BaseEstimator, ABC):
         -------
         ndarray of shape (n, *sample_shape_), float64
             Float32 precision; not clipped to the range of the data.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> model.sample(3, random_state=1).shape
+        (3, 2)
         """
         return self._apply(self._push, self.source_points(n, random_state), self.sample_shape_)
 
@@ -321,6 +354,15 @@ class Baseline(BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n, *source_shape_), float64
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> Z = model.source_points(3, random_state=1)
+        >>> bool((model.transform(Z) == model.sample(3, random_state=1)).all())
+        True
         """
         check_is_fitted(self)
         if random_state is None and isinstance(self.random_state, numbers.Integral):
@@ -342,6 +384,14 @@ class Baseline(BaseEstimator, ABC):
         -------
         ndarray of shape (n, *sample_shape_), float64
             Float32 precision.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> model.transform([[0.0, 0.0], [1.0, 0.0]]).shape
+        (2, 2)
         """
         check_is_fitted(self)
         return self._apply(self._push, self._as_source_points(Z, "Z"), self.sample_shape_)
@@ -361,6 +411,20 @@ class Baseline(BaseEstimator, ABC):
         TypeError
             If `source` is an object of one's own, or the model of a class of one's own, which files
             cannot hold.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import geomot
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = os.path.join(folder, "model.npz")
+        ...     model.save(file)
+        ...     again = geomot.load(file)
+        >>> type(again).__name__, again.n_steps_
+        ('FluidFlow', 5)
         """
         check_is_fitted(self)
         _files.write(self, path)
@@ -387,6 +451,20 @@ class Baseline(BaseEstimator, ABC):
             If the file is not a complete, undamaged model of this class.
         OSError
             If the file cannot be opened.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import geomot
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = os.path.join(folder, "model.npz")
+        ...     model.save(file)
+        ...     again = FluidFlow.load(file)
+        >>> again.n_steps_
+        5
         """
         as_device(import_torch(f"baselines.{cls.__name__}"), device)
         return _files.read(cls, path, device)
