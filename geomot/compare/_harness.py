@@ -94,6 +94,16 @@ def run(
         For settings that cannot be meant.
     OSError
         If `folder` cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from geomot import compare, datasets
+    >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = compare.run([study], folder, seeds=(0, 1))
+    >>> report.summary("data", "TrainingData", "novelty").count  # seeds
+    2
     """
     chosen = _as_studies(studies)
     numbers = _as_seeds(seeds)
