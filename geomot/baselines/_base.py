@@ -15,8 +15,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
+from geomot._estimators import new_samples, remember_features, training_samples
 from geomot._validation import (
     as_count,
     as_flag,
@@ -24,7 +26,6 @@ from geomot._validation import (
     as_points,
     as_real,
     as_real_array,
-    as_samples,
     as_threads,
     as_tolerance,
     check_single,
@@ -163,6 +164,13 @@ class Baseline(BaseEstimator, ABC):
     def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
         """Return the networks for data of a shape, with any initial weights."""
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        # It transforms points of the source, not data: TransformerMixin would promise that.
+        tags.transformer_tags = TransformerTags(preserves_dtype=[])
+        tags.input_tags.three_d_array = True
+        return tags
+
     @abstractmethod
     def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
         """Train for ever: after each step, yield the losses named in `losses`."""
@@ -266,7 +274,7 @@ class Baseline(BaseEstimator, ABC):
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable, got {type(callback).__name__}")
         device = as_device(torch, self.device)
-        data = as_samples(X, "X")
+        data = training_samples(self, X)
         self._check_size(min(len(data), self.batch_size))
         rng = as_generator(self.random_state)
         started = time.perf_counter()
@@ -275,7 +283,7 @@ class Baseline(BaseEstimator, ABC):
             delattr(self, name)
         self._keywords = self.get_params(deep=False)
         self.sample_shape_ = data.shape[1:]
-        self.n_features_in_ = math.prod(self.sample_shape_)
+        remember_features(self, X)
         self.mean_, self.scale_ = np.zeros(self.sample_shape_), 1.0
         if self.standardize:
             self.mean_, self.scale_ = mean_and_scale(data, single=data.ndim > 2)
@@ -561,10 +569,10 @@ class Baseline(BaseEstimator, ABC):
         check_single(points, name)
         return points.reshape(len(points), *self.source_shape_)
 
-    def _standard(self, X: ArrayLike, name: str = "X") -> FloatArray:
+    def _standard(self, X: ArrayLike) -> FloatArray:
         """Data as `fit` takes them, standardised, with the shape that the networks see."""
         check_is_fitted(self)
-        data = as_samples(X, name, self.sample_shape_)
+        data = new_samples(self, X, self.sample_shape_)
         torch = import_torch(f"baselines.{type(self).__name__}")
         tensor = standardise(torch, data, np.arange(len(data)), self.mean_, self.scale_)
         return tensor.numpy().reshape(len(data), *self._layout()[0])
