@@ -7,6 +7,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from geomot import _estimators
+from geomot.generator import LatentGenerator
 from geomot.latent import Autoencoder, FeatureClassifier, PCACodec
 
 pytest.importorskip("torch")
@@ -32,6 +33,17 @@ TRANSFORMS = dict.fromkeys(
 )
 @pytest.mark.filterwarnings("ignore")
 def test_codecs_and_classifier(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [LatentGenerator(PCACodec(1), tv_tol=0.3)],
+    expected_failed_checks=lambda estimator: {
+        "check_fit2d_1sample": "one sample is refused as codes that are all equal"
+    },
+)
+@pytest.mark.filterwarnings("ignore")
+def test_generator(estimator, check):
     check(estimator)
 
 

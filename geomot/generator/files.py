@@ -7,6 +7,7 @@ checksums of the others, so that files of different generators are not taken for
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from pathlib import Path
@@ -191,6 +192,7 @@ def _build(kind: type[_Generator], found: dict[str, Any]) -> _Parts[_Generator]:
         raise ValueError("centre and linear must be there if whiten is true, and only then")
     generator = kind()
     generator.__dict__.update(found)
+    generator.n_features_in_ = math.prod(found["sample_shape_"])
     generator.support_ = np.flatnonzero(generator._masses > 0.0)
     generator._whitening = Whitening(*whitening) if generator.whiten else None
     generator._extended = None

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import LATENT_DIM, SEED_RANGE
 from geomot._data import CHUNK, as_labels, class_masses, float_chunks, nearest
+from geomot._estimators import remember_features, training_samples
 from geomot._validation import (
     as_count,
     as_generator,
@@ -109,6 +110,10 @@ class LatentGenerator(BaseEstimator):
         The codes of the data.
     support_ : ndarray of shape (m,), int64
         The rows of the data that have mass, in increasing order.
+    n_features_in_ : int
+        Numbers in a datum.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where the data are a table with names.
     sample_shape_ : tuple of int
         Shape of one datum.
     classes_ : ndarray of shape (k,), or None
@@ -198,7 +203,7 @@ class LatentGenerator(BaseEstimator):
         ConvergenceWarning
             If the map did not reach its tolerance.
         """
-        data = as_samples(X, "X")
+        data = training_samples(self, X)
         n = len(data)
         if self.singular not in SINGULAR:
             raise ValueError(f"singular must be one of {SINGULAR}, got {self.singular!r}")
@@ -215,6 +220,7 @@ class LatentGenerator(BaseEstimator):
         # A fit that fails leaves nothing that looks fitted.
         self.__dict__.pop("transport_", None)
         self.sample_shape_ = data.shape[1:]
+        remember_features(self, X)
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
         codes = self._encode(data)
         support = np.flatnonzero(masses > 0.0)
