@@ -112,7 +112,7 @@ def run(
         _check_study(study)
     _check_names([plain_name(study.name) for study in chosen], "studies")
     limit = None if max_seconds is None else as_tolerance(max_seconds, "max_seconds")
-    budget = {
+    budget: dict[str, Any] = {
         "max_steps": None if max_steps is None else as_count(max_steps, "max_steps", 1),
         "max_seconds": limit,
         "device": "cpu" if device is None else device,
