@@ -29,7 +29,7 @@ PROBLEMS = {"8 Gaussians": (ring(8, 1.0), 0.05), "25 Gaussians": (lattice(5, 1.0
 
 
 def fitted(centres, deviation, n=1000):
-    data, _ = gaussian_modes(n, centres, deviation, 0)
+    data, _ = gaussian_modes(n, centres, deviation, random_state=0)
     reach = np.abs(centres).max() + 6 * deviation
     source = geomot.UniformBox([-reach, -reach], [reach, reach])
     return data, geomot.BrenierMap(source).fit(data)
@@ -42,10 +42,10 @@ def table_modes(arguments):
     print("|---|---|---|---|---|---|---|")
     for name, (centres, deviation) in PROBLEMS.items():
         data, brenier = fitted(centres, deviation)
-        held_out, _ = gaussian_modes(10_000, centres, deviation, 1)
+        held_out, _ = gaussian_modes(10_000, centres, deviation, random_state=1)
         source = brenier.solution_.source
         extended, everything = brenier.extended(), brenier.extended(threshold=np.inf)
-        rate = 100 * extended.rejection_rate(100_000)[0]
+        rate = 100 * extended.rejection_rate(100_000, 0)[0]
         # of the sites themselves, the shares in each mode
         nearest = np.linalg.norm(data[:, None] - centres, axis=2).argmin(axis=1)
         shares = np.bincount(nearest, minlength=len(centres)) / len(data)
@@ -57,10 +57,10 @@ def table_modes(arguments):
             "extended, discrete": (extended.sample(10_000, 2, "discrete"), rate),
             "extended, reject": (extended.sample(10_000, 2, "reject"), rate),
             "inverse distances": (inverse_distances(brenier, source.sample(10_000, 2)), ""),
-            "other data": (gaussian_modes(10_000, centres, deviation, 3)[0], ""),
+            "other data": (gaussian_modes(10_000, centres, deviation, random_state=3)[0], ""),
         }
         for kind, (points, singular) in rows.items():
-            found = metrics.mode_statistics(points, centres, RADIUS * deviation, shares)
+            found = metrics.mode_statistics(points, centres, RADIUS * deviation, masses=shares)
             # the optimal map returns the same points many times
             distinct, counts = np.unique(points, axis=0, return_counts=True)
             distance = np.sqrt(

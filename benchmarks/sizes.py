@@ -116,9 +116,9 @@ def memory(n, d):
 
 def gather():
     """Time of the gather of a batch's winners."""
-    from geomot.distributed import _Exchange, initialise
+    from geomot._distributed import _Exchange, initialize
 
-    with initialise() as ranks:
+    with initialize() as ranks:
         exchange = _Exchange()
         packed = np.zeros(2 + 2 * 8192 // ranks.size, dtype=np.int32)
         took = seconds(lambda: exchange.gather(packed), 200)

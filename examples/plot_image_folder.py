@@ -103,7 +103,7 @@ print(f"map {solution.status}: total variation of the masses in [{low:.4f}, {hig
 # are; elsewhere the source is singular. Labels are not used for this, so they can judge it: a
 # sample mixes classes where none of them has 90 % of the codes that it is made of.
 
-rate, rate_error = generator.extended_.rejection_rate()
+rate, rate_error = generator.extended_.rejection_rate(random_state=0)
 print(f"{100 * rate:.2f} +- {100 * rate_error:.2f} % of the source is singular")
 if len(classes) > 1:
     noise = solution.source.sample(5000, random_state=1)

@@ -50,8 +50,8 @@ parser.add_argument("--dim", type=int, choices=(2, 7, 12), default=2, help="dime
 arguments = parser.parse_args()
 full, dim = arguments.full, arguments.dim
 
-data = embedded_moons(10_000 if full else 1000, dim, [0, 50])
-held_out = embedded_moons(2000, dim, [0, 51])
+data = embedded_moons(10_000 if full else 1000, dim, random_state=[0, 50])
+held_out = embedded_moons(2000, dim, random_state=[0, 51])
 # The held-out moons are sorted along their arcs: in another order, any part of them is a sample.
 held_out = np.random.default_rng(0).permutation(held_out)
 

@@ -66,7 +66,7 @@ disk = geomot.UniformPolygon.regular(256, (0.0, 0.0), 1.0)
 
 brenier = geomot.BrenierMap(disk).fit(data)
 extended = brenier.extended()
-rate, error = extended.rejection_rate()
+rate, error = extended.rejection_rate(random_state=0)
 print(f"map {brenier.solution_.status}: {100 * rate:.1f} +- {100 * error:.1f} % is singular")
 
 # %%

@@ -29,6 +29,13 @@ class Facets(Frozen):
         the domain if the source is uniform.
     coordinates : ndarray of shape (n, d)
         The sites that `sites` are rows of.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> facets = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).facets
+    >>> facets.sites.tolist(), facets.measures.tolist(), facets.distances.tolist()
+    ([[0, 1]], [1.0], [0.5])
     """
 
     sites: IndexArray

@@ -86,7 +86,7 @@ class MassEstimate(Frozen):
     n_samples : int
         Samples measured on.
     n_fit_samples : int
-        Samples that the weights were fitted to, but for those of sites that a test had lost.
+        Samples used for fitting, not counting those used to place lost sites again.
     chi2, chi2_standard_error : float
         Unbiased estimate of sum_i (g_i - nu_i)^2 / nu_i, so possibly negative, and its error.
     tv : float
@@ -107,7 +107,8 @@ class MassEstimate(Frozen):
     mass_error_standard_error : float
         That of the solution's `mass_error`, at the site where it is attained.
     cost_standard_error : float
-        That of the solution's `cost`, which is the dual value.
+        That of the solution's `cost`, which is the dual value: sampling noise alone, without what
+        the dual value is too low by as long as masses are off. `Solution.bracket` holds for W2^2.
     map_cost, map_cost_standard_error : float
         Mean of |x - T(x)|^2 for the map of the weights, whose masses differ from the targets.
     centroids : ndarray of shape (n, d)

@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SolverState:
-    """What a callback is shown after each accepted iterate (Newton) or look (Monte Carlo).
+    """State that a callback receives after each accepted iterate (Newton) or look (Monte Carlo).
 
     Attributes
     ----------
@@ -44,6 +44,15 @@ class SolverState:
         Smallest mass of a cell.
     weights_exact : ndarray of shape (n, 2)
         The weights as exact sums hi + lo. Passing the state as `initial_weights` resumes the solve.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> states = []
+    >>> sites = geomot.datasets.u2d(50)
+    >>> solution = geomot.solve(sites, callback=states.append)
+    >>> states[-1].n_iter == solution.n_iter, states[-1].mass_error == solution.mass_error
+    (True, True)
     """
 
     n_iter: int

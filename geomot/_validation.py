@@ -110,7 +110,9 @@ def _check_range(array: FloatArray | NDArray[np.float32], name: str, limit: floa
     value = array[index]
     if math.isfinite(value):
         raise ValueError(f"{name} must not exceed {limit:.3g} in magnitude, got {value} at {where}")
-    raise ValueError(f"{name} must be finite, got {value} at index {where}")
+    raise ValueError(
+        f"{name} must be finite, got {value} at index {where}; NaN and inf are refused"
+    )
 
 
 def check_single(array: FloatArray, name: str) -> None:
@@ -262,10 +264,16 @@ def as_samples(
     if shape is not None:
         if samples.shape[1:] != shape or samples.ndim == 0:
             expected = ", ".join(str(k) for k in ("n", *shape))
-            raise ValueError(f"{name} must have shape ({expected}), got {samples.shape}")
+            one = samples.size == math.prod(shape)
+            raise ValueError(
+                f"{name} must have shape ({expected}), got {samples.shape}"
+                f"{f'. Reshape your data: {name}[None] is one sample' if one else ''}"
+            )
     elif not 2 <= samples.ndim <= 4 or 0 in samples.shape[1:]:
+        advice = f". Reshape your data: {name}.reshape(1, -1) is one sample"
         raise ValueError(
-            f"{name} must have shape (n, features), (n, h, w) or (n, c, h, w), got {samples.shape}"
+            f"{name} must have shape (n, features), (n, h, w) or (n, c, h, w), "
+            f"got {samples.shape}{advice if samples.ndim == 1 else ''}"
         )
     if len(samples) == 0:
         raise ValueError(f"{name} must hold at least one sample, got shape {samples.shape}")

@@ -47,21 +47,22 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         How to solve, see `geomot.solve`: "quantile" is exact on the line and "newton" in the plane.
         "auto" is exact where the source has exact diagrams, and Monte Carlo elsewhere.
     tol : float, default 1e-6
-        Where the method is exact: largest relative error of a mass.
+        Where the method is exact: largest relative error of a mass, as `tol` of `geomot.solve`.
     tv_tol : float, default 0.01
         In Monte Carlo: largest total variation between the masses and their targets, 1/2 the sum
-        of absolute differences. `solution_.tol` tells which of the two was used. The time grows
-        as 1 / tv_tol^2.
+        of absolute differences, as `tol` of `geomot.solve`. The two are different quantities, and
+        data decide which method "auto" takes: `solution_.tol` is the one that was used. The time
+        grows as 1 / tv_tol^2.
     max_iter : int, optional
         Largest number of iterations; None leaves it to the solver.
     threads : int, optional
-        Number of threads; None uses the cores at hand. The result does not depend on it.
+        Number of threads; None: all available cores. The result does not depend on it.
     random_state : None, int, Generator or RandomState, optional
         Randomness of Monte Carlo, and of `sample` where it is given none. An integer gives the same
         map and the same samples each time. Exact methods draw nothing from it.
     device : str, optional
-        Monte Carlo only: where torch assigns samples to points in `fit`, as in "cuda"; None leaves
-        it to the compiled core, which is faster on any CPU.
+        Monte Carlo only: where torch assigns samples to points in `fit`, as in "cuda". None: the
+        CPU, by the compiled core, which is faster there than torch.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -122,6 +123,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         source: Any = None,
         method: str = "auto",
         tol: float = 1e-6,
+        *,
         tv_tol: float = 0.01,
         max_iter: int | None = None,
         threads: int | None = None,
@@ -152,7 +154,8 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Labels of the points, of any kind, for `predict` to return; the map does not depend on
             them.
         sample_weight : array_like of shape (n,), optional
-            Masses of the points, divided by their sum; equal if None.
+            Masses of the points; equal if None. As in scikit-learn only proportions count: they are
+            divided by their sum.
 
         Returns
         -------
@@ -166,6 +169,13 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         UserWarning
             If `y` is positive and sums to 1, as masses do, or if no source is given and none of the
             points lies in the unit box.
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap
+        >>> brenier = BrenierMap().fit([[0.25, 0.5], [0.75, 0.5]], sample_weight=[3, 1])
+        >>> brenier.solution_.masses.round(6).tolist()
+        [0.75, 0.25]
         """
         sites = validate_data(self, Y, dtype=np.float64)
         if self.source is None:
@@ -177,7 +187,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tol, tv_tol = as_tolerance(self.tol), as_tolerance(self.tv_tol, "tv_tol")
         source = as_source(self.source, sites.shape[1])
         exact = source.exact if self.method == "auto" else self.method != "montecarlo"
-        self.solution_: Solution = solve(
+        solution = solve(
             sites,
             masses,
             source,
@@ -189,13 +199,25 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             device=self.device,
             progress=self.progress,
         )
-        self.sites_ = self.solution_.sites
-        self.weights_ = self.solution_.weights
-        self.heights_ = self.solution_.heights
-        self.labels_ = labels
-        self._labelled = y is not None
-        self.n_iter_ = self.solution_.n_iter
+        self._set_fitted(solution, labels, labelled=y is not None)
         return self
+
+    def _take(self, solution: Solution) -> BrenierMap:
+        """Return this estimator as if it had been fitted with this result."""
+        self.set_params(source=solution.source, method=solution.method)
+        self.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
+        self._set_fitted(solution, _as_labels(None, len(solution.sites)), labelled=False)
+        self.n_features_in_ = solution.sites.shape[1]
+        return self
+
+    def _set_fitted(self, solution: Solution, labels: NDArray[Any], labelled: bool) -> None:
+        self.solution_ = solution
+        self.sites_ = solution.sites
+        self.weights_ = solution.weights
+        self.heights_ = solution.heights
+        self.labels_ = labels
+        self._labelled = labelled
+        self.n_iter_ = solution.n_iter
 
     def _points(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
@@ -215,6 +237,8 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the index of the fitted point to which each source point is sent, or its label.
 
+        The same rule as `Solution.assign` and `PowerDiagram.locate`, which return indices always.
+
         Parameters
         ----------
         X : array_like of shape (q, d)
@@ -225,6 +249,13 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (q, ...)
             Labels, if `fit` was given some; else indices of rows of `sites_`, int64. With labels,
             ``solution_.assign(X)`` gives the indices.
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap
+        >>> brenier = BrenierMap().fit([[0.25, 0.5], [0.75, 0.5]], ["left", "right"])
+        >>> brenier.predict([[0.1, 0.9], [0.6, 0.1]]).tolist()
+        ['left', 'right']
         """
         points = self._points(X)
         return self.labels_[self._assign(points)]
@@ -240,6 +271,13 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (q, d)
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap
+        >>> brenier = BrenierMap().fit([[0.25, 0.5], [0.75, 0.5]])
+        >>> brenier.transform([[0.1, 0.9], [0.6, 0.1]]).tolist()
+        [[0.25, 0.5], [0.75, 0.5]]
         """
         points = self._points(X)
         return self.sites_[self._assign(points)]
@@ -267,6 +305,16 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         UserWarning
             Always: points of the target are taken for points of the source.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> from geomot import BrenierMap
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     images = BrenierMap().fit_transform([[0.1, 0.5], [0.2, 0.5]])
+        >>> images.tolist(), len(caught)  # the cells meet at 0.5: both points lie in the first
+        ([[0.1, 0.5], [0.1, 0.5]], 1)
         """
         warn(
             "fit_transform maps the target points Y as if they were points of the source: use "
@@ -289,6 +337,13 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, d)
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap
+        >>> brenier = BrenierMap().fit([[0.25, 0.5], [0.75, 0.5]], sample_weight=[0.9, 0.1])
+        >>> brenier.sample(3, random_state=0).tolist()
+        [[0.25, 0.5], [0.25, 0.5], [0.25, 0.5]]
         """
         check_is_fitted(self)
         rng = as_generator(self.random_state if random_state is None else random_state)
@@ -305,6 +360,14 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ExtendedMap
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap, datasets
+        >>> brenier = BrenierMap().fit(datasets.u2d(100))
+        >>> new = brenier.extended().transform([[0.5, 0.5]])
+        >>> bool((new == brenier.sites_).all(axis=1).any())  # not one of the fitted points
+        False
         """
         check_is_fitted(self)
         return ExtendedMap(self.solution_, **{"threads": self.threads, **options})
@@ -320,6 +383,14 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (q,)
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap
+        >>> brenier = BrenierMap().fit([[0.0, 0.0], [1.0, 0.0]])
+        >>> u = brenier.brenier_potential([[0.5, 0.5], [0.7, 0.5], [0.9, 0.5]])
+        >>> (u[1:] - u[:-1]).round(9).tolist()  # the slope is the map: (1, 0) on the right
+        [0.2, 0.2]
         """
         return brenier_potential(*self._located(X))
 
@@ -334,6 +405,15 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (q,)
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap
+        >>> brenier = BrenierMap().fit([[0.0, 0.0], [1.0, 0.0]])
+        >>> X = [[0.2, 0.5], [0.9, 0.5]]
+        >>> both = brenier.kantorovich_potential(X) + 2.0 * brenier.brenier_potential(X)
+        >>> both.round(9).tolist()  # |x|^2
+        [0.29, 1.06]
         """
         return kantorovich_potential(*self._located(X))
 
@@ -356,6 +436,13 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             If an index is none, or if `fit` was given labels: `predict` then returns these, which
             may be indices of other points. ``solution_.centroids[solution_.assign(X)]`` serves.
+
+        Examples
+        --------
+        >>> from geomot import BrenierMap
+        >>> brenier = BrenierMap().fit([[0.0, 0.0], [1.0, 0.0]])
+        >>> brenier.inverse_transform(brenier.predict([[0.2, 0.9]])).round(9).tolist()
+        [[0.25, 0.5]]
         """
         check_is_fitted(self)
         if self._labelled:
@@ -386,16 +473,3 @@ def _as_labels(y: Any, n: int) -> NDArray[Any]:
             f"y must have one entry for each of the {n} rows of Y, got shape {labels.shape}"
         )
     return labels
-
-
-def map_of(solution: Solution, brenier: BrenierMap) -> BrenierMap:
-    """The estimator as if it had been fitted with this result."""
-    brenier.set_params(source=solution.source, method=solution.method)
-    brenier.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
-    brenier.solution_ = solution
-    brenier.sites_, brenier.weights_ = solution.sites, solution.weights
-    brenier.heights_, brenier.n_iter_ = solution.heights, solution.n_iter
-    brenier.labels_ = np.arange(len(solution.sites), dtype=np.int64)
-    brenier._labelled = False
-    brenier.n_features_in_ = solution.sites.shape[1]
-    return brenier

@@ -76,6 +76,15 @@ class Cells(Frozen, Sequence[FloatArray]):
     to the same point become one, so an edge shorter than the spacing of float64 numbers there may
     be missing from the polygons (not from `PowerDiagram.facets`), and so may a whole cell: it has
     no rows although its mass is positive.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> cells = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).cells
+    >>> len(cells), cells[0].tolist()
+    (2, [[0.5, 1.0], [0.0, 1.0], [0.0, 0.0], [0.5, 0.0]])
+    >>> cells.labels[: cells.offsets[1]].tolist()  # upper, left and lower edge, site 1
+    [-3, -4, -1, 1]
     """
 
     vertices: FloatArray
@@ -327,6 +336,13 @@ class PowerDiagram(Frozen):
             Entry (i, j) is d mass_i / d h_j: minus the facet's measure over |y_i - y_j| for
             neighbours, and minus the sum of the row's other entries on the diagonal. Symmetric,
             positive semi-definite; the derivatives in the weights are half of it.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> diagram.hessian().toarray().tolist()  # a border of length 1 between sites 0.5 apart
+        [[2.0, -2.0], [-2.0, 2.0]]
         """
         n = len(self)
         rates = mass_rates_in_heights(self.facets)
@@ -338,13 +354,22 @@ class PowerDiagram(Frozen):
         Parameters
         ----------
         target_masses : array_like of shape (n,), optional
-            Masses of the sites, which sum to 1; equal if None.
+            Masses of the sites, which must sum to 1; equal if None.
 
         Returns
         -------
         float
             A lower bound on W2^2 between the source and the target, equal to it where
             ``masses == target_masses``.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> round(diagram.kantorovich(), 9)  # half and half: the costs of the cells
+        0.104166667
+        >>> diagram.kantorovich([0.3, 0.7]) < geomot.solve(diagram.sites, [0.3, 0.7]).cost
+        True
         """
         targets = as_masses(target_masses, len(self))
         hi, lo = self.weights_exact.T
@@ -352,6 +377,9 @@ class PowerDiagram(Frozen):
 
     def locate(self, points: ArrayLike, *, threads: int | None = None) -> IndexArray:
         """Return the site whose power distance to each point is least.
+
+        The same rule as `Solution.assign`, which answers for a solve of any method, and as
+        `BrenierMap.predict`, which returns labels.
 
         Parameters
         ----------
@@ -365,6 +393,13 @@ class PowerDiagram(Frozen):
         ndarray of shape (q,), int64
             Decided exactly, however far away or close to an axis a point lies; of equally near
             sites the one with the lowest index among those whose cell in the plane has an interior.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> diagram.locate([[0.1, 0.9], [0.6, 0.1], [9.0, 9.0]]).tolist()
+        [0, 1, 1]
         """
         queries = as_points(points, "points", self.source.dim, allow_empty=True)
         count = as_threads(self.threads if threads is None else threads)

@@ -108,7 +108,16 @@ class Plan(Frozen):
         "converged": the bracket shows that the plan is optimal, to eight digits of the cost or, for
         clouds that nearly coincide, of the least cost of a pair that the plan does not use.
         "precision": it does not. The costs span more digits than float64 has, or the masses of
-        groups that are far apart balance but for their rounding.
+        groups that are far apart balance except for their rounding.
+
+    Examples
+    --------
+    >>> from geomot.discrete import plan
+    >>> best = plan([[0.0], [1.0]], [[0.5]], a_masses=[0.75, 0.25])
+    >>> best.rows.tolist(), best.columns.tolist(), best.masses.tolist()
+    ([0, 1], [0, 0], [0.75, 0.25])
+    >>> best.cost, best.converged
+    (0.25, True)
     """
 
     a: FloatArray
@@ -159,6 +168,12 @@ class Plan(Frozen):
         -------
         ndarray of shape (n, d)
             NaN for points without mass.
+
+        Examples
+        --------
+        >>> from geomot.discrete import plan
+        >>> plan([[0.0]], [[1.0], [3.0]]).barycentric().tolist()
+        [[2.0]]
         """
         total = np.bincount(self.rows, self.masses, minlength=len(self.a))
         with np.errstate(invalid="ignore"):
@@ -177,6 +192,13 @@ class Plan(Frozen):
         points : ndarray of shape (k, d)
             (1 - t) a[rows] + t b[columns].
         masses : ndarray of shape (k,)
+
+        Examples
+        --------
+        >>> from geomot.discrete import plan
+        >>> points, masses = plan([[0.0]], [[1.0], [3.0]]).interpolate(0.5)
+        >>> points.tolist(), masses.tolist()
+        ([[0.5], [1.5]], [0.5, 0.5])
         """
         if not 0.0 <= as_real(t, "t") <= 1.0:
             raise ValueError(f"t must lie in [0, 1], got {t}")
@@ -188,7 +210,15 @@ _PlanType = TypeVar("_PlanType", bound=Plan)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Assignment(Plan):
-    """An optimal assignment between two clouds of n points each: a plan that is a permutation."""
+    """An optimal assignment between two clouds of n points each: a plan that is a permutation.
+
+    Examples
+    --------
+    >>> from geomot.discrete import assignment
+    >>> best = assignment([[0.0], [1.0]], [[1.5], [0.5]])
+    >>> best.permutation.tolist(), best.cost
+    ([1, 0], 0.25)
+    """
 
     @property
     def permutation(self) -> IndexArray:
@@ -276,7 +306,7 @@ def plan(
     a, b : array_like of shape (n, d), (m, d)
         The clouds.
     a_masses, b_masses : array_like of shape (n,), (m,), optional
-        Non-negative masses of sum 1; equal ones by default.
+        Non-negative masses, which must sum to 1 within 1e-6; equal ones by default.
     method : {"auto", "simplex", "linear-program"}
         "simplex": pricing with POT's network simplex (``pip install "geomot[discrete]"``).
         "linear-program": pricing with scipy's HiGHS, which is much slower. "auto": the first if POT

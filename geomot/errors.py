@@ -12,13 +12,32 @@ __all__ = ["CheckpointWarning", "ConvergenceError", "ConvergenceWarning", "Geomo
 
 
 class GeomotError(Exception):
-    """Base class of the exceptions that only geomot raises."""
+    """Base class of the exceptions that only geomot raises.
+
+    Examples
+    --------
+    >>> from geomot import ConvergenceError, GeomotError
+    >>> issubclass(ConvergenceError, GeomotError)
+    True
+    """
 
 
 class CheckpointWarning(UserWarning):
     """A checkpoint could not be saved.
 
     The solve goes on, and tries to save the next state again.
+
+    Examples
+    --------
+    A solve that stops when its checkpoint cannot be saved:
+
+    >>> import os, tempfile, warnings, geomot
+    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    ...     warnings.simplefilter("error", geomot.CheckpointWarning)
+    ...     file = os.path.join(folder, "last.npz")
+    ...     solution = geomot.solve(geomot.datasets.u2d(20), checkpoint=file)
+    >>> solution.converged
+    True
     """
 
 
@@ -29,6 +48,16 @@ class ConvergenceWarning(UserWarning):
     (`status`).
 
     A plan between clouds warns where its `bracket` does not show that it is optimal.
+
+    Examples
+    --------
+    >>> import warnings, geomot
+    >>> sites = geomot.datasets.clust2d(50)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     solution = geomot.solve(sites, max_iter=0)
+    >>> caught[0].category.__name__, solution.status
+    ('ConvergenceWarning', 'max_iter')
     """
 
 
@@ -49,6 +78,16 @@ class ConvergenceError(GeomotError, RuntimeError):
     solution : Solution, Plan or None
         The state at which the solve stopped. The `mass_error` of a Solution is measured, and its
         weights can start another solve; a Plan has a `bracket`.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> sites = geomot.datasets.clust2d(50)
+    >>> try:
+    ...     geomot.solve(sites, max_iter=0, strict=True)
+    ... except geomot.ConvergenceError as error:
+    ...     print(error.solution.status)
+    max_iter
     """
 
     def __init__(self, message: str, solution: Solution | Plan | None = None) -> None:

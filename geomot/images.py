@@ -178,6 +178,17 @@ def load_labels(path: str | os.PathLike[str]) -> np.ndarray:
         If the file holds no labels. The message names the file.
     OSError
         If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from geomot.images import load_labels
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = os.path.join(folder, "labels.txt")
+    ...     np.savetxt(file, ["cat", "dog", "cat"], fmt="%s")
+    ...     load_labels(file).tolist()
+    ['cat', 'dog', 'cat']
     """
     name = as_path(path)
     try:
@@ -222,6 +233,17 @@ def save_grid(
         images. What lies beyond is clipped.
     gap : int, default 1
         Pixels left blank between images.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from geomot.datasets import digits
+    >>> from geomot.images import save_grid
+    >>> images = digits()[0][:6].reshape(-1, 8, 8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_grid(os.path.join(folder, "digits.png"), images, columns=3)
+    ...     os.listdir(folder)
+    ['digits.png']
     """
     from matplotlib.figure import Figure
 

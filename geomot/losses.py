@@ -49,8 +49,8 @@ _Module: Any = object if torch is None else torch.nn.Module
 def wasserstein2(
     sites: Any,
     source: Source | ArrayLike | None = None,
-    target_masses: Any = None,
     *,
+    target_masses: Any = None,
     method: str = "auto",
     tol: float | None = None,
     warm_start: Solution | ArrayLike | None = None,
@@ -68,8 +68,8 @@ def wasserstein2(
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
         The source measure, see `geomot.solve`; the unit box by default.
     target_masses : torch.Tensor or array_like of shape (n,), optional
-        Non-negative masses nu_i of sum 1; equal ones by default. The gradient of a tensor is
-        w_i less the mean of the weights: the total mass being 1, only differences matter.
+        Non-negative masses nu_i, which must sum to 1; equal ones by default. The gradient of a
+        tensor is w_i less the mean of the weights: the total mass being 1, only differences matter.
         Where a mass is 0 it is the derivative from above in exact methods, and no more than a lower
         bound on that in Monte Carlo.
     method : {"auto", "quantile", "newton", "montecarlo"}
@@ -97,7 +97,7 @@ def wasserstein2(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, for input that cannot be meant, such as sites with NaN.
+        If an argument is invalid, such as sites with NaN; the message names it.
     ImportError
         If torch is missing.
     RuntimeError
@@ -150,7 +150,7 @@ class Wasserstein2(_Module):
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
         The source measure; the unit box by default.
     target_masses : torch.Tensor or array_like of shape (n,), optional
-        Masses of the sites; equal ones by default. Those given to a call go before these.
+        Masses of the sites, which must sum to 1; equal ones by default. A call may give others.
     method, tol, threads
         As in `wasserstein2`.
     random_state : None, int, Generator or RandomState, optional
@@ -187,8 +187,8 @@ class Wasserstein2(_Module):
     def __init__(
         self,
         source: Source | ArrayLike | None = None,
-        target_masses: Any = None,
         *,
+        target_masses: Any = None,
         method: str = "auto",
         tol: float | None = None,
         random_state: Any = None,
@@ -217,6 +217,15 @@ class Wasserstein2(_Module):
         Returns
         -------
         torch.Tensor of shape ()
+
+        Examples
+        --------
+        >>> import torch
+        >>> from geomot.losses import Wasserstein2
+        >>> loss = Wasserstein2()
+        >>> value = loss(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+        >>> round(value.item(), 9)  # the variance of the unit square
+        0.166666667
         """
         masses = self.target_masses if target_masses is None else target_masses
         last = self.solution
@@ -235,11 +244,29 @@ class Wasserstein2(_Module):
         return _loss(self.solution, sites, masses)
 
     def reset(self) -> None:
-        """Forget the last solution: the next call starts cold."""
+        """Forget the last solution: the next call starts cold.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from geomot.losses import Wasserstein2
+        >>> loss = Wasserstein2()
+        >>> value = loss(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+        >>> loss.reset()
+        >>> loss.solution is None
+        True
+        """
         self.solution = None
 
     def extra_repr(self) -> str:
-        """Return what `repr` shows of the module."""
+        """Return what `repr` shows of the module.
+
+        Examples
+        --------
+        >>> from geomot.losses import Wasserstein2
+        >>> Wasserstein2(tol=1e-6)
+        Wasserstein2(source=None, method='auto', tol=1e-06)
+        """
         return f"source={self.source!r}, method={self.method!r}, tol={self.tol}"
 
 

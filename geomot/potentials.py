@@ -102,13 +102,19 @@ def weights_from_heights(
     -------
     weights, weights_low : ndarray of shape (n,)
         Leading and trailing parts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights_from_heights(np.array([[3.0, 4.0]]), np.array([-10.0]))
+    (array([5.]), array([0.]))
     """
     return plus(double(_pair(heights, heights_low)), _dot(sites, sites))
 
 
 def brenier_potential(
     points: FloatArray,
-    labels: NDArray[np.int64],
+    indices: NDArray[np.int64],
     sites: FloatArray,
     weights: FloatArray,
     weights_low: FloatArray | None = None,
@@ -119,7 +125,7 @@ def brenier_potential(
     ----------
     points : ndarray of shape (q, d)
         Where to evaluate.
-    labels : ndarray of shape (q,), int64
+    indices : ndarray of shape (q,), int64
         The site whose cell contains each point.
     sites, weights, weights_low : ndarray
         As in `heights_from_weights`.
@@ -127,15 +133,22 @@ def brenier_potential(
     Returns
     -------
     ndarray of shape (q,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sites, weights = np.array([[1.0, 0.0], [0.0, 2.0]]), np.zeros(2)
+    >>> brenier_potential(np.array([[1.0, 1.0]]), np.array([0]), sites, weights)
+    array([0.5])
     """
-    y = sites[labels]
-    low = None if weights_low is None else weights_low[labels]
-    return plus(_dot(points, y), heights_from_weights(y, weights[labels], low))[0]
+    y = sites[indices]
+    low = None if weights_low is None else weights_low[indices]
+    return plus(_dot(points, y), heights_from_weights(y, weights[indices], low))[0]
 
 
 def kantorovich_potential(
     points: FloatArray,
-    labels: NDArray[np.int64],
+    indices: NDArray[np.int64],
     sites: FloatArray,
     weights: FloatArray,
     weights_low: FloatArray | None = None,
@@ -146,7 +159,7 @@ def kantorovich_potential(
     ----------
     points : ndarray of shape (q, d)
         Where to evaluate.
-    labels : ndarray of shape (q,), int64
+    indices : ndarray of shape (q,), int64
         The site whose cell contains each point.
     sites, weights, weights_low : ndarray
         As in `heights_from_weights`.
@@ -154,12 +167,19 @@ def kantorovich_potential(
     Returns
     -------
     ndarray of shape (q,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sites, weights = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([0.25, 0.0])
+    >>> kantorovich_potential(np.array([[1.0, 1.0]]), np.array([0]), sites, weights)
+    array([0.75])
     """
-    low = None if weights_low is None else weights_low[labels]
-    total = negate(_pair(weights[labels], low))
+    low = None if weights_low is None else weights_low[indices]
+    total = negate(_pair(weights[indices], low))
     for k in range(points.shape[1]):
         # The difference is a pair (a, b) already: (a + b)^2 = a^2 + 2 a b, up to b^2.
-        a, b = two_sum(points[:, k], -sites[labels, k])
+        a, b = two_sum(points[:, k], -sites[indices, k])
         total = plus(total, plus(two_product(a, a), two_product(2.0 * a, b)))
     return total[0]
 
@@ -168,17 +188,37 @@ def heights_in_frame(weights: FloatArray, squares: FloatArray, unit: float = 1.0
     """Return (w_i - q_i) / (2 u): heights in a frame in which sites have the squared lengths q_i.
 
     The unit u of squared length in the frame is that of the weights' own by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> heights_in_frame(np.array([1.0, 5.0]), np.array([1.0, 1.0]))
+    array([0., 2.])
     """
     return (weights - squares) / (2.0 * unit)
 
 
 def weights_in_frame(heights: FloatArray, squares: FloatArray, unit: float = 1.0) -> FloatArray:
-    """Return 2 u h_i + q_i; the inverse of `heights_in_frame`."""
+    """Return 2 u h_i + q_i; the inverse of `heights_in_frame`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights_in_frame(np.array([0.0, 2.0]), np.array([1.0, 1.0]))
+    array([1., 5.])
+    """
     return 2.0 * unit * heights + squares
 
 
 def doubled_heights(sites: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return w_i - |y_i|^2, in plain floats."""
+    """Return w_i - |y_i|^2, in plain floats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> doubled_heights(np.array([[3.0, 4.0]]), np.array([5.0]))
+    array([-20.])
+    """
     return weights - np.sum(sites**2, axis=1)
 
 
@@ -186,27 +226,61 @@ def doubled_scores(inner: FloatArray, doubled: FloatArray) -> FloatArray:
     """Return 2 <x, y_i> + 2 h_i from the products and the heights doubled, or of differences.
 
     That of two sites is by how much the power distance from the one exceeds that from the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> doubled_scores(np.array([11.0]), np.array([-20.0]))
+    array([2.])
     """
     return 2.0 * inner + doubled
 
 
 def potentials_of_scores(squares: FloatArray, scores: FloatArray) -> FloatArray:
-    """Return |x|^2 - 2 u(x): Kantorovich potentials from lengths and best scores, or their sums."""
+    """Return |x|^2 - 2 u(x): Kantorovich potentials from lengths and best scores, or their sums.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> potentials_of_scores(np.array([2.0]), np.array([0.5]))
+    array([1.])
+    """
     return squares - 2.0 * scores
 
 
 def bisector_offsets(squares: FloatArray, gains: FloatArray) -> FloatArray:
-    """Return (|d|^2 + w_i - w_j) / 2 for d = y_j - y_i: cells meet where <x - y_i, d> is this."""
+    """Return (|d|^2 + w_i - w_j) / 2 for d = y_j - y_i: cells meet where <x - y_i, d> is this.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bisector_offsets(np.array([4.0]), np.array([1.0]))
+    array([2.5])
+    """
     return 0.5 * (squares + gains)
 
 
 def mass_rates_in_weights(facets: Facets) -> FloatArray:
-    """Return -d mass_i / d w_j of neighbours i and j, of shape (m,) for m facets."""
+    """Return -d mass_i / d w_j of neighbours i and j, of shape (m,) for m facets.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> mass_rates_in_weights(geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).facets)
+    array([1.])
+    """
     return facets.measures / (2.0 * facets.distances)
 
 
 def mass_rates_in_heights(facets: Facets) -> FloatArray:
-    """Return -d mass_i / d h_j of neighbours i and j, of shape (m,) for m facets."""
+    """Return -d mass_i / d h_j of neighbours i and j, of shape (m,) for m facets.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> mass_rates_in_heights(geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).facets)
+    array([2.])
+    """
     return facets.measures / facets.distances
 
 
@@ -234,6 +308,13 @@ def dual_value(
     -------
     float
         sum_i costs_i + sum_i w_i (target_masses_i - masses_i).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> costs, masses = np.array([0.05, 0.05]), np.array([0.5, 0.5])
+    >>> round(dual_value(costs, masses, np.array([0.25, 0.75]), np.array([0.0, 0.1])), 12)
+    0.125
     """
     # A constant added to the weights changes nothing while both masses sum to 1. They do so up to
     # rounding of each mass, which its weight multiplies: subtracting the median by mass keeps the

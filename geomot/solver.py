@@ -84,8 +84,8 @@ def solve(
         The sites y_i, anywhere. Coincident sites are merged: they share one cell's mass in
         proportion to their target masses, and the lowest index owns the cell.
     target_masses : array_like of shape (n,), optional
-        Non-negative masses of sum 1; equal ones by default. A site of mass zero gets a finite
-        weight and an empty cell.
+        Non-negative masses, which must sum to 1 within 1e-6; equal ones by default. `normalize`
+        divides others by their sum. A site of mass zero gets a finite weight and an empty cell.
     source : Source, array_like of shape (m, 2), or sampler, optional
         The source measure on R^d; an array holds the vertices of a convex polygon, for the uniform
         measure on it. A sampler is an object with a method ``sample(n, rng)``, or one of
@@ -130,8 +130,8 @@ def solve(
         be written is refused at once; if saving fails later, the solve goes on with a
         CheckpointWarning.
     device : str, optional
-        Monte Carlo only: where samples are assigned to sites by torch, as in "cuda" or "cpu"; by
-        default the compiled core does it, which is faster on any CPU. The same samples are drawn,
+        Monte Carlo only: where samples are assigned to sites by torch, as in "cuda" or "cpu". None:
+        the CPU, by the compiled core, which is faster there than torch. The same samples are drawn,
         and scores differ by rounding.
     distributed : bool or {"samples", "sites"}, default False
         Monte Carlo only: share the work with the other ranks of a run under torch.distributed
@@ -213,7 +213,7 @@ def solve(
         backend = TorchBackend(device)
     monitors = Monitor
     if shards is not None:
-        from geomot.distributed import DistributedBackend, SharedMonitor, agree, local_ranks
+        from geomot._distributed import DistributedBackend, SharedMonitor, agree, local_ranks
 
         start = None if initial is None else initial[0] + initial[1]
         rng = agree(rng, sites=y, target_masses=nu, initial_weights=start, tol=tolerance,
@@ -303,7 +303,7 @@ def _as_shards(distributed: bool | str, method: str) -> str | None:
         raise ValueError(f"distributed must be a bool, 'samples' or 'sites', got {distributed!r}")
     if method != "montecarlo":
         raise ValueError(f'distributed must be False for method {method}: use method="montecarlo"')
-    from geomot.distributed import joined
+    from geomot._distributed import joined
 
     return distributed if joined() else None
 

@@ -1,48 +1,47 @@
-"""Solutions in files; `geomot._files.solutions` says what these hold."""
+"""Saved objects of any kind: `load` finds out which one a file holds."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
-from geomot._files.solutions import SOLUTION
+from geomot._files.archive import format_of
+from geomot._files.replacing import put_aside
+from geomot._validation import as_path
 from geomot.solution import Solution
 
-__all__ = ["load", "save"]
+__all__ = ["load"]
 
 
-def save(solution: Solution, path: str | os.PathLike[str]) -> None:
-    """Write a solution to a file; see `Solution.save`.
+def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
+    """Read what a method `save` of geomot wrote, and return it.
 
-    Parameters
-    ----------
-    solution : Solution
-        The solution.
-    path : str or path-like
-        The file, exactly as named.
-    """
-    if not isinstance(solution, Solution):
-        raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
-    solution.save(path)
-
-
-def load(path: str | os.PathLike[str]) -> Solution:
-    """Read a solution that `Solution.save` wrote.
+    Files tell what they hold: a `geomot.Solution`, an `Autoencoder`, `PCACodec` or
+    `FeatureClassifier` of `geomot.latent`, or one of `geomot.baselines`; a folder holds a
+    `geomot.LatentGenerator`. The ``load`` of each class reads that class alone.
 
     Parameters
     ----------
     path : str or path-like
-        The file. It is never executed or unpickled, and may be untrusted.
+        The file or folder. It is never executed or unpickled, and may be untrusted.
+    device : str or torch.device, optional
+        Where torch shall have the networks, such as "cuda"; None: the CPU. What has no networks
+        does not use it.
 
     Returns
     -------
-    Solution
+    Solution, Autoencoder, PCACodec, FeatureClassifier, Baseline or LatentGenerator
 
     Raises
     ------
     ValueError
-        If the file is not a complete, undamaged solution of a known version.
+        If the file is not a complete, undamaged one of a known kind and version; or if it is a
+        generator that was saved without its autoencoder, see `LatentGenerator.load`.
     OSError
         If the file cannot be opened.
+    ImportError
+        If it holds networks, and torch is missing.
 
     Examples
     --------
@@ -54,4 +53,56 @@ def load(path: str | os.PathLike[str]) -> Solution:
     ...     geomot.load(file) == solution
     True
     """
-    return SOLUTION.read(path, Solution, "a solution file")
+    name = as_path(path)
+    # A folder that another process replaces is gone for a moment, and the old one beside it.
+    if os.path.isdir(name) or (not os.path.exists(name) and put_aside(name)):
+        from geomot.generator import LatentGenerator
+
+        return LatentGenerator.load(name, device=device)
+    found = format_of(name)
+    if found not in _READERS:
+        raise ValueError(
+            f"path must name a file that geomot saved, got {name}: its header says "
+            f"{found:.80}, not one of {', '.join(_READERS)}"
+        )
+    return _READERS[found](name, device)
+
+
+def _load_solution(path: str, device: Any) -> Solution:
+    return Solution.load(path)
+
+
+# The others are imported when a file asks for them: they may need torch or scikit-learn.
+
+
+def _load_codec(path: str, device: Any) -> Any:
+    from geomot.latent import PCACodec
+
+    return PCACodec.load(path, device=device)
+
+
+def _load_autoencoder(path: str, device: Any) -> Any:
+    from geomot.latent import Autoencoder
+
+    return Autoencoder.load(path, device=device)
+
+
+def _load_classifier(path: str, device: Any) -> Any:
+    from geomot.latent import FeatureClassifier
+
+    return FeatureClassifier.load(path, device=device)
+
+
+def _load_baseline(path: str, device: Any) -> Any:
+    from geomot.baselines import Baseline
+
+    return Baseline.load(path, device=device)
+
+
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "geomot-solution": _load_solution,
+    "geomot-pca": _load_codec,
+    "geomot-autoencoder": _load_autoencoder,
+    "geomot-classifier": _load_classifier,
+    "geomot-baseline": _load_baseline,
+}

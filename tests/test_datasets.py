@@ -62,7 +62,7 @@ def test_annulus_is_thin():
 
 
 def test_power_law_spans_its_decades():
-    _, masses = datasets.power_law(10_000, 9)
+    _, masses = datasets.power_law(10_000, decades=9)
     assert 8.9 < np.log10(masses.max() / masses.min()) <= 9
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import geomot
-from geomot import distributed
+from geomot import _distributed as distributed
+from geomot._distributed import DistributedBackend, DistributedError
 from geomot._search.backends import CoreBackend
 from geomot.cli import main
-from geomot.distributed import DistributedBackend, DistributedError
 from geomot.sources import as_source
 
 torch = pytest.importorskip("torch", reason="several processes need torch")

@@ -35,7 +35,7 @@ def gradient(loss, *tensors):
 def test_value_and_gradient_are_those_of_the_solution():
     y = points(20)
     masses = np.random.default_rng(1).dirichlet(np.ones(20))
-    loss = wasserstein2(y, HEXAGON, masses)
+    loss = wasserstein2(y, HEXAGON, target_masses=masses)
     solution = geomot.solve(y.detach().numpy(), masses, HEXAGON)
     assert loss.shape == ()
     assert loss.item() == solution.cost
@@ -53,7 +53,7 @@ def test_gradients_against_finite_differences_in_the_plane(source):
 
     def loss(sites, numbers):
         masses = torch.softmax(4.0 * numbers[:, 0], 0)
-        return wasserstein2(sites, source, masses, tol=1e-11, threads=1)
+        return wasserstein2(sites, source, target_masses=masses, tol=1e-11, threads=1)
 
     assert torch.autograd.gradcheck(loss, (y, logits), eps=1e-6, atol=1e-8, rtol=1e-6)
 
@@ -65,7 +65,7 @@ def test_gradients_against_finite_differences_on_the_line(source):
     y, logits = points(6, 1), points(6, 1, seed=1)
 
     def loss(sites, numbers):
-        return wasserstein2(sites, source, torch.softmax(numbers[:, 0], 0))
+        return wasserstein2(sites, source, target_masses=torch.softmax(numbers[:, 0], 0))
 
     assert torch.autograd.gradcheck(loss, (y, logits), eps=1e-6, atol=1e-8, rtol=1e-6)
 
@@ -324,17 +324,17 @@ def test_monte_carlo_starts_warm():
 
 def test_module_is_a_module():
     masses = torch.softmax(torch.arange(6.0), 0)
-    loss = Wasserstein2(HEXAGON, masses)
+    loss = Wasserstein2(HEXAGON, target_masses=masses)
     assert isinstance(loss, torch.nn.Module)
     assert list(loss.parameters()) == []
     assert loss.state_dict() == {}
     y = points(6)
-    assert loss(y).item() == wasserstein2(y, HEXAGON, masses).item()
+    assert loss(y).item() == wasserstein2(y, HEXAGON, target_masses=masses).item()
     assert loss(y, np.full(6, 1 / 6)).item() == pytest.approx(wasserstein2(y, HEXAGON).item())
     assert "UniformPolygon" in repr(loss)
     for other in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
         assert other.solution == loss.solution
-        value = wasserstein2(y, HEXAGON, masses).item()
+        value = wasserstein2(y, HEXAGON, target_masses=masses).item()
         assert other(y).item() == pytest.approx(value, rel=1e-9)
     loss.reset()
     assert loss.solution is None

@@ -13,7 +13,7 @@ from oracles import ExactDiagram
 
 import geomot
 from geomot import PowerDiagram, Solution, UniformPolygon, solve
-from geomot.solution import HISTORY_DTYPE, history_records
+from geomot._history import HISTORY_DTYPE, history_records
 
 pytestmark = pytest.mark.usefixtures("silent")
 rng = np.random.default_rng

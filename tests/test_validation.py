@@ -10,6 +10,7 @@ from refusals import REFUSALS
 from scipy.sparse import csr_array
 
 import geomot
+from geomot import discrete, metrics
 from geomot._constants import MAX_THREADS
 from geomot._validation import (
     as_count,
@@ -316,3 +317,38 @@ def test_no_sites():
     for call in (geomot.PowerDiagram, geomot.solve):
         with pytest.raises(ValueError, match="sites"):
             call(np.zeros((0, 2)))
+
+
+def by_name(function, *arguments, name):
+    return lambda masses: function(*arguments, **{name: masses})
+
+
+THREE = np.array([[0.25, 0.5], [0.75, 0.5], [0.5, 0.9]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        by_name(geomot.solve, THREE, name="target_masses"),
+        by_name(geomot.PowerDiagram(THREE).kantorovich, name="target_masses"),
+        by_name(discrete.plan, THREE, THREE, name="a_masses"),
+        by_name(discrete.plan, THREE, THREE, name="b_masses"),
+        by_name(metrics.wasserstein2, THREE, THREE, name="a_masses"),
+        by_name(metrics.sliced_wasserstein2, THREE, THREE, name="b_masses"),
+        by_name(metrics.mode_statistics, THREE, THREE, 0.1, name="masses"),
+    ],
+)
+def test_masses_are_probabilities(call):
+    call([0.5, 0.25, 0.25])
+    with pytest.raises(ValueError, match="masses must sum to 1, got 4.0"):
+        call([2.0, 1.0, 1.0])
+
+
+def test_weights_and_sources_count_in_proportion():
+    maps = [
+        geomot.BrenierMap().fit(THREE, sample_weight=weight)
+        for weight in ([2.0, 1.0, 1.0], [0.5, 0.25, 0.25])
+    ]
+    assert maps[0].solution_ == maps[1].solution_
+    assert geomot.Samples(THREE, [2, 1, 1]) == geomot.Samples(THREE, [0.5, 0.25, 0.25])
+    assert geomot.GridDensity([2.0, 1.0]) == geomot.GridDensity([4.0, 2.0])

@@ -6,7 +6,7 @@ size is read: every size must fit into the file itself, so that reading never ta
 small multiple of the file's length, whatever the file says.
 
 What the header and the arrays mean is the business of the modules that call `write` and `read`:
-`geomot.storage` for solutions, and one for each other kind of file.
+the declarations of the kinds of files, such as `geomot._files.solutions`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from geomot._constants import STORED_HEADER_LIMIT, STORED_INDEX_LIMIT
 from geomot._files.replacing import replacing
 from geomot._validation import as_path
 
-__all__ = ["DTYPES", "read", "write"]
+__all__ = ["DTYPES", "format_of", "read", "write"]
 
 # The kinds of numbers that a file may hold: all little-endian.
 DTYPES = ("<f8", "<f4", "<i8", "|u1")
@@ -143,12 +143,48 @@ def read(
     OSError
         If the file cannot be opened.
     """
+
+    def parsed(file: IO[bytes]) -> _T:
+        return build(*_read_members(file, format, version))
+
+    return _guarded(path, parsed, kind)
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the kind of a file that `write` wrote, which may be untrusted, as its header says it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. It is never executed or unpickled.
+
+    Returns
+    -------
+    str
+        The format, such as ``"geomot-solution"``.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As in `read`; only the header is read.
+    """
+
+    def parsed(file: IO[bytes]) -> str:
+        _check_index(file, os.fstat(file.fileno()).st_size)
+        with zipfile.ZipFile(file) as archive:
+            return _stated_format(_parse_header(archive))
+
+    return _guarded(path, parsed, "a file that geomot saved")
+
+
+def _guarded(path: str | os.PathLike[str], parse: Callable[[IO[bytes]], _T], kind: str) -> _T:
+    """What `parse` makes of a file; errors of the usual kinds become ones that name the file."""
     name = as_path(path)
     with open(name, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError(f"path must name a regular file, got {name}")
         try:
-            return build(*_read_members(file, format, version))
+            return parse(file)
         except (
             zipfile.BadZipFile,
             # What zipfile, json and the checks raise on damaged bytes.
@@ -214,7 +250,7 @@ def _read_members(
             raise ValueError("a member is compressed")
         if sum(info.file_size for info in members.values()) > size:
             raise ValueError("the members are larger than the file")
-        header = _read_header(archive, members, format, version)
+        header = _read_header(archive, format, version)
         arrays = {
             name.removesuffix(".npy"): _read_array(archive, info)
             for name, info in members.items()
@@ -245,24 +281,36 @@ def _check_index(file: IO[bytes], size: int) -> int:
     return entries
 
 
-def _read_header(
-    archive: zipfile.ZipFile,
-    members: Mapping[str, zipfile.ZipInfo],
-    format: str,
-    version: int,
-) -> dict[str, Any]:
-    if _HEADER not in members:
-        raise ValueError(f"it has no {_HEADER}")
-    if members[_HEADER].file_size > STORED_HEADER_LIMIT:
-        raise ValueError(f"its {_HEADER} has {members[_HEADER].file_size} bytes")
-    header = json.loads(archive.read(_HEADER))
-    if not isinstance(header, dict) or header.get("format") != format:
-        raise ValueError(f"its header does not say {format}")
+def _read_header(archive: zipfile.ZipFile, format: str, version: int) -> dict[str, Any]:
+    header = _parse_header(archive)
+    found = _stated_format(header)
+    if found != format:
+        raise ValueError(f"its header says {found:.80}, not {format}")
     if header.get("version") != version:
         raise ValueError(
             f"its version is {header.get('version')!r}, and this geomot reads version {version}"
         )
     return header
+
+
+def _parse_header(archive: zipfile.ZipFile) -> dict[str, Any]:
+    try:
+        info = archive.getinfo(_HEADER)
+    except KeyError:
+        raise ValueError(f"it has no {_HEADER}") from None
+    if info.file_size > STORED_HEADER_LIMIT:
+        raise ValueError(f"its {_HEADER} has {info.file_size} bytes")
+    header = json.loads(archive.read(info))
+    if not isinstance(header, dict):
+        raise ValueError(f"its {_HEADER} is not a mapping")
+    return header
+
+
+def _stated_format(header: Mapping[str, Any]) -> str:
+    found = header.get("format")
+    if not isinstance(found, str):
+        raise ValueError("its header does not say of which format it is")
+    return found
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geomot.baselines._base import Baseline, load
+    from geomot.baselines._base import Baseline
     from geomot.baselines.flow_matching import FlowMatching
     from geomot.baselines.fluid import FluidFlow
     from geomot.baselines.gan import GAN, WGAN, WGANGP
@@ -38,7 +38,6 @@ _HOMES = {
     "WAE": "vae",
     "WGAN": "gan",
     "WGANGP": "gan",
-    "load": "_base",
     "preset": "presets",
 }
 
@@ -55,7 +54,6 @@ __all__ = [
     "FluidFlow",
     "PotentialRegression",
     "ProximalFlow",
-    "load",
     "preset",
 ]
 

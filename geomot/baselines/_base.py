@@ -15,8 +15,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
+from geomot._estimators import new_samples, remember_features, training_samples
 from geomot._validation import (
     as_count,
     as_flag,
@@ -24,7 +26,6 @@ from geomot._validation import (
     as_points,
     as_real,
     as_real_array,
-    as_samples,
     as_threads,
     as_tolerance,
     check_single,
@@ -36,7 +37,7 @@ from geomot.latent._layers import ACTIVATIONS
 from geomot.latent._scaling import mean_and_scale, standardise
 from geomot.latent._torch import as_device, as_tensor, import_torch, rows_at_once, settings
 
-__all__ = ["Baseline", "LatentBaseline", "load"]
+__all__ = ["Baseline", "LatentBaseline"]
 
 FloatArray = NDArray[np.float64]
 
@@ -51,8 +52,8 @@ class Baseline(BaseEstimator, ABC):
     The keywords below are those of every method; each method adds its own, and some have other
     defaults.
 
-    A fitted model keeps the keywords of its training: changed later, they take effect in the next
-    `fit`, but for `random_state`, `device`, `threads`, `progress` and what a method names.
+    Changing a parameter after `fit` has no effect until the next `fit`, except for `random_state`,
+    `device`, `threads`, `progress` and those that a method names.
 
     Parameters
     ----------
@@ -85,8 +86,8 @@ class Baseline(BaseEstimator, ABC):
         Randomness of `fit`, and of `sample` where it is given none. The same integer gives the same
         model on the same machine, and samples from a stream of their own; a generator is drawn from
         by both. The global generators of torch and numpy are left alone.
-    device : str, default "cpu"
-        Where the networks are trained and evaluated, as torch names it.
+    device : str or torch.device, optional
+        Where the networks are trained and evaluated, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads that torch may use; None for all cores at hand. More than one changes last bits.
     progress : bool, default False
@@ -121,6 +122,16 @@ class Baseline(BaseEstimator, ABC):
         By what they are divided then.
     n_features_in_ : int
         Numbers in one datum.
+
+    Examples
+    --------
+    >>> from geomot import baselines
+    >>> from geomot.datasets import moons
+    >>> model = baselines.VAE(max_steps=5, random_state=0).fit(moons(100))
+    >>> isinstance(model, baselines.Baseline), model.status_, model.n_steps_
+    (True, 'max_steps', 5)
+    >>> model.sample(3).shape
+    (3, 2)
     """
 
     max_steps: int = 5000
@@ -134,7 +145,7 @@ class Baseline(BaseEstimator, ABC):
     averaging: float = 0.0
     log_every: int | None = None
     random_state: Any = None
-    device: str = "cpu"
+    device: Any = None
     threads: int | None = 1
     progress: bool = False
 
@@ -152,6 +163,13 @@ class Baseline(BaseEstimator, ABC):
     @abstractmethod
     def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
         """Return the networks for data of a shape, with any initial weights."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        # It transforms points of the source, not data: TransformerMixin would promise that.
+        tags.transformer_tags = TransformerTags(preserves_dtype=[])
+        tags.input_tags.three_d_array = True
+        return tags
 
     @abstractmethod
     def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
@@ -190,6 +208,13 @@ class Baseline(BaseEstimator, ABC):
         -------
         Baseline
             Of this class.
+
+        Examples
+        --------
+        >>> from geomot.baselines import WGAN
+        >>> model = WGAN.from_preset("E1", max_steps=100)
+        >>> model.critic_steps, model.max_steps
+        (5, 100)
         """
         from geomot.baselines.presets import preset
 
@@ -222,9 +247,17 @@ class Baseline(BaseEstimator, ABC):
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, for input that cannot be meant. Divergence is none: see `status_`.
+            If an argument is invalid; the message names it. Divergence is no error: see `status_`.
         ImportError
             If torch is missing.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0)
+        >>> model.fit(moons(100)).status_
+        'max_steps'
         """
         torch = import_torch(f"baselines.{type(self).__name__}")
         before = dict(self.__dict__)
@@ -241,7 +274,7 @@ class Baseline(BaseEstimator, ABC):
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable, got {type(callback).__name__}")
         device = as_device(torch, self.device)
-        data = as_samples(X, "X")
+        data = training_samples(self, X)
         self._check_size(min(len(data), self.batch_size))
         rng = as_generator(self.random_state)
         started = time.perf_counter()
@@ -250,7 +283,7 @@ class Baseline(BaseEstimator, ABC):
             delattr(self, name)
         self._keywords = self.get_params(deep=False)
         self.sample_shape_ = data.shape[1:]
-        self.n_features_in_ = math.prod(self.sample_shape_)
+        remember_features(self, X)
         self.mean_, self.scale_ = np.zeros(self.sample_shape_), 1.0
         if self.standardize:
             self.mean_, self.scale_ = mean_and_scale(data, single=data.ndim > 2)
@@ -305,6 +338,14 @@ class Baseline(BaseEstimator, ABC):
         -------
         ndarray of shape (n, *sample_shape_), float64
             Float32 precision; not clipped to the range of the data.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> model.sample(3, random_state=1).shape
+        (3, 2)
         """
         return self._apply(self._push, self.source_points(n, random_state), self.sample_shape_)
 
@@ -321,6 +362,15 @@ class Baseline(BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n, *source_shape_), float64
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> Z = model.source_points(3, random_state=1)
+        >>> bool((model.transform(Z) == model.sample(3, random_state=1)).all())
+        True
         """
         check_is_fitted(self)
         if random_state is None and isinstance(self.random_state, numbers.Integral):
@@ -342,6 +392,14 @@ class Baseline(BaseEstimator, ABC):
         -------
         ndarray of shape (n, *sample_shape_), float64
             Float32 precision.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> model.transform([[0.0, 0.0], [1.0, 0.0]]).shape
+        (2, 2)
         """
         check_is_fitted(self)
         return self._apply(self._push, self._as_source_points(Z, "Z"), self.sample_shape_)
@@ -361,20 +419,34 @@ class Baseline(BaseEstimator, ABC):
         TypeError
             If `source` is an object of one's own, or the model of a class of one's own, which files
             cannot hold.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import geomot
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = os.path.join(folder, "model.npz")
+        ...     model.save(file)
+        ...     again = geomot.load(file)
+        >>> type(again).__name__, again.n_steps_
+        ('FluidFlow', 5)
         """
         check_is_fitted(self)
         _files.write(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
+    def load(cls, path: str | os.PathLike[str], *, device: Any = None) -> Self:
         """Read a model that `save` wrote.
 
         Parameters
         ----------
         path : str or path-like
             The file. It is never executed or unpickled, and may be untrusted.
-        device : str, default "cpu"
-            Where its networks are to be evaluated.
+        device : str or torch.device, optional
+            Where its networks are to be evaluated, such as "cuda"; None: the CPU.
 
         Returns
         -------
@@ -387,6 +459,20 @@ class Baseline(BaseEstimator, ABC):
             If the file is not a complete, undamaged model of this class.
         OSError
             If the file cannot be opened.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import geomot
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = os.path.join(folder, "model.npz")
+        ...     model.save(file)
+        ...     again = FluidFlow.load(file)
+        >>> again.n_steps_
+        5
         """
         as_device(import_torch(f"baselines.{cls.__name__}"), device)
         return _files.read(cls, path, device)
@@ -483,10 +569,10 @@ class Baseline(BaseEstimator, ABC):
         check_single(points, name)
         return points.reshape(len(points), *self.source_shape_)
 
-    def _standard(self, X: ArrayLike, name: str = "X") -> FloatArray:
+    def _standard(self, X: ArrayLike) -> FloatArray:
         """Data as `fit` takes them, standardised, with the shape that the networks see."""
         check_is_fitted(self)
-        data = as_samples(X, name, self.sample_shape_)
+        data = new_samples(self, X, self.sample_shape_)
         torch = import_torch(f"baselines.{type(self).__name__}")
         tensor = standardise(torch, data, np.arange(len(data)), self.mean_, self.scale_)
         return tensor.numpy().reshape(len(data), *self._layout()[0])
@@ -536,30 +622,6 @@ class LatentBaseline(Baseline):
         if self.latent_dim is None:
             return (min(self.n_features_in_, self.most_dimensions),)
         return (self.latent_dim,)
-
-
-def load(path: str | os.PathLike[str], *, device: str = "cpu") -> Baseline:
-    """Read a model of any method that `Baseline.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file. It is never executed or unpickled, and may be untrusted.
-    device : str, default "cpu"
-        Where its networks are to be evaluated.
-
-    Returns
-    -------
-    Baseline
-
-    Raises
-    ------
-    ValueError
-        If the file is not a complete, undamaged model.
-    OSError
-        If the file cannot be opened.
-    """
-    return Baseline.load(path, device=device)
 
 
 def _are_betas(value: Any) -> bool:

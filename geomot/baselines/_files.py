@@ -14,6 +14,7 @@ from geomot._files import parts
 from geomot._validation import as_count, as_points, as_tolerance
 from geomot.baselines._training import STATUSES, history_dtype
 from geomot.latent._networks import fill, state
+from geomot.latent._torch import as_device
 
 if TYPE_CHECKING:
     from geomot.baselines._base import Baseline
@@ -81,7 +82,7 @@ def write(model: Baseline, path: str | os.PathLike[str]) -> None:
     if name not in methods.METHODS or getattr(methods, name) is not type(model):
         raise TypeError(f"only geomot's own methods can be saved, got {name} of another module")
     free = {name: getattr(model, name) for name in model.free}
-    parameters = {**model._keywords, **free, "progress": False, "device": str(model.device)}
+    parameters = {**model._keywords, **free, "progress": False, "device": None}
     source = parameters["source"]
     if not isinstance(source, (str, Source)):
         raise TypeError(f"source must be a geomot source to be saved, got {type(source).__name__}")
@@ -96,7 +97,7 @@ def write(model: Baseline, path: str | os.PathLike[str]) -> None:
     _RECORD.write(path, {**vars(model), **own})
 
 
-def read(kind: type[_Model], path: str | os.PathLike[str], device: str) -> _Model:
+def read(kind: type[_Model], path: str | os.PathLike[str], device: Any) -> _Model:
     """Read a model of a class; see `Baseline.load`."""
 
     def build(**found: Any) -> _Model:
@@ -105,7 +106,7 @@ def read(kind: type[_Model], path: str | os.PathLike[str], device: str) -> _Mode
     return _RECORD.read(path, build, f"a {kind.__name__} file")
 
 
-def _rebuild(wanted: type[_Model], found: dict[str, Any], device: str) -> _Model:
+def _rebuild(wanted: type[_Model], found: dict[str, Any], device: Any) -> _Model:
     """Make the model, holding the file to what a training guarantees."""
     import torch
 
@@ -122,8 +123,9 @@ def _rebuild(wanted: type[_Model], found: dict[str, Any], device: str) -> _Model
     net_shape, channels = model._layout()
     model.source_shape_ = model._source_shape(net_shape)
     model._draw_source(0, np.random.default_rng(0))
+    place = as_device(torch, device)
     model.networks_ = {
-        name: fill(torch, network, networks.prefixed(f"{name}."), device)
+        name: fill(torch, network, networks.prefixed(f"{name}."), place)
         for name, network in model._new_networks(net_shape, channels).items()
     }
     if networks.arrays:

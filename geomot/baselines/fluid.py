@@ -68,9 +68,9 @@ class FluidFlow(Baseline):
     >>> import numpy as np
     >>> from geomot.baselines import FluidFlow
     >>> X = np.random.default_rng(0).standard_normal((500, 2))
-    >>> model = FluidFlow(layers=4, max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
-    >>> Z = model.source_points(3, random_state=1)  # doctest: +SKIP
-    >>> model.trajectories(Z).shape  # doctest: +SKIP
+    >>> model = FluidFlow(layers=4, max_steps=5, random_state=0).fit(X)
+    >>> Z = model.source_points(3, random_state=1)
+    >>> model.trajectories(Z).shape
     (3, 5, 2)
     """
 
@@ -131,6 +131,14 @@ class FluidFlow(Baseline):
         ndarray of shape (n, layers + 1, *sample_shape_), float64
             Positions at the times k / layers, in the space of the data: the first is the start
             under the map that undoes the standardisation.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> model.trajectories([[0.0, 0.0]]).shape
+        (1, 3, 2)
         """
         check_is_fitted(self)
         fields = self.networks_["fields"]
@@ -149,6 +157,17 @@ class FluidFlow(Baseline):
         float
             Mean of h sum_k |v_k|^2, at least the mean squared distance from start to end, in the
             squared units of the data.
+
+        Examples
+        --------
+        >>> from geomot.baselines import FluidFlow
+        >>> from geomot.datasets import moons
+        >>> model = FluidFlow(layers=2, max_steps=5, random_state=0).fit(moons(100))
+        >>> Z = model.source_points(50, random_state=1)
+        >>> paths = model.trajectories(Z)
+        >>> moved = ((paths[:, -1] - paths[:, 0]) ** 2).sum(axis=1).mean()
+        >>> bool(model.energy(Z) >= moved)
+        True
         """
         steps = np.diff(self.trajectories(Z), axis=1)
         if len(steps) == 0:

@@ -95,8 +95,8 @@ class GAN(_Adversarial):
     >>> import numpy as np
     >>> from geomot.baselines import GAN
     >>> X = np.random.default_rng(0).standard_normal((500, 2))
-    >>> model = GAN(max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
-    >>> model.sample(5).shape, model.status_  # doctest: +SKIP
+    >>> model = GAN(max_steps=5, random_state=0).fit(X)
+    >>> model.sample(5).shape, model.status_
     ((5, 2), 'max_steps')
     """
 
@@ -183,8 +183,8 @@ class WGAN(_Wasserstein):
     >>> import numpy as np
     >>> from geomot.baselines import WGAN
     >>> X = np.random.default_rng(0).standard_normal((500, 2))
-    >>> model = WGAN(max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
-    >>> model.history_.dtype.names  # doctest: +SKIP
+    >>> model = WGAN(max_steps=5, random_state=0).fit(X)
+    >>> model.history_.dtype.names
     ('step', 'seconds', 'generator', 'critic', 'wasserstein')
     """
 
@@ -232,8 +232,8 @@ class WGANGP(_Wasserstein):
     >>> import numpy as np
     >>> from geomot.baselines import WGANGP
     >>> X = np.random.default_rng(0).standard_normal((500, 2))
-    >>> model = WGANGP(max_steps=20, random_state=0).fit(X)  # doctest: +SKIP
-    >>> model.sample(5, random_state=1).shape  # doctest: +SKIP
+    >>> model = WGANGP(max_steps=5, random_state=0).fit(X)
+    >>> model.sample(5, random_state=1).shape
     (5, 2)
     """
 

@@ -71,9 +71,9 @@ class PotentialRegression(Baseline):
     >>> import numpy as np
     >>> from geomot.baselines import PotentialRegression
     >>> X = np.random.default_rng(0).standard_normal((500, 2))
-    >>> model = PotentialRegression(max_steps=5, random_state=0).fit(X)  # doctest: +SKIP
-    >>> Z = model.source_points(5, random_state=1)  # doctest: +SKIP
-    >>> model.transform(Z).shape, model.potential(Z).shape  # doctest: +SKIP
+    >>> model = PotentialRegression(max_steps=5, random_state=0).fit(X)
+    >>> Z = model.source_points(5, random_state=1)
+    >>> model.transform(Z).shape, model.potential(Z).shape
     ((5, 2), (5,))
     """
 
@@ -124,6 +124,14 @@ class PotentialRegression(Baseline):
         -------
         ndarray of shape (n,), float64
             In the units of the standardised data; 1/2 |z|^2 + D(z) is the Brenier potential.
+
+        Examples
+        --------
+        >>> from geomot.baselines import PotentialRegression
+        >>> from geomot.datasets import moons
+        >>> model = PotentialRegression(max_steps=5, random_state=0).fit(moons(100))
+        >>> model.potential([[0.0, 0.0], [1.0, 0.0]]).shape
+        (2,)
         """
         check_is_fitted(self)
         return self._apply(self._potential, self._as_source_points(Z, "Z"), None)[:, 0]

@@ -124,10 +124,10 @@ class ProximalFlow(Baseline):
     >>> import numpy as np
     >>> from geomot.baselines import ProximalFlow
     >>> X = np.random.default_rng(0).standard_normal((500, 2))
-    >>> model = ProximalFlow(max_steps=5, random_state=0).fit(X)  # doctest: +SKIP
-    >>> sorted(model.indicators(X, random_state=1))  # doctest: +SKIP
+    >>> model = ProximalFlow(max_steps=5, random_state=0).fit(X)
+    >>> sorted(model.indicators(X, random_state=1))
     ['divergence', 'hamilton_jacobi', 'kinetic_energy', 'terminal']
-    >>> model.sample(3, step=0.1).shape  # doctest: +SKIP
+    >>> model.sample(3, step=0.1).shape
     (3, 2)
     """
 
@@ -242,6 +242,14 @@ class ProximalFlow(Baseline):
         -------
         ndarray of shape (n, *sample_shape_), float64
             Float32 precision.
+
+        Examples
+        --------
+        >>> from geomot.baselines import ProximalFlow
+        >>> from geomot.datasets import moons
+        >>> model = ProximalFlow(max_steps=2, random_state=0).fit(moons(100))
+        >>> model.transform([[0.0, 0.0]]).shape
+        (1, 2)
         """
         check_is_fitted(self)
         length = self.step if step is None else step
@@ -267,6 +275,14 @@ class ProximalFlow(Baseline):
         Returns
         -------
         ndarray of shape (n, *sample_shape_), float64
+
+        Examples
+        --------
+        >>> from geomot.baselines import ProximalFlow
+        >>> from geomot.datasets import moons
+        >>> model = ProximalFlow(max_steps=2, random_state=0).fit(moons(100))
+        >>> model.sample(3, random_state=1, step=0.1).shape
+        (3, 2)
         """
         return self.transform(self.source_points(n, random_state), step=step)
 
@@ -285,6 +301,14 @@ class ProximalFlow(Baseline):
         ndarray of shape (n, horizon / step + 1, *sample_shape_), float64
             Positions in the space of the data: the first is the start under the map that undoes
             the standardisation.
+
+        Examples
+        --------
+        >>> from geomot.baselines import ProximalFlow
+        >>> from geomot.datasets import moons
+        >>> model = ProximalFlow(max_steps=2, random_state=0).fit(moons(100))
+        >>> model.trajectories([[0.0, 0.0]], step=0.25).shape
+        (1, 5, 2)
         """
         check_is_fitted(self)
         length = self.step if step is None else step
@@ -313,6 +337,14 @@ class ProximalFlow(Baseline):
             "kinetic_energy", int E 1/2 |v|^2 dt; "hamilton_jacobi", int E |dU/dt -
             |grad U|^2 / (2 weight)| dt along the paths; "terminal", the root mean square of
             |grad U(x_T, T) - grad D(x_T)|.
+
+        Examples
+        --------
+        >>> from geomot.baselines import ProximalFlow
+        >>> from geomot.datasets import moons
+        >>> model = ProximalFlow(max_steps=2, random_state=0).fit(moons(100))
+        >>> sorted(model.indicators(moons(50), random_state=1))
+        ['divergence', 'hamilton_jacobi', 'kinetic_energy', 'terminal']
         """
         import torch
 

@@ -275,13 +275,10 @@ def _codec(args: argparse.Namespace, images: np.ndarray) -> Any:
 def _load_codec(path: str, device: str) -> Any:
     from geomot.latent import Autoencoder, PCACodec
 
-    try:
-        return Autoencoder.load(path, device=device)
-    except ValueError as error:
-        try:
-            return PCACodec.load(path, device=device)
-        except ValueError:
-            raise error from None
+    codec = geomot.load(path, device=device)
+    if not isinstance(codec, (Autoencoder, PCACodec)):
+        raise BadInput(f"{path}: holds a {type(codec).__name__}, not an autoencoder")
+    return codec
 
 
 def _class_weight(spec: str | None, labels: np.ndarray | None) -> Any:

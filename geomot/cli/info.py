@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    solution = geomot.load(args.map)
+    solution = geomot.Solution.load(args.map)
     facts = _facts(solution)
     if args.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")

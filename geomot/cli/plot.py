@@ -113,7 +113,7 @@ def _run(args: argparse.Namespace) -> int:
         raise BadInput(f"--dpi must lie between 10 and 2400, got {args.dpi:g}")
     size = _size(args.size)
     _refuse_what_does_not_apply(args)
-    solution = geomot.load(args.map)
+    solution = geomot.Solution.load(args.map)
     _check_dimension(args, solution)
     figure = _draw(args, solution, size)
     if args.title:

@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
     check_seed(args.seed)
     if Path(args.map).is_dir():
         return _images(args, suffix)
-    solution = geomot.load(args.map)
+    solution = geomot.Solution.load(args.map)
     points = solution.source.sample(args.n, args.seed)
     index = solution.assign(points)
     images = solution.sites[index]

@@ -47,7 +47,7 @@ def study_of(
     epochs: int | None = None,
     samples: int = 1000,
     folder: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     threads: int | None = 1,
 ) -> Study:
     """Make a study of one's own data.
@@ -187,7 +187,7 @@ def image_study(
     latent_dim: int,
     epochs: int | None,
     folder: str | os.PathLike[str] | None,
-    device: str,
+    device: str | None,
     threads: int | None,
     identity: str,
 ) -> Study:
@@ -222,7 +222,7 @@ def image_problem(
     epochs: int | None,
     place: Path | None,
     prefix: str,
-    device: str,
+    device: str | None,
     threads: int | None,
 ) -> Problem:
     """Hold out, train what is shared, or read it from files."""

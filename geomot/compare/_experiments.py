@@ -59,7 +59,7 @@ def studies(
     *,
     small: bool = False,
     folder: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     threads: int | None = 1,
 ) -> list[Study]:
     """Return the studies of an experiment.
@@ -342,8 +342,8 @@ def _proximal(name: str, data: Callable[..., np.ndarray], dim: int) -> Callable[
         def make(seed: int) -> Problem:
             from geomot.sources import Gaussian
 
-            train = data(_size(small, 10_000), dim, [seed, 50])
-            test = data(_size(small, 2000), dim, [seed, 51])
+            train = data(_size(small, 10_000), dim, random_state=[seed, 50])
+            test = data(_size(small, 2000), dim, random_state=[seed, 51])
             # The moons are in order along their arcs, and metrics take the first rows.
             test = np.random.default_rng([seed, 52]).permutation(test)
             return Problem(train, test, source=Gaussian(np.zeros(dim), 1.0))

@@ -51,7 +51,7 @@ def run(
     seeds: Sequence[int] = (0,),
     max_steps: int | None = None,
     max_seconds: float | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     threads: int | None = 1,
     progress: bool = False,
 ) -> Report:
@@ -77,8 +77,8 @@ def run(
     max_seconds : float, optional
         Seconds of each training; without `max_steps`, in place of the studies' own steps. Maps are
         solved to their tolerance, and their seconds are in the table.
-    device : str, default "cpu"
-        Where torch computes.
+    device : str, optional
+        Where torch computes, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads of each method; None for all cores. Measured seconds depend on it.
     progress : bool, default False
@@ -94,6 +94,16 @@ def run(
         For settings that cannot be meant.
     OSError
         If `folder` cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from geomot import compare, datasets
+    >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = compare.run([study], folder, seeds=(0, 1))
+    >>> report.summary("data", "TrainingData", "novelty").count  # seeds
+    2
     """
     chosen = _as_studies(studies)
     numbers = _as_seeds(seeds)
@@ -102,10 +112,10 @@ def run(
         _check_study(study)
     _check_names([plain_name(study.name) for study in chosen], "studies")
     limit = None if max_seconds is None else as_tolerance(max_seconds, "max_seconds")
-    budget = {
+    budget: dict[str, Any] = {
         "max_steps": None if max_steps is None else as_count(max_steps, "max_steps", 1),
         "max_seconds": limit,
-        "device": device,
+        "device": "cpu" if device is None else device,
         "threads": as_threads(threads),
     }
     place.mkdir(parents=True, exist_ok=True)
@@ -129,7 +139,7 @@ def run(
                     if not warm:
                         # Before the first problem, and before anything is spent that is then lost.
                         _try_writing(place)
-                        warm_up(device)
+                        warm_up(budget["device"])
                         warm = True
                     try:
                         data = problem()

@@ -63,6 +63,18 @@ class Report:
         Steps, seconds, device and threads.
     tracebacks : tuple of str
         The whole traceback of each of the failures.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from geomot import compare, datasets
+    >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = compare.run([study], folder)
+    >>> len(report.cells), report.failures
+    (1, ())
+    >>> print(report.markdown().splitlines()[0])
+    # Comparison
     """
 
     studies: tuple[Study, ...]
@@ -85,6 +97,16 @@ class Report:
         Returns
         -------
         list of Cell
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> [cell.seed for cell in report.cells_of("data", "TrainingData")]
+        [0]
         """
         found = [c for c in self.cells if c.study == study and label in (None, c.label)]
         return sorted(found, key=lambda cell: cell.seed)
@@ -100,6 +122,16 @@ class Report:
         Returns
         -------
         list of str
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> report.columns("data")
+        ['w2', 'energy', 'precision', 'recall', 'density', 'coverage', 'novelty']
         """
         known = {name for cell in self.cells_of(study) for name in cell.metrics}
         return [name for name in METRICS if name in known] + sorted(known - set(METRICS))
@@ -116,6 +148,16 @@ class Report:
         -------
         ndarray of shape (n_seeds,), float64
             Those that are finite.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> report.values("data", "TrainingData", "novelty").tolist()  # copies
+        [0.0]
         """
         cells = [cell for cell in self.cells_of(study, label) if not cell.diverged]
         found = np.array([cell.metrics.get(metric, math.nan) for cell in cells], dtype=np.float64)
@@ -132,6 +174,16 @@ class Report:
         Returns
         -------
         Summary
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> report.summary("data", "TrainingData", "novelty")
+        Summary(mean=0.0, deviation=nan, count=1)
         """
         values = self.values(study, label, metric)
         if not len(values):
@@ -151,6 +203,16 @@ class Report:
         -------
         str
             Such as "done", or "diverged 2/3 (steps 512, 780)".
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> report.outcome("data", "TrainingData")
+        'done'
         """
         cells = self.cells_of(study, label)
         lost = [f for f in self.failures if f[:2] == (study, label)]
@@ -176,6 +238,16 @@ class Report:
         -------
         str
             Means over seeds, with the standard deviation from seed to seed after the sign.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> print(report.markdown().splitlines()[4])
+        ## data: 60 points in 2 dimensions
         """
         lines = ["# Comparison", "", self._preamble(), ""]
         for study in self.studies:
@@ -220,6 +292,16 @@ class Report:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> report.csv().splitlines()[1].split(",")[:4]
+        ['data', 'TrainingData', '0', 'done']
         """
         names = list(dict.fromkeys(n for study in self.studies for n in self.columns(study.name)))
         buffer = io.StringIO()
@@ -247,6 +329,17 @@ class Report:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import json
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> json.loads(report.json())["seeds"]
+        [0]
         """
         import geomot
 
@@ -300,6 +393,16 @@ class Report:
         -------
         dict of str to matplotlib.figure.Figure
             By study and kind, such as "E2-surface"; pyplot does not know them.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        >>> sorted(report.figures())
+        ['data-bars', 'data-points']
         """
         from geomot.compare._figures import draw
 
@@ -319,6 +422,17 @@ class Report:
         -------
         list of Path
             What was written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from geomot import compare, datasets
+        >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = compare.run([study], folder)
+        ...     written = report.save(folder, figures=False)
+        >>> [file.name for file in written]
+        ['table.md', 'table.csv', 'table.json']
         """
         place = Path(as_path(folder, "folder"))
         place.mkdir(parents=True, exist_ok=True)

@@ -49,6 +49,14 @@ class Problem:
         What images are judged by.
     facts : mapping of str to object
         What tables say about the data: sizes, errors of reconstruction, seconds of the codec.
+
+    Examples
+    --------
+    >>> from geomot import compare, datasets
+    >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+    >>> problem = study.make(0)
+    >>> problem.train.shape, problem.test.shape
+    ((48, 2), (12, 2))
     """
 
     train: np.ndarray
@@ -93,6 +101,18 @@ class Task:
     tell : callable
         To be called now and then with the share of the work that is done, from 0 to 1, for the bar
         that shows the time left; a method that takes seconds need not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.compare import Problem, Task
+    >>> X = np.random.default_rng(0).random((10, 2))
+    >>> task = Task(
+    ...     data=X, seed=0, options={}, max_steps=None, max_seconds=None, device="cpu", threads=1,
+    ...     problem=Problem(train=X, test=X),
+    ... )
+    >>> task.data.shape, task.seed
+    ((10, 2), 0)
     """
 
     data: np.ndarray
@@ -123,6 +143,14 @@ class Method:
     resolve : callable, optional
         ``resolve(options)`` returns all settings that options stand for, those of presets and
         defaults included: finished cells with other settings are not used.
+
+    Examples
+    --------
+    >>> from geomot import compare, datasets
+    >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+    >>> method = study.entries[0].method
+    >>> method.name, method.space
+    ('TrainingData', 'data')
     """
 
     name: str
@@ -144,6 +172,14 @@ class Entry:
         The method.
     options : mapping of str to object
         Settings that JSON can hold.
+
+    Examples
+    --------
+    >>> from geomot import compare, datasets
+    >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+    >>> entry = study.entries[0]
+    >>> entry.label, entry.method.name, dict(entry.options)
+    ('TrainingData', 'TrainingData', {})
     """
 
     label: str
@@ -174,6 +210,13 @@ class Study:
     figures : tuple of str
         Which figures are drawn: "points", "ridge", "surface", "paths", "saddle", "bars", "curves",
         "images", "strips", "moves".
+
+    Examples
+    --------
+    >>> from geomot import compare, datasets
+    >>> study = compare.study_of(datasets.moons(60), methods=["TrainingData"], samples=20)
+    >>> study.name, study.title, study.samples
+    ('data', 'data: 60 points in 2 dimensions', 20)
     """
 
     name: str

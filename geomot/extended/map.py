@@ -32,6 +32,9 @@ IntArray = NDArray[np.int64]
 # Where `sample` sends singular points: `transform` knows the first two.
 SINGULAR = ("side", "discrete", "reject")
 
+# Seed of the points for the default threshold, which is a function of the solution alone.
+_THRESHOLD_SEED = 0
+
 # Points that the default threshold is found from.
 _THRESHOLD_POINTS = 20_000
 
@@ -73,8 +76,6 @@ class ExtendedMap:
     smoothing : float, default 0.5
         Width of the smoothing, in units of the depth of the cells. Not used on the line and in the
         plane.
-    random_state : None, int, Generator or RandomState, default 0
-        Randomness of the points that the default threshold is found from.
     threads : int, optional
         Number of threads; None uses the cores at hand. The result does not depend on it.
 
@@ -113,7 +114,6 @@ class ExtendedMap:
         threshold: float | None = None,
         angle_threshold: float | None = None,
         smoothing: float = 0.5,
-        random_state: Any = 0,
         threads: int | None = None,
     ) -> None:
         if not isinstance(solution, Solution):
@@ -132,7 +132,7 @@ class ExtendedMap:
         elif threshold is not None:
             self.threshold = _as_positive(threshold, "threshold")
         elif len(solution.sites) > 1:
-            self.threshold = self._find_threshold(as_generator(random_state))
+            self.threshold = self._find_threshold(as_generator(_THRESHOLD_SEED))
 
     def __repr__(self) -> str:
         n, d = self.solution.sites.shape
@@ -317,14 +317,14 @@ class ExtendedMap:
                 return np.concatenate(kept)
         raise ValueError("singular must not be 'reject' where next to all points are singular")
 
-    def rejection_rate(self, n: int = 20_000, random_state: Any = 0) -> tuple[float, float]:
+    def rejection_rate(self, n: int = 20_000, random_state: Any = None) -> tuple[float, float]:
         """Share of the source that is singular.
 
         Parameters
         ----------
         n : int, default 20000
             Number of points that it is measured on.
-        random_state : None, int, Generator or RandomState, default 0
+        random_state : None, int, Generator or RandomState, optional
             The randomness.
 
         Returns

@@ -7,6 +7,7 @@ checksums of the others, so that files of different generators are not taken for
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from geomot._files import parts
+from geomot._files.archive import format_of
 from geomot._files.replacing import put_aside, replacing_folder
 from geomot._validation import as_count, as_flag, as_masses, as_path, as_points, as_samples
-from geomot.brenier import BrenierMap, map_of
+from geomot.brenier import BrenierMap
 from geomot.extended.map import SINGULAR
 from geomot.generator.whitening import Whitening
-from geomot.storage import load as load_solution
+from geomot.solution import Solution
 
 if TYPE_CHECKING:
     from geomot.generator.generator import LatentGenerator
@@ -57,7 +59,7 @@ def load(
     kind: type[_Generator],
     path: str | os.PathLike[str],
     autoencoder: Any = None,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> _Generator:
     """Read a generator, see `LatentGenerator.load`."""
     folder = Path(as_path(path))
@@ -73,9 +75,10 @@ def load(
     return _load(kind, folder, autoencoder, device)
 
 
-def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -> _Generator:
+def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str | None) -> _Generator:
     if not folder.is_dir():
-        raise ValueError(f"path must name the folder of a saved generator, got {folder}")
+        held = f", a file of {format_of(folder)}" if folder.is_file() else ""
+        raise ValueError(f"path must name the folder of a saved generator, got {folder}{held}")
 
     def build(**found: Any) -> _Parts[_Generator]:
         return _build(kind, found)
@@ -96,10 +99,10 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -
         raise ValueError(f"autoencoder must be None: {folder} holds one")
     generator.autoencoder = generator.autoencoder_ = autoencoder
     generator.device = device
-    solution = load_solution(folder / _MAP)
+    solution = Solution.load(folder / _MAP)
     if solution.sites.shape != (len(generator.support_), generator.codes_.shape[1]):
         raise ValueError(f"{folder / _MAP} does not fit the codes in {folder / _MAIN}")
-    generator.transport_ = map_of(solution, BrenierMap(random_state=map_seed))
+    generator.transport_ = BrenierMap(random_state=map_seed)._take(solution)
     return generator
 
 
@@ -189,6 +192,7 @@ def _build(kind: type[_Generator], found: dict[str, Any]) -> _Parts[_Generator]:
         raise ValueError("centre and linear must be there if whiten is true, and only then")
     generator = kind()
     generator.__dict__.update(found)
+    generator.n_features_in_ = math.prod(found["sample_shape_"])
     generator.support_ = np.flatnonzero(generator._masses > 0.0)
     generator._whitening = Whitening(*whitening) if generator.whiten else None
     generator._extended = None

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import LATENT_DIM, SEED_RANGE
 from geomot._data import CHUNK, as_labels, class_masses, float_chunks, nearest
+from geomot._estimators import remember_features, training_samples
 from geomot._validation import (
     as_count,
     as_generator,
@@ -31,7 +32,7 @@ from geomot._validation import (
     as_real_array,
     as_samples,
 )
-from geomot.brenier import BrenierMap, map_of
+from geomot.brenier import BrenierMap
 from geomot.extended.map import SINGULAR
 from geomot.generator import files
 from geomot.generator.moment_matching import matching_source
@@ -91,8 +92,9 @@ class LatentGenerator(BaseEstimator):
     threads : int, optional
         Number of threads; None leaves the autoencoder its own number, and else uses the cores at
         hand.
-    device : str, default "cpu"
-        Where torch trains the autoencoder and, if it is not "cpu", fits maps by Monte Carlo.
+    device : str, optional
+        Where torch trains the autoencoder and fits maps by Monte Carlo, such as "cuda". None or
+        "cpu": the CPU, where geomot's own kernels fit maps.
     progress : bool, default False
         Whether to show progress bars on stderr.
 
@@ -108,6 +110,10 @@ class LatentGenerator(BaseEstimator):
         The codes of the data.
     support_ : ndarray of shape (m,), int64
         The rows of the data that have mass, in increasing order.
+    n_features_in_ : int
+        Numbers in a datum.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where the data are a table with names.
     sample_shape_ : tuple of int
         Shape of one datum.
     classes_ : ndarray of shape (k,), or None
@@ -139,7 +145,7 @@ class LatentGenerator(BaseEstimator):
         whiten: bool = False,
         random_state: Any = None,
         threads: int | None = None,
-        device: str = "cpu",
+        device: str | None = None,
         progress: bool = False,
     ) -> None:
         self.autoencoder = autoencoder
@@ -197,7 +203,7 @@ class LatentGenerator(BaseEstimator):
         ConvergenceWarning
             If the map did not reach its tolerance.
         """
-        data = as_samples(X, "X")
+        data = training_samples(self, X)
         n = len(data)
         if self.singular not in SINGULAR:
             raise ValueError(f"singular must be one of {SINGULAR}, got {self.singular!r}")
@@ -214,6 +220,7 @@ class LatentGenerator(BaseEstimator):
         # A fit that fails leaves nothing that looks fitted.
         self.__dict__.pop("transport_", None)
         self.sample_shape_ = data.shape[1:]
+        remember_features(self, X)
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
         codes = self._encode(data)
         support = np.flatnonzero(masses > 0.0)
@@ -264,7 +271,7 @@ class LatentGenerator(BaseEstimator):
                 tv_tol=self.tv_tol,
                 threads=self.threads,
                 random_state=seed,
-                device=self.device if sampled and self.device != "cpu" else None,
+                device=self.device if sampled and self.device not in (None, "cpu") else None,
                 progress=self.progress,
             )
             return brenier.fit(sites, sample_weight=masses)
@@ -338,7 +345,7 @@ class LatentGenerator(BaseEstimator):
             progress=self.transport_.progress,
         )
         other = copy.copy(self)
-        other.transport_ = map_of(solution, clone(self.transport_))
+        other.transport_ = clone(self.transport_)._take(solution)
         other.support_, other._masses, other._extended = support, masses, None
         return other
 
@@ -565,7 +572,7 @@ class LatentGenerator(BaseEstimator):
 
     @staticmethod
     def load(
-        path: str | os.PathLike[str], *, autoencoder: Any = None, device: str = "cpu"
+        path: str | os.PathLike[str], *, autoencoder: Any = None, device: str | None = None
     ) -> LatentGenerator:
         """Read a generator that `save` wrote.
 
@@ -575,8 +582,8 @@ class LatentGenerator(BaseEstimator):
             The folder. Nothing in it is executed or unpickled.
         autoencoder : object with `encode` and `decode`, optional
             The autoencoder, where it is not one of geomot's.
-        device : str, default "cpu"
-            Where torch shall have the autoencoder's networks.
+        device : str, optional
+            Where torch shall have the autoencoder's networks, such as "cuda"; None: the CPU.
 
         Returns
         -------

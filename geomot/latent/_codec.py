@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from geomot._estimators import new_samples
 from geomot._files.parts import Record
-from geomot._validation import as_points, as_samples
+from geomot._validation import as_points
 from geomot.latent._scaling import as_float, chunks
 from geomot.latent._torch import as_device, import_torch
 
@@ -58,15 +60,15 @@ class Stored:
         self._record.write(path, {**self._to_parts(), "parameters": self._parameters()})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: Any = "cpu") -> Self:
+    def load(cls, path: str | os.PathLike[str], *, device: Any = None) -> Self:
         """Read a model that `save` wrote.
 
         Parameters
         ----------
         path : str or path-like
             The file. It is never executed or unpickled, and may be untrusted.
-        device : str or torch.device, default "cpu"
-            Where the networks shall be, if the model has any.
+        device : str or torch.device, optional
+            Where the networks shall be, if the model has any, such as "cuda"; None: the CPU.
 
         Returns
         -------
@@ -119,6 +121,12 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
 
     sample_shape_: tuple[int, ...]
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
     @abstractmethod
     def _encode(self, rows: np.ndarray) -> np.ndarray:
         """Codes of some samples, given as float64."""
@@ -140,7 +148,7 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         codes : ndarray of shape (n, latent_dim), float64
         """
         check_is_fitted(self)
-        X = as_samples(X, "X", self.sample_shape_)
+        X = new_samples(self, X, self.sample_shape_)
         return np.concatenate([self._encode(as_float(X[part])) for part in chunks(X)])
 
     def decode(self, codes: Any) -> np.ndarray:
@@ -190,7 +198,7 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
             The mean over samples and features, in the units that `decode` gives.
         """
         check_is_fitted(self)
-        X = as_samples(X, "X", self.sample_shape_)
+        X = new_samples(self, X, self.sample_shape_)
         total = 0.0
         for part in chunks(X):
             rows = as_float(X[part])

@@ -59,8 +59,8 @@ def as_device(torch: ModuleType, device: Any) -> Any:
     ----------
     torch : module
         The module torch.
-    device : str or torch.device
-        The device.
+    device : str, torch.device or None
+        The device; None: the CPU.
 
     Returns
     -------
@@ -73,6 +73,8 @@ def as_device(torch: ModuleType, device: Any) -> Any:
     ValueError
         If torch cannot use it here.
     """
+    if device is None:
+        return torch.device("cpu")
     # The backend of the solver makes the same check, and takes names only.
     return TorchBackend(str(device) if isinstance(device, torch.device) else device).device
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from geomot._constants import SEED_RANGE
+from geomot._estimators import remember_features, training_samples
 from geomot._files.parts import Array, Entry, Record, as_mapping
-from geomot._validation import as_count, as_generator, as_samples, as_tolerance
+from geomot._validation import as_count, as_generator, as_tolerance
 from geomot.latent._codec import Codec
 from geomot.latent._networks import (
     CONV_SIDE,
@@ -100,8 +101,8 @@ class Autoencoder(Codec):
     random_state : int, numpy.random.Generator or None, default None
         Seed of the initial weights, the split, the batches and the noise. The same seed, threads
         and machine give the same codec; torch's global generator is left alone.
-    device : str or torch.device, default "cpu"
-        Where the networks are trained and evaluated.
+    device : str or torch.device, optional
+        Where the networks are trained and evaluated, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads that torch may use here; None for all cores that the process may use. More than
         one pays for wide layers only, and changes the last bits.
@@ -176,7 +177,7 @@ class Autoencoder(Codec):
         validation_fraction: float = 0.1,
         patience: int | None = None,
         random_state: int | np.random.Generator | None = None,
-        device: Any = "cpu",
+        device: Any = None,
         threads: int | None = 1,
         progress: bool = False,
     ) -> None:
@@ -220,7 +221,7 @@ class Autoencoder(Codec):
             If the training diverges at once.
         """
         torch = import_torch("latent.Autoencoder", " (geomot.latent.PCACodec does without)")
-        X = as_samples(X, "X")
+        given, X = X, training_samples(self, X)
         layout = self._layout(X.shape[1:])
         noise = self.noise
         if not 0 <= noise < np.inf:
@@ -282,7 +283,7 @@ class Autoencoder(Codec):
         self.history_, self.best_epoch_ = history * scale**2, best
         self._layout_ = layout
         self.architecture_, self.sample_shape_ = layout.architecture, layout.shape
-        self.n_features_in_ = math.prod(layout.shape)
+        remember_features(self, given)
         return self
 
     def _layout(self, shape: tuple[int, ...]) -> Layout:

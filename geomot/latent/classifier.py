@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from geomot._constants import SEED_RANGE
+from geomot._estimators import new_samples, remember_features, training_samples
 from geomot._files.parts import Array, Entry, Record, as_list, as_mapping, as_word
-from geomot._validation import as_count, as_generator, as_samples, as_tolerance
+from geomot._validation import as_count, as_generator, as_tolerance
 from geomot.latent._codec import Stored
 from geomot.latent._networks import (
     CLASSIFIER_LAYOUT,
@@ -66,8 +69,8 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
     random_state : int, numpy.random.Generator or None, default None
         Seed of the initial weights, the batches, the shifts and the noise. The same seed, threads
         and machine give the same classifier; torch's global generator is left alone.
-    device : str or torch.device, default "cpu"
-        Where the network is trained and evaluated.
+    device : str or torch.device, optional
+        Where the network is trained and evaluated, such as "cuda"; None: the CPU.
     threads : int or None, default 1
         Threads that torch may use here; None for all cores that the process may use.
     progress : bool, default False
@@ -114,7 +117,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         *,
         epochs: int | None = None,
         random_state: int | np.random.Generator | None = None,
-        device: Any = "cpu",
+        device: Any = None,
         threads: int | None = 1,
         progress: bool = False,
     ) -> None:
@@ -123,6 +126,11 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         self.device = device
         self.threads = threads
         self.progress = progress
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
 
     def fit(self, X: Any, y: Any) -> FeatureClassifier:
         """Train the classifier.
@@ -149,7 +157,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
             If the training diverges at once.
         """
         torch = import_torch("latent.FeatureClassifier")
-        X = as_samples(X, "X")
+        given, X = X, training_samples(self, X)
         classes, index = _as_labels(y, len(X))
         layout = _layout(X.shape[1:], len(classes))
         steps = math.ceil(len(X) / _BATCH_SIZE)
@@ -200,7 +208,8 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         self.body_, self.head_ = body, head
         self.classes_, self.history_ = classes, history[:, 0]
         self.mean_, self.scale_, self._layout_ = mean, scale, layout
-        self.sample_shape_, self.n_features_in_ = layout.shape, math.prod(layout.shape)
+        self.sample_shape_ = layout.shape
+        remember_features(self, given)
         return self
 
     def features(self, X: Any) -> np.ndarray:
@@ -252,7 +261,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
     def _evaluate(self, X: Any, *, logits: bool) -> np.ndarray:
         check_is_fitted(self)
         torch = import_torch("latent.FeatureClassifier")
-        X = as_samples(X, "X", self.sample_shape_)
+        X = new_samples(self, X, self.sample_shape_)
         parts = []
         for part in chunks(X):
             rows = (as_float(X[part]) - self.mean_) / self.scale_
@@ -277,19 +286,27 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
 def _as_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """The classes, sorted, and the index of each label among them."""
     if y is None:
-        raise TypeError("y must be an array of labels, got None")
+        raise ValueError(
+            "y must be an array of labels: FeatureClassifier requires y to be passed, but the "
+            "target y is None"
+        )
     labels = np.asarray(y)
     if labels.dtype == object and all(isinstance(label, str) for label in labels.flat):
         labels = labels.astype(str)
     if labels.dtype.kind not in "biufU":
-        raise TypeError(f"y must hold numbers or text, got dtype {labels.dtype}")
+        raise ValueError(
+            f"Unknown label type: y must hold numbers or text, got dtype {labels.dtype}"
+        )
+    if labels.shape == (n, 1):
+        labels = column_or_1d(labels, warn=True)
     if labels.shape != (n,):
         raise ValueError(f"y must have shape ({n},), got {labels.shape}")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("y must be finite")
+    check_classification_targets(labels)
     classes, index = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"y must hold at least two classes, got only {classes[0]!r}")
+        raise ValueError(f"y must hold at least two classes, got one class, {classes[0]!r}")
     return classes, index.astype(np.int64)
 
 

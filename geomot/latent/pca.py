@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
+from geomot._estimators import remember_features, training_samples
 from geomot._files.parts import Array, Entry, Record, as_mapping, as_number, as_shape
-from geomot._validation import as_count, as_samples
+from geomot._validation import as_count
 from geomot.latent._codec import Codec
 from geomot.latent._scaling import as_float
 
@@ -86,12 +87,15 @@ class PCACodec(Codec):
         ValueError
             If `X` is not finite or of another shape, or `latent_dim` larger than its sides.
         """
-        X = as_samples(X, "X")
-        flat = as_float(X).reshape(len(X), -1)
+        data = training_samples(self, X)
+        flat = as_float(data).reshape(len(data), -1)
         latent_dim = as_count(self.latent_dim, "latent_dim", 1)
         least = min(flat.shape)
         if latent_dim > least:
-            raise ValueError(f"latent_dim must be at most {least}, got {latent_dim}")
+            raise ValueError(
+                f"latent_dim must be at most {least}, got {latent_dim} for n_samples = {len(flat)} "
+                f"and n_features = {flat.shape[1]}"
+            )
         full = flat.size * least <= _FULL_WORK or latent_dim == least
         solver = "full" if full else "arpack"
         with np.errstate(invalid="ignore"):
@@ -101,8 +105,8 @@ class PCACodec(Codec):
             self.pca_.explained_variance_ratio_ = np.zeros(latent_dim)
         # As a file keeps them: in another order, products could differ in the last bits.
         self.pca_.components_ = np.ascontiguousarray(self.pca_.components_)
-        self.sample_shape_ = X.shape[1:]
-        self.n_features_in_ = flat.shape[1]
+        self.sample_shape_ = data.shape[1:]
+        remember_features(self, X)
         return self
 
     def _encode(self, rows: np.ndarray) -> np.ndarray:

@@ -1,9 +1,13 @@
-"""How good generated points are: distances between clouds, coverage, modes, memorisation.
+"""Scores for judging generated points: distances between clouds, coverage, modes, copies.
 
-Every function takes arrays of shape (n, d) and says what it estimates and with which bias. Most are
-deterministic functions of the clouds and return plain numbers; `jackknife` gives any of them its
-standard error. Distances between clouds of n points are not 0 for clouds of one law: what a
-generator reaches is to be read beside what the training data reach themselves, with as many points.
+Every function takes arrays of shape (n, d) and says what it estimates and with which bias. Where
+two clouds play different parts, real points come first and generated ones second, as `y_true` and
+`y_pred` in scikit-learn; `nearest_distances` and `mode_statistics` go from the points that are
+judged to the others. Most functions are deterministic and return plain numbers; `jackknife` gives
+any of them its standard error.
+
+Two samples of one distribution have distances above 0: compare the score of a generator with the
+score of as many training data.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ __all__ = ["Estimate", "jackknife"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, or several, and what it would vary by from sample to sample.
+    """An estimate (or several) with its standard error.
 
     Attributes
     ----------
@@ -24,6 +24,13 @@ class Estimate:
         The estimate; `float` of this object is its value.
     standard_error : float or named tuple of float
         Its standard error.
+
+    Examples
+    --------
+    >>> from geomot.metrics import Estimate
+    >>> estimate = Estimate(0.5, 0.1)
+    >>> float(estimate), estimate.standard_error
+    (0.5, 0.1)
     """
 
     value: Any

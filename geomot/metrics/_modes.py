@@ -29,7 +29,7 @@ _CHI2_ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class ModeStatistics(Frozen):
-    """What points say about known modes.
+    """Points in known modes and between them, and a test of the modes' masses.
 
     Attributes
     ----------
@@ -50,6 +50,13 @@ class ModeStatistics(Frozen):
         Probability of at least this chi2 for independent points with the right masses: from its
         limit distribution of k - 1 degrees of freedom, or where less than 5 points are expected in
         some mode, from 9999 draws of the counts. NaN if there are no points inside.
+
+    Examples
+    --------
+    >>> from geomot.metrics import mode_statistics
+    >>> found = mode_statistics([[0.1], [-0.2], [4.9], [2.5]], modes=[[0.0], [5.0]], radius=1.0)
+    >>> found.counts.tolist(), found.outside, found.found, found.mixture_rate
+    ([2, 1], 1, 2, 0.25)
     """
 
     counts: NDArray[np.int64]
@@ -65,6 +72,7 @@ def mode_statistics(
     points: ArrayLike,
     modes: ArrayLike,
     radius: ArrayLike,
+    *,
     masses: ArrayLike | None = None,
 ) -> ModeStatistics:
     """Count the points in known modes, and those between them, and test the modes' masses.
@@ -80,7 +88,7 @@ def mode_statistics(
         deviation s, 3 s is usual in the plane, where the data themselves have a share of
         exp(-9/2) = 0.011 outside; in d dimensions it is the tail of the chi distribution.
     masses : array_like of shape (k,), optional
-        Positive masses of the modes, of sum 1; equal ones by default.
+        Positive masses of the modes, which must sum to 1; equal ones by default.
 
     Returns
     -------

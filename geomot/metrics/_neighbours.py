@@ -35,6 +35,12 @@ class PRDC(NamedTuple):
         misled by outliers among the real points. It may exceed 1.
     coverage : float
         Share of the real points with a generated one in their neighbourhood: diversity.
+
+    Examples
+    --------
+    >>> from geomot.metrics import precision_recall_density_coverage
+    >>> precision_recall_density_coverage([[0.0], [1.0]], [[0.5], [9.0]], k=1)
+    PRDC(precision=0.5, recall=1.0, density=1.0, coverage=1.0)
     """
 
     precision: float
@@ -111,24 +117,25 @@ def _radii(points: FloatArray, k: int) -> FloatArray:
 
 @overload
 def nearest_distances(
-    a: ArrayLike, b: ArrayLike, *, return_indices: Literal[False] = False
+    points: ArrayLike, to: ArrayLike, *, return_indices: Literal[False] = False
 ) -> FloatArray: ...
 @overload
 def nearest_distances(
-    a: ArrayLike, b: ArrayLike, *, return_indices: Literal[True]
+    points: ArrayLike, to: ArrayLike, *, return_indices: Literal[True]
 ) -> tuple[FloatArray, IndexArray]: ...
-def nearest_distances(a: ArrayLike, b: ArrayLike, *, return_indices: bool = False) -> Any:
+def nearest_distances(points: ArrayLike, to: ArrayLike, *, return_indices: bool = False) -> Any:
     """Distance from each point of one cloud to the nearest one of another.
 
-    Generated points that memorise lie much nearer to the training data than new data do: compare
-    the distances from generated and from held-out points to the training set.
+    Copies of training data lie much nearer to them than new data do: compare the distances from
+    generated and from held-out points to the training set.
 
     Parameters
     ----------
-    a : array_like of shape (n, d)
-        From where, such as generated points.
-    b : array_like of shape (m, d)
-        To where, such as training points.
+    points : array_like of shape (n, d)
+        The points, such as generated ones.
+    to : array_like of shape (m, d)
+        Those among which the nearest are sought, such as training data. The order is that of
+        scikit-learn's `pairwise_distances_argmin_min`.
     return_indices : bool, default False
         Also return which point is the nearest; of equally near ones any.
 
@@ -137,15 +144,15 @@ def nearest_distances(a: ArrayLike, b: ArrayLike, *, return_indices: bool = Fals
     distances : ndarray of shape (n,)
         Euclidean.
     indices : ndarray of shape (n,), int64
-        Rows of b, if asked for.
+        Rows of `to`, if asked for.
 
     Examples
     --------
     >>> from geomot.metrics import nearest_distances
-    >>> nearest_distances([[0.0, 0.0], [5.0, 4.0]], [[0.0, 1.0], [5.0, 4.0]]).tolist()
+    >>> nearest_distances([[0.0, 0.0], [5.0, 4.0]], to=[[0.0, 1.0], [5.0, 4.0]]).tolist()
     [1.0, 0.0]
     """
-    x, y = two_clouds(a, b)
+    x, y = two_clouds(points, to, ("points", "to"))
     if x.shape[1] <= _TREE_DIMENSIONS:
         found, indices = cKDTree(y).query(x)
         distances = np.asarray(found, dtype=np.float64)

@@ -32,14 +32,17 @@ def wasserstein2(
     a_masses: ArrayLike | None = None,
     b_masses: ArrayLike | None = None,
 ) -> float:
-    """Squared Wasserstein distance W2^2 between two weighted clouds, exactly.
+    """Squared Wasserstein distance W2^2 between two weighted clouds, exact.
+
+    The square, not its root: it is what transport minimises and what `solve` and `geomot.losses`
+    report as cost. ``math.sqrt`` of it is the distance.
 
     Parameters
     ----------
     a, b : array_like of shape (n, d), (m, d)
         The clouds.
     a_masses, b_masses : array_like of shape (n,), (m,), optional
-        Non-negative masses of sum 1; equal ones by default.
+        Non-negative masses, which must sum to 1; equal ones by default.
 
     Returns
     -------
@@ -89,14 +92,14 @@ def sliced_wasserstein2(
     n_projections: int = 256,
     random_state: Any = None,
 ) -> Estimate:
-    """Mean of W2^2 between the projections of two clouds on random lines.
+    """Squared sliced Wasserstein distance: mean of W2^2 between projections on random lines.
 
     Parameters
     ----------
     a, b : array_like of shape (n, d), (m, d)
         The clouds.
     a_masses, b_masses : array_like of shape (n,), (m,), optional
-        Non-negative masses of sum 1; equal ones by default.
+        Non-negative masses, which must sum to 1; equal ones by default.
     n_projections : int, default 256
         Number of lines through the origin, uniformly distributed. On the line itself there is one.
     random_state : None, int, Generator or RandomState, optional

@@ -89,7 +89,14 @@ class UniformBall(Source):
         return self.dim + 1
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> from geomot import UniformBall
+        >>> UniformBall([5.0, 5.0], 1.0).sample(2, random_state=0).round(3).tolist()
+        [[5.622, 4.347], [5.943, 5.154]]
+        """
         n = as_count(n, "n")
         rng = as_generator(random_state)
         return self._placed(rng.standard_normal((n, self.dim)), rng.random(n))
@@ -114,7 +121,14 @@ class UniformBall(Source):
         return Uniform(two_sum(center, -radius), two_sum(center, radius))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name, the centre and the radius."""
+        """Return the type's name, the centre and the radius.
+
+        Examples
+        --------
+        >>> from geomot import UniformBall
+        >>> UniformBall([0.0, 0.0], 2.0).to_dict()
+        {'type': 'UniformBall', 'center': array([0., 0.]), 'radius': array([2.])}
+        """
         return {"type": "UniformBall", "center": self.center, "radius": np.array([self.radius])}
 
     @classmethod

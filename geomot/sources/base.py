@@ -40,6 +40,13 @@ class Product(Frozen):
         The source is the law of x = offset + linear @ z.
     linear : ndarray of shape (d, d) or (d,)
         A matrix, or the diagonal of one.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> product = geomot.UniformBox([1.0, 0.0], [3.0, 1.0]).product
+    >>> product.kind, product.offset.tolist(), product.linear.tolist()
+    ('uniform', [1.0, 0.0], [2.0, 1.0])
     """
 
     kind: Literal["uniform", "normal"]
@@ -58,6 +65,15 @@ class Source(Frozen, ABC):
     ----------
     exact_dims : tuple of int
         The dimensions in which exact power diagrams of this kind of source are available.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> source = geomot.UniformBall([0.0, 0.0, 0.0], 2.0)
+    >>> isinstance(source, geomot.sources.Source), source.dim, source.exact
+    (True, 3, False)
+    >>> source.bounds.tolist()
+    [[-2.0, -2.0, -2.0], [2.0, 2.0, 2.0]]
     """
 
     exact_dims: ClassVar[tuple[int, ...]] = ()
@@ -80,12 +96,20 @@ class Source(Frozen, ABC):
         ----------
         n : int
             Number of points; 0 is allowed.
-        random_state : None, int, Generator or RandomState
-            The randomness: an integer gives the same points each time.
+        random_state : None, int, Generator or RandomState, optional
+            The randomness: an integer gives the same points each time, None others.
 
         Returns
         -------
         ndarray of shape (n, d)
+
+        Examples
+        --------
+        >>> import geomot
+        >>> ball = geomot.UniformBall([0.0, 0.0, 0.0], 2.0)
+        >>> points = ball.sample(100, random_state=0)
+        >>> points.shape, bool((np.linalg.norm(points, axis=1) <= 2.0).all())
+        ((100, 3), True)
         """
 
     @property
@@ -165,6 +189,13 @@ class Source(Frozen, ABC):
         Returns
         -------
         ndarray of shape (n, d)
+
+        Examples
+        --------
+        >>> import geomot
+        >>> box = geomot.UniformBox([0.0, 0.0], [2.0, 1.0])
+        >>> box.n_uniforms, box.from_uniforms([[0.5, 0.25]]).tolist()
+        (2, [[1.0, 0.25]])
         """
         if self.n_uniforms is None:
             raise ValueError(f"from_uniforms needs a map from the unit cube, which {self} lacks")
@@ -203,6 +234,12 @@ class Source(Frozen, ABC):
         Returns
         -------
         ndarray of the shape of x
+
+        Examples
+        --------
+        >>> import geomot
+        >>> geomot.UniformBox([0.0], [4.0]).cdf([-1.0, 1.0, 9.0]).tolist()
+        [0.0, 0.25, 1.0]
         """
         return self._on_line("cdf").cdf(_as_places(x))[()]
 
@@ -217,6 +254,13 @@ class Source(Frozen, ABC):
         Returns
         -------
         ndarray of the shape of x
+
+        Examples
+        --------
+        >>> import geomot
+        >>> normal = geomot.Gaussian([0.0], 1.0)
+        >>> f"{normal.sf(10.0):.6g}", float(1.0 - normal.cdf(10.0))
+        ('7.61985e-24', 0.0)
         """
         return self._on_line("sf").sf(_as_places(x))[()]
 
@@ -231,6 +275,12 @@ class Source(Frozen, ABC):
         Returns
         -------
         ndarray of the shape of p
+
+        Examples
+        --------
+        >>> import geomot
+        >>> geomot.UniformBox([0.0], [4.0]).quantile([0.0, 0.25, 1.0]).tolist()
+        [0.0, 1.0, 4.0]
         """
         return self._on_line("quantile").quantile(_as_shares(p, "p"))[()]
 
@@ -245,6 +295,12 @@ class Source(Frozen, ABC):
         Returns
         -------
         ndarray of the shape of q
+
+        Examples
+        --------
+        >>> import geomot
+        >>> geomot.UniformBox([0.0], [4.0]).isf([0.0, 0.25, 1.0]).tolist()
+        [4.0, 3.0, 0.0]
         """
         return self._on_line("isf").isf(_as_shares(q, "q"))[()]
 
@@ -259,6 +315,12 @@ class Source(Frozen, ABC):
         Returns
         -------
         ndarray of shape (k, 3)
+
+        Examples
+        --------
+        >>> import geomot
+        >>> geomot.UniformBox([0.0], [2.0]).partial_moments([1.0]).round(6).tolist()
+        [[0.5, 0.25, 0.166667]]
         """
         return self._on_line("partial_moments").partial_moments(_as_places(x))
 
@@ -266,7 +328,16 @@ class Source(Frozen, ABC):
     def to_dict(self) -> dict[str, Any]:
         """Return the type's name under "type" and what defines the source.
 
-        The other values are texts, or arrays of at most two axes.
+        Returns
+        -------
+        dict
+            The other values are texts, or arrays of at most two axes.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> geomot.Gaussian([0.0, 1.0], 2.0).to_dict()
+        {'type': 'Gaussian', 'mean': array([0., 1.]), 'cov': array([2., 2.])}
         """
 
     @staticmethod
@@ -281,6 +352,13 @@ class Source(Frozen, ABC):
         Returns
         -------
         Source
+
+        Examples
+        --------
+        >>> import geomot
+        >>> source = geomot.UniformBox([0.0, 0.0], [2.0, 1.0])
+        >>> geomot.sources.Source.from_dict(source.to_dict()) == source
+        True
         """
         arguments = dict(data)
         name = arguments.pop("type", None)

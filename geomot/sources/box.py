@@ -54,7 +54,23 @@ class UniformBox(Source):
 
     @classmethod
     def unit(cls, dim: int = 2) -> UniformBox:
-        """Return the unit box [0, 1]^dim."""
+        """Return the unit box [0, 1]^dim.
+
+        Parameters
+        ----------
+        dim : int, default 2
+            Number of coordinates.
+
+        Returns
+        -------
+        UniformBox
+
+        Examples
+        --------
+        >>> from geomot import UniformBox
+        >>> UniformBox.unit(3)
+        UniformBox([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+        """
         dim = as_count(dim, "dim", 1)
         return cls(np.zeros(dim), np.ones(dim))
 
@@ -99,7 +115,14 @@ class UniformBox(Source):
         return None
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> from geomot import UniformBox
+        >>> UniformBox([0.0, 0.0], [2.0, 1.0]).sample(2, random_state=0).round(3).tolist()
+        [[1.274, 0.27], [0.082, 0.017]]
+        """
         n = as_count(n, "n")
         return self._from_uniforms(as_generator(random_state).random((n, self.dim)))
 
@@ -131,7 +154,14 @@ class UniformBox(Source):
         return Uniform(constant(self.lower[0]), constant(self.upper[0]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name and the two corners."""
+        """Return the type's name and the two corners.
+
+        Examples
+        --------
+        >>> from geomot import UniformBox
+        >>> UniformBox([0.0, 0.0], [2.0, 1.0]).to_dict()
+        {'type': 'UniformBox', 'lower': array([0., 0.]), 'upper': array([2., 1.])}
+        """
         return {"type": "UniformBox", "lower": self.lower, "upper": self.upper}
 
     def __repr__(self) -> str:

@@ -36,6 +36,14 @@ def as_source(source: Any, dim: int, name: str = "source") -> Source:
     Returns
     -------
     Source
+
+    Examples
+    --------
+    >>> from geomot.sources import as_source
+    >>> as_source(None, 2)
+    UniformBox([0.0, 0.0], [1.0, 1.0])
+    >>> as_source([(0, 0), (1, 0), (0, 1)], 2)
+    UniformPolygon([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     """
     if source is None:
         return UniformBox.unit(dim)
@@ -87,7 +95,29 @@ def _refuse_other_arrays(source: Any, dim: int, name: str) -> None:
 
 
 def require_exact(source: Source, name: str = "source") -> None:
-    """Refuse a source without exact diagrams."""
+    """Refuse a source without exact diagrams.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+    name : str, default "source"
+        The argument's name, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the source has none.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.sources.require_exact(geomot.UniformBox.unit(2))
+    >>> geomot.sources.require_exact(geomot.UniformBox.unit(3))
+    Traceback (most recent call last):
+    ...
+    ValueError: source must be on the line or in the plane for exact diagrams, got UniformBox(...)
+    """
     if source.exact:
         return
     if source.dim == 1:
@@ -104,7 +134,23 @@ def require_exact(source: Source, name: str = "source") -> None:
 
 
 def exact_domain(source: Source) -> Domain:
-    """Return the domain of a source with exact diagrams in the plane; refuse others."""
+    """Return the domain of a source with exact diagrams in the plane; refuse others.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+
+    Returns
+    -------
+    Domain
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.sources.exact_domain(geomot.GridDensity([[1.0, 2.0]]))
+    ConvexPolygon(<4 corners>)
+    """
     require_exact(source)
     if source.domain is None:
         raise ValueError(f"source must have a domain of 2 dimensions, got {source}")

@@ -17,7 +17,15 @@ FloatArray = NDArray[np.float64]
 
 
 class Domain(Frozen, ABC):
-    """Where the mass of a source can be, as exact solvers need to know it."""
+    """Where the mass of a source can be, as exact solvers need to know it.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> domain = geomot.UniformBox([0.0, 0.0], [2.0, 1.0]).domain
+    >>> isinstance(domain, geomot.sources.Domain), domain.convex, domain.connected
+    (True, True, True)
+    """
 
     @property
     @abstractmethod
@@ -51,7 +59,19 @@ class Domain(Frozen, ABC):
 
     @abstractmethod
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
-        """Return the lower and the upper corner of a box inside the domain."""
+        """Return the lower and the upper corner of a box inside the domain.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (d,)
+
+        Examples
+        --------
+        >>> import geomot
+        >>> low, high = geomot.UniformBox([0.0, 0.0], [2.0, 1.0]).domain.inscribed_box()
+        >>> low.tolist(), high.tolist()
+        ([0.0, 0.0], [2.0, 1.0])
+        """
 
     @property
     def dim(self) -> int:
@@ -70,6 +90,13 @@ class Domain(Frozen, ABC):
         -------
         float
             At least |x - y_i|^2 - |x - y_j|^2 for all i, j and all x in the domain.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> domain = geomot.UniformBox([0.0, 0.0], [1.0, 1.0]).domain
+        >>> domain.largest_price(np.array([[0.0, 0.0], [1.0, 1.0]]))
+        2.0
         """
         # The price is affine in x: its largest value over the bounding box is that of a corner.
         price = 0.0
@@ -87,6 +114,12 @@ class ConvexPolygon(Domain):
     ----------
     vertices : ndarray of shape (m, 2)
         The corners, strictly convex and counter-clockwise.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.UniformPolygon([(0, 0), (1, 0), (0, 1)]).domain.vertices.tolist()
+    [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
     """
 
     vertices: FloatArray
@@ -128,7 +161,19 @@ class ConvexPolygon(Domain):
         return [self.vertices]
 
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
-        """Return a box inside the polygon, of the shape of its bounding box."""
+        """Return a box inside the polygon, of the shape of its bounding box.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (2,)
+
+        Examples
+        --------
+        >>> import geomot
+        >>> low, high = geomot.UniformPolygon([(0, 0), (3, 0), (0, 3)]).domain.inscribed_box()
+        >>> low.tolist(), high.tolist()
+        ([0.5, 0.5], [1.5, 1.5])
+        """
         bounds = self.bounds
         half = 0.5 * (bounds[1] - bounds[0])
         centre = self.vertices.mean(axis=0)

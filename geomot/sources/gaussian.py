@@ -127,7 +127,14 @@ class Gaussian(Source):
         return self.dim
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> from geomot import Gaussian
+        >>> Gaussian([0.0, 100.0], [1.0, 4.0]).sample(2, random_state=0).round(2).tolist()
+        [[0.13, 99.74], [0.64, 100.21]]
+        """
         n = as_count(n, "n")
         return self._image(as_generator(random_state).standard_normal((n, self.dim)))
 
@@ -142,7 +149,14 @@ class Gaussian(Source):
         return Normal(float(self.mean[0]), float(self._factor[0]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name, the mean and the variances or covariances."""
+        """Return the type's name, the mean and the variances or covariances.
+
+        Examples
+        --------
+        >>> from geomot import Gaussian
+        >>> Gaussian([0.0, 1.0], 2.0).to_dict()
+        {'type': 'Gaussian', 'mean': array([0., 1.]), 'cov': array([2., 2.])}
+        """
         return {"type": "Gaussian", "mean": self.mean, "cov": self.cov}
 
     def __repr__(self) -> str:

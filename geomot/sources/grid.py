@@ -149,7 +149,14 @@ class GridDensity(Source):
         return self.dim + 1
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> from geomot import GridDensity
+        >>> GridDensity([[0.0, 0.0], [0.0, 1.0]]).sample(2, random_state=0).round(2).tolist()
+        [[0.63, 0.52], [0.91, 0.96]]
+        """
         n = as_count(n, "n")
         return self._from_uniforms(as_generator(random_state).random((n, self.n_uniforms)))
 
@@ -175,7 +182,15 @@ class GridDensity(Source):
         return Steps(self.values, self._edges[0])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name, the masses of the cells, their array's shape, and the corners."""
+        """Return the type's name, the masses of the cells, their array's shape, and the corners.
+
+        Examples
+        --------
+        >>> from geomot import GridDensity
+        >>> words = GridDensity([[1.0, 0.0], [2.0, 1.0]]).to_dict()
+        >>> words["values"].tolist(), words["shape"].tolist()
+        ([0.25, 0.0, 0.5, 0.25], [2.0, 2.0])
+        """
         return {
             "type": "GridDensity",
             "values": self.values.reshape(-1),

@@ -147,6 +147,12 @@ class UniformPolygon(Source):
         UniformPolygon
             Where n is so large, or the centre so far away, that rounding moves a corner inside
             its neighbours' line, that corner is left out.
+
+        Examples
+        --------
+        >>> from geomot import UniformPolygon
+        >>> UniformPolygon.regular(4).vertices.tolist()
+        [[-1.0, 0.0], [0.0, -1.0], [1.0, 0.0], [0.0, 1.0]]
         """
         n = as_count(n, "n", 3)
         c = as_vector(center, 2, "center")
@@ -170,6 +176,12 @@ class UniformPolygon(Source):
         Returns
         -------
         UniformPolygon
+
+        Examples
+        --------
+        >>> from geomot import UniformPolygon
+        >>> UniformPolygon.hull([(0, 0), (2, 0), (0, 2), (0.5, 0.5)]).vertices.tolist()
+        [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]
         """
         corners = _hull(_outer(as_points(points, "points", 2)))
         if len(corners) < 3:
@@ -252,7 +264,14 @@ class UniformPolygon(Source):
         return 1.0 if self.domain.convex else 0.0
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> from geomot import UniformPolygon
+        >>> UniformPolygon([(0, 0), (1, 0), (0, 1)]).sample(2, random_state=0).round(2).tolist()
+        [[0.04, 0.81], [0.02, 0.91]]
+        """
         n = as_count(n, "n")
         rng = as_generator(random_state)
         # Pick a triangle by its area, then a point of it by two sides.
@@ -313,7 +332,14 @@ class UniformPolygon(Source):
         return np.clip(points, *self.bounds)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name and the corners; for several rings, how many each has."""
+        """Return the type's name and the corners; for several rings, how many each has.
+
+        Examples
+        --------
+        >>> from geomot import UniformPolygon
+        >>> UniformPolygon([(0, 0), (1, 0), (0, 1)]).to_dict()["vertices"].tolist()
+        [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+        """
         several = {} if len(self.sizes) == 1 else {"sizes": self.sizes.astype(np.float64)}
         return {"type": "UniformPolygon", "vertices": self.vertices, **several}
 

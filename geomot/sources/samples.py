@@ -28,7 +28,8 @@ class Samples(Source):
     points : array_like of shape (m, d)
         The points.
     masses : array_like of shape (m,), optional
-        Their masses, divided by their sum; equal if None.
+        Their masses; equal if None. Only proportions count, as in all sources: they are divided by
+        their sum.
 
     Examples
     --------
@@ -59,7 +60,14 @@ class Samples(Source):
         return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points with replacement; see `Source.sample`."""
+        """Draw points with replacement; see `Source.sample`.
+
+        Examples
+        --------
+        >>> from geomot import Samples
+        >>> Samples([[0.0], [1.0]], masses=[3, 1]).sample(5, random_state=1).ravel().tolist()
+        [0.0, 1.0, 0.0, 1.0, 0.0]
+        """
         n = as_count(n, "n")
         rng = as_generator(random_state)
         # as rng.choice with these masses draws, which would add them up anew each time
@@ -107,7 +115,15 @@ class Samples(Source):
         return Atoms(self.points[:, 0], self.masses)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name, the points and their masses."""
+        """Return the type's name, the points and their masses.
+
+        Examples
+        --------
+        >>> from geomot import Samples
+        >>> words = Samples([[0.0], [1.0]], masses=[3, 1]).to_dict()
+        >>> words["points"].tolist(), words["masses"].tolist()
+        ([[0.0], [1.0]], [0.75, 0.25])
+        """
         return {"type": "Samples", "points": self.points, "masses": self.masses}
 
     @classmethod

@@ -116,7 +116,15 @@ class WrappedSource(Source):
         return np.repeat([[-np.inf], [np.inf]], self.dim, axis=1)
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> from geomot.sources import WrappedSource
+        >>> from scipy import stats
+        >>> WrappedSource(stats.norm(10.0, 0.1)).sample(3, random_state=0).round(1).tolist()
+        [[10.0], [10.0], [10.1]]
+        """
         n = as_count(n, "n")
         rng = as_generator(random_state)
         if self.sampler is None:
@@ -167,7 +175,16 @@ class WrappedSource(Source):
         return moments
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name, the dimension and the description."""
+        """Return the type's name, the dimension and the description.
+
+        Examples
+        --------
+        >>> from geomot.sources import WrappedSource
+        >>> from sklearn.mixture import GaussianMixture
+        >>> mixture = GaussianMixture().fit([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
+        >>> WrappedSource(mixture).to_dict()
+        {'type': 'WrappedSource', 'dim': array([2.]), 'repr': 'GaussianMixture()'}
+        """
         return {
             "type": "WrappedSource",
             "dim": np.array([float(self.dim)]),

@@ -100,7 +100,7 @@ def test_divergence_is_a_result(name, tmp_path):
     assert model.history_["step"][-1] == model.diverged_at_
     assert np.isfinite(model.sample(5)).all()
     model.save(tmp_path / "model.npz")
-    again = baselines.load(tmp_path / "model.npz")
+    again = geomot.load(tmp_path / "model.npz")
     assert (again.status_, again.diverged_at_) == ("diverged", model.diverged_at_)
     assert again.history_.tobytes() == model.history_.tobytes()
 
@@ -263,7 +263,7 @@ def test_fitted_models_keep_their_keywords(name, tmp_path):
     model.set_params(**{k: v for k, v in other.items() if k in model.get_params()})
     np.testing.assert_array_equal(model.sample(5, 0), drawn)
     model.save(tmp_path / "model")
-    again = baselines.load(tmp_path / "model")
+    again = geomot.load(tmp_path / "model")
     np.testing.assert_array_equal(again.sample(5, 0), drawn)
     assert again.batch_size == 9
     for word in set(type(model).free) & {"ode_steps", "step"}:
@@ -271,7 +271,7 @@ def test_fitted_models_keep_their_keywords(name, tmp_path):
         assert not np.array_equal(model.sample(5, 0), drawn)
         model.save(tmp_path / "model")
         np.testing.assert_array_equal(
-            baselines.load(tmp_path / "model").sample(5, 0), model.sample(5, 0)
+            geomot.load(tmp_path / "model").sample(5, 0), model.sample(5, 0)
         )
 
 
@@ -280,10 +280,10 @@ def test_callback_may_save(tmp_path):
         model.save(tmp_path / f"{step}")
 
     model = make("GAN").fit(data((2,)), callback=keep)
-    assert [baselines.load(tmp_path / k).n_steps_ for k in "123"] == [1, 2, 3]
-    assert [baselines.load(tmp_path / k).status_ for k in "13"] == ["stopped", "max_steps"]
-    np.testing.assert_array_equal(baselines.load(tmp_path / "3").sample(4), model.sample(4))
-    assert baselines.load(tmp_path / "2").seconds_ <= model.seconds_
+    assert [geomot.load(tmp_path / k).n_steps_ for k in "123"] == [1, 2, 3]
+    assert [geomot.load(tmp_path / k).status_ for k in "13"] == ["stopped", "max_steps"]
+    np.testing.assert_array_equal(geomot.load(tmp_path / "3").sample(4), model.sample(4))
+    assert geomot.load(tmp_path / "2").seconds_ <= model.seconds_
 
 
 def test_nothing_of_an_earlier_training_is_left():

@@ -25,7 +25,7 @@ def fitted():
 def test_save_and_load(name, fitted, tmp_path):
     model, path = fitted[name], tmp_path / "model"
     model.save(path)
-    for again in (type(model).load(path), baselines.load(path), pickle.loads(pickle.dumps(model))):
+    for again in (type(model).load(path), geomot.load(path), pickle.loads(pickle.dumps(model))):
         assert type(again) is type(model)
         np.testing.assert_array_equal(again.sample(5, 1), model.sample(5, 1))
         np.testing.assert_array_equal(again.history_, model.history_)
@@ -43,7 +43,7 @@ def test_save_and_load(name, fitted, tmp_path):
 def test_images_in_files(name, tmp_path):
     model = make(name).fit(data((1, 9, 6)))
     model.save(tmp_path / "model")
-    again = baselines.load(tmp_path / "model")
+    again = geomot.load(tmp_path / "model")
     np.testing.assert_array_equal(again.sample(3, 1), model.sample(3, 1))
     assert again.sample_shape_ == (1, 9, 6)
 
@@ -53,7 +53,7 @@ def test_own_sources_are_kept_in_files_where_geomot_knows_them(tmp_path):
     source = geomot.UniformBox([0.0, 0.0], [1.0, 2.0])
     model = make("FluidFlow", source=source).fit(X)
     model.save(tmp_path / "model")
-    again = baselines.load(tmp_path / "model")
+    again = geomot.load(tmp_path / "model")
     np.testing.assert_array_equal(again.sample(4, 0), model.sample(4, 0))
 
     class Own:
@@ -78,8 +78,10 @@ def test_foreign_and_damaged_files_are_refused(fitted, tmp_path):
     (tmp_path / "huge").write_bytes(whole.replace(b'"width": 8', b'"width": 9'))
     for name in ("foreign.npz", "pickle", "cut", "layers", "class", "huge"):
         with pytest.raises(ValueError, match=f"path must name a Baseline file, got .*{name}"):
-            baselines.load(tmp_path / name)
+            baselines.Baseline.load(tmp_path / name)
+        with pytest.raises(ValueError, match=f"path must name a .*, got .*{name}"):
+            geomot.load(tmp_path / name)
     with pytest.raises(FileNotFoundError):
-        baselines.load(tmp_path / "nothing")
+        geomot.load(tmp_path / "nothing")
     with pytest.raises(ValueError, match="device must be"):
-        baselines.load(path, device="abacus")
+        geomot.load(path, device="abacus")

@@ -88,7 +88,7 @@ def test_files_and_summary(folder, capsys):
     codec = PCACodec(3).fit(BYTES)
     assert facts["reconstruction error"] == pytest.approx(codec.reconstruction_error(BYTES))
     assert facts["variance of the data"] == pytest.approx((BYTES / 255).var(axis=0).mean())
-    expected = generator.extended_.rejection_rate(10_000)
+    expected = generator.extended_.rejection_rate(10_000, 0)
     assert facts["singular share of the source"] == pytest.approx(expected[0], abs=0.03)
     assert facts["share of mixed labels"] is None
     assert facts["peak memory in bytes"] is None or facts["peak memory in bytes"] > 2**24

@@ -39,7 +39,7 @@ def test_two_clusters_do_not_mix():
     x = extended.solution.source.sample(4000, 1)
     table = extended.shares(x) @ np.eye(2)[side]
     np.testing.assert_allclose(table.max(axis=1), 1.0)
-    rate, error = extended.rejection_rate(4000)
+    rate, error = extended.rejection_rate(4000, 0)
     assert rate == pytest.approx(np.mean(extended.is_singular(x)), abs=5 * error)
     everything = BrenierMap().fit(Y).extended(threshold=np.inf)
     assert not everything.is_singular(x).any()
@@ -54,13 +54,13 @@ def test_two_clusters_in_many_dimensions_do_not_mix():
     images = extended.sample(3000, 0)
     low = (images < 0.31).all(axis=1)
     assert np.mean(low | (images > 0.69).all(axis=1)) > 0.999
-    assert 0.0 < extended.rejection_rate(3000)[0] < 0.9
+    assert 0.0 < extended.rejection_rate(3000, 0)[0] < 0.9
 
 
 def test_one_cluster_is_hardly_cut():
     for seed in range(3):
         extended = BrenierMap().fit(rng(seed).random((400, 2))).extended()
-        assert extended.rejection_rate(5000)[0] < 0.15
+        assert extended.rejection_rate(5000, 0)[0] < 0.15
 
 
 def test_images_stay_with_the_sites_of_their_cells(plane):

@@ -119,7 +119,9 @@ def test_what_could_not_be_read_is_not_written(tmp_path):
 
 
 def test_other_formats_and_versions_are_refused(stored):
-    with pytest.raises(ValueError, match="must name a test file, got .*does not say other"):
+    with pytest.raises(
+        ValueError, match="must name a test file, got .*its header says test, not other"
+    ):
         read(stored, format="other")
     with pytest.raises(ValueError, match="its version is 3, and this geomot reads version 4"):
         read(stored, version=4)

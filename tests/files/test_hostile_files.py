@@ -80,24 +80,18 @@ def save(value, path):
         value.save(path)
 
 
-def baseline_of(path):
-    from geomot import baselines
-
-    return baselines.load(path)
-
-
 # What makes it, what loads it, and which of several files is damaged.
 KINDS = {
     "exact": (exact, geomot.load, ""),
     "sampled": (sampled, geomot.load, ""),
-    "pca": (pca, PCACodec.load, ""),
-    "autoencoder": (autoencoder, Autoencoder.load, ""),
-    "classifier": (classifier, FeatureClassifier.load, ""),
-    "baseline": (baseline, baseline_of, ""),
+    "pca": (pca, geomot.load, ""),
+    "autoencoder": (autoencoder, geomot.load, ""),
+    "classifier": (classifier, geomot.load, ""),
+    "baseline": (baseline, geomot.load, ""),
     "cell": (cell, read_cell, ""),
-    "generator": (generator, LatentGenerator.load, "generator.npz"),
-    "its map": (generator, LatentGenerator.load, "map.npz"),
-    "its codec": (generator, LatentGenerator.load, "autoencoder.npz"),
+    "generator": (generator, geomot.load, "generator.npz"),
+    "its map": (generator, geomot.load, "map.npz"),
+    "its codec": (generator, geomot.load, "autoencoder.npz"),
 }
 
 

@@ -205,16 +205,18 @@ def test_bad_channels_are_refused(torch):
 
 def test_bad_images_are_refused(convolved):
     X = np.ones((3, 8, 8), np.float32)
-    for shape in ((3, 7, 8), (3, 64), (3, 1, 8, 8), (8, 8), ()):
+    for shape in ((3, 7, 8), (3, 64), (3, 1, 8, 8), ()):
         with pytest.raises(ValueError, match=r"X must have shape \(n, 8, 8\)"):
             convolved.encode(np.ones(shape))
+    with pytest.raises(ValueError, match="X has 8 features, but Autoencoder is expecting 64"):
+        convolved.encode(np.ones((8, 8)))
     for bad in (np.nan, np.inf, -np.inf):
         X[1, 2, 3] = bad
         with pytest.raises(
             ValueError, match=r"X must be finite, got -?(nan|inf) at index \(1, 2, 3\)"
         ):
             convolved.encode(X)
-    for shape in ((), (3,), (3, 0), (3, 0, 4), (2, 2, 2, 2, 2)):
+    for shape in ((), (3,), (3, 0, 4), (2, 2, 2, 2, 2)):
         with pytest.raises(ValueError, match=r"X must have shape \(n, features\), \(n, h, w\) or"):
             Autoencoder().fit(np.ones(shape))
     with pytest.raises(ValueError, match="X must hold at least one sample"):
@@ -237,7 +239,7 @@ def test_inputs_are_not_written_to(torch):
 def test_bad_data_are_refused(fitted):
     with pytest.raises(ValueError, match="X must be finite"):
         Autoencoder(epochs=1).fit([[np.nan, 1.0]])
-    with pytest.raises(ValueError, match=r"X must have shape \(n, 64\)"):
+    with pytest.raises(ValueError, match="X has 63 features, but Autoencoder is expecting 64"):
         fitted.encode(np.zeros((2, 63)))
     with pytest.raises(ValueError, match=r"codes must have shape \(n, 2\)"):
         fitted.decode(np.zeros((2, 3)))

@@ -36,8 +36,8 @@ def test_modes_of_wrong_masses_and_between():
     masses = np.array([4, 1, 1, 1, 1, 1, 1, 2]) / 12
     points = ring(600, rng, masses)
     assert mode_statistics(points, RING, 3.0).p_value < 1e-6
-    assert mode_statistics(points, RING, 3.0, masses).p_value > 1e-3
-    found = mode_statistics(points, RING, 3.0, masses)
+    assert mode_statistics(points, RING, 3.0, masses=masses).p_value > 1e-3
+    found = mode_statistics(points, RING, 3.0, masses=masses)
     inside = found.counts
     reference = stats.chisquare(inside, inside.sum() * masses)
     assert (found.chi2, found.p_value) == pytest.approx(tuple(reference), rel=1e-9)
@@ -74,6 +74,6 @@ def test_modes_refuse():
         with pytest.raises(ValueError, match=message):
             mode_statistics(RING, RING, radius)
     with pytest.raises(ValueError, match="masses must be positive, got 0 at index 0"):
-        mode_statistics(RING, RING[:2], 1.0, [0.0, 1.0])
+        mode_statistics(RING, RING[:2], 1.0, masses=[0.0, 1.0])
     with pytest.raises(ValueError, match=r"modes must have shape \(n, 2\)"):
         mode_statistics(RING, np.zeros((2, 3)), 1.0)
