@@ -109,10 +109,64 @@ class Cells(Frozen, Sequence[FloatArray]):
         -------
         list of ndarray of shape (k, d)
             None of them empty.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> cells = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).cells
+        >>> [polygon.shape for polygon in cells.polygons(0)]
+        [(4, 2)]
         """
         i = range(len(self))[index]
         ends = self.offsets[self.parts[i] : self.parts[i + 1] + 1]
         return [self.vertices[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True) if a < b]
+
+    def outlines(self, index: int) -> list[FloatArray]:
+        """Return the closed curves around a cell in the plane.
+
+        Parameters
+        ----------
+        index : int
+            The site.
+
+        Returns
+        -------
+        list of ndarray of shape (k, 2)
+            The cell lies on their left: outer curves run counter-clockwise, those around holes
+            clockwise. None if the cell has no corners.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> corner = geomot.UniformPolygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])
+        >>> cells = geomot.PowerDiagram([(1.0, 1.0)], None, corner).cells
+        >>> [len(cells.polygons(0)), len(cells.outlines(0)), len(cells.outlines(0)[0])]
+        [3, 1, 6]
+        """
+        if self.convex:
+            return self.polygons(index)
+        i = range(len(self))[index]
+        following: dict[int, list[int]] = {}
+        for k in range(self.parts[i], self.parts[i + 1]):
+            here = slice(self.offsets[k], self.offsets[k + 1])
+            corners, across = self.indices[here], self.labels[here]
+            for a, b, label in zip(corners, np.roll(corners, -1), across, strict=True):
+                # the cell itself lies beyond edges that two of its polygons share
+                if label != i:
+                    following.setdefault(int(a), []).append(int(b))
+        place = dict(zip(self.indices.tolist(), self.vertices, strict=True))
+        rings = []
+        while following:
+            ring = [next(iter(following))]
+            while ring[-1] in following:
+                ends = following[ring[-1]]
+                ring.append(ends.pop())
+                if not ends:
+                    del following[ring[-2]]
+                if ring[-1] == ring[0]:
+                    break
+            rings.append(np.array([place[corner] for corner in ring[:-1]]))
+        return rings
 
     @overload
     def __getitem__(self, index: int) -> FloatArray: ...

@@ -20,8 +20,8 @@ from geomot.plotting._marks import (
     cell_polygons,
     domain_path,
     draw_outline,
-    drawn_cells,
     free_edges,
+    polygon_owners,
     rasterise,
     split_cells,
 )
@@ -122,14 +122,14 @@ def brenier_potential(
         raise ValueError('ax must be three-dimensional, made with projection="3d"')
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    shown = drawn_cells(diagram)
     cells = diagram.cells
+    shown = polygon_owners(cells)
     heights = _potential(diagram, cells.vertices, _owners(cells), centered)
-    lifted = split_cells(np.column_stack([cells.vertices, heights]), cells.offsets, shown)
+    lifted = split_cells(np.column_stack([cells.vertices, heights]), cells.offsets)
     by_height = values is None
     if by_height:
-        values = np.zeros(len(cells))
-        values[shown] = [polygon[:, 2].mean() for polygon in lifted]
+        means = np.bincount(shown, [p[:, 2].mean() for p in lifted], len(cells))
+        values = means / np.maximum(np.bincount(shown, minlength=len(cells)), 1)
     colours = Colours(diagram, values, cmap, None, label)
     face = colours.rgba(shown)
 
@@ -162,7 +162,7 @@ def brenier_potential(
 
 def _owners(cells: Any) -> np.ndarray:
     """The cell of each corner."""
-    return np.repeat(np.arange(len(cells)), np.diff(cells.offsets))
+    return np.repeat(np.arange(len(cells)), np.diff(cells.offsets[cells.parts]))
 
 
 def _frame_in_space(ax: Any, bounds: np.ndarray, had_data: bool) -> None:
