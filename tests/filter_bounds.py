@@ -57,6 +57,8 @@ SQUARE = DIFFERENCE * DIFFERENCE + DIFFERENCE * DIFFERENCE
 CROSS = DIFFERENCE * DIFFERENCE - DIFFERENCE * DIFFERENCE
 TWO_DISTANCES = DIFFERENCE + DIFFERENCE  # along an axis
 
+STRIP = DIFFERENCE * DIFFERENCE * DIFFERENCE + (WEIGHTS * DIFFERENCE + WEIGHTS * DIFFERENCE)
+
 POWER_TERM = (SQUARE - WEIGHTS) * CROSS
 POWER = POWER_TERM + POWER_TERM + POWER_TERM
 COMPARE = DIFFERENCE * TWO_DISTANCES + DIFFERENCE * TWO_DISTANCES + WEIGHTS
@@ -160,7 +162,7 @@ def score_in_any_order():
 
 
 def in_c(name, path):
-    """A bound in the text of a .pxd file."""
+    """A bound in the text of a Cython file."""
     found = re.search(rf"#define GEOMOT_{name} \(([\d.]+) \* GEOMOT_ROUNDOFF\)", read(path))
     return Fraction(found[1])
 
@@ -179,11 +181,13 @@ def read(path):
 def table():
     """Rows of name, file, derived bound, bound in the sources."""
     predicates, cells = "_core/predicates.pxd", "_core/plane/cells.pxd"
+    regular = "_core/plane/regular.pyx"
     triangulation = "extended/triangulation.py"
     stretches = re.search(r"STRETCH - 1\) / STRETCH \+ (\d+);", read("_core/src/assign_contest.h"))
     any_order = re.search(r"^_SCORE_ROUNDINGS = (\d+)$", read("_sampling/designs.py"), re.M)
     return [
         ("ORIENT_BOUND", predicates, bound(CROSS), in_c("ORIENT_BOUND", predicates)),
+        ("STRIP_BOUND", regular, bound(STRIP), in_c("STRIP_BOUND", regular)),
         ("POWER_BOUND", predicates, bound(POWER), in_c("POWER_BOUND", predicates)),
         ("COMPARE_BOUND", predicates, bound(COMPARE), in_c("COMPARE_BOUND", predicates)),
         ("TURN_BOUND", cells, bound(CROSS), in_c("TURN_BOUND", cells)),
