@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,20 +79,11 @@ def load(
         raise ValueError(f"path must name the folder of a saved coupling, got {folder}")
     from geomot.coupling.coupling import Potential
 
-    def build(**found: Any) -> dict[str, Any]:
-        return found
-
-    found = _RECORD.read(folder / _MAIN, build, "the main file of a saved coupling")
+    found = _RECORD.read(folder / _MAIN, _checked, "the main file of a saved coupling")
     sums, lengths, rows = (found.pop(name) for name in ("sums", "lengths", "rows"))
     weights, tv = found.pop("soft_weights"), found.pop("soft_tv")
-    ends = np.cumsum(lengths)
-    n, size = len(found["target_masses_"]), int(np.prod(found["sample_shape_"]))
+    ends, size = np.cumsum(lengths), int(np.prod(found["sample_shape_"]))
     softened = found["epsilon"] > 0.0
-    _check_labels(found, folder / _MAIN)
-    if len(rows) != ends[-1] or lengths.min() < 1 or rows.min() < 0 or rows.max() >= n:
-        raise ValueError(f"{folder / _MAIN} must number the rows of its maps")
-    if len(weights) != len(rows) * softened:
-        raise ValueError(f"{folder / _MAIN} must have soft weights for each row, or none")
     potentials = []
     for k, end in enumerate(ends):
         own = slice(end - lengths[k], end)
@@ -104,14 +96,27 @@ def load(
     return _filled(kind, found, potentials, X, device)
 
 
-def _check_labels(found: dict[str, Any], file: Path) -> None:
+def _checked(**found: Any) -> dict[str, Any]:
+    """The parts of the main file, if they fit each other."""
     classes, members, labels = (found[name] for name in ("classes_", "members", "labels_"))
+    lengths, rows, masses = (found[name] for name in ("lengths", "rows", "target_masses_"))
+    if lengths.min() < 1 or lengths.sum() != len(rows):
+        raise ValueError("lengths must be those of the maps")
+    if rows.min() < 0 or rows.max() >= len(masses):
+        raise ValueError("rows must number the data")
+    if not (np.add.reduceat(masses[rows], np.cumsum(lengths) - lengths) > 0.0).all():
+        raise ValueError("target_masses must be positive for each map")
+    if len(found["soft_weights"]) != len(rows) * (found["epsilon"] > 0.0):
+        raise ValueError("soft_weights must be there if epsilon is positive, and only then")
     if members is not None and (
         classes is None or members.min() < 0 or members.max() >= len(classes)
     ):
-        raise ValueError(f"{file} must number its classes")
+        raise ValueError("members must number the classes")
     if labels is None and (classes is not None or found["condition_scale_"] is not None):
-        raise ValueError(f"{file} must have labels")
+        raise ValueError("labels must be there")
+    if labels is not None and (len(labels) == 0 or (classes is not None and len(labels) > 1)):
+        raise ValueError(f"labels must have one row for each column, got {len(labels)}")
+    return found
 
 
 def _solution(
@@ -217,6 +222,13 @@ def _as_masses(array: np.ndarray, name: str) -> np.ndarray:
     return as_masses(array, len(array), name)
 
 
+def _as_epsilon(value: Any, name: str) -> float:
+    epsilon = parts.as_number(value, name)
+    if not 0.0 <= epsilon < np.inf:
+        raise ValueError(f"{name} must not be negative, got {epsilon}")
+    return epsilon
+
+
 def _as_classes(value: Any, name: str) -> np.ndarray:
     known = np.array(parts.as_list(value, name))
     if known.ndim != 1 or known.dtype.kind not in "iufbU":
@@ -238,8 +250,8 @@ _RECORD = parts.Record(
         "conditional": parts.Entry(as_flag),
         "condition_weight": parts.Entry(parts.as_number),
         "condition_scale_": parts.Entry(parts.as_number, default=None),
-        "epsilon": parts.Entry(parts.as_number),
-        "top_k": parts.Entry(as_count),
+        "epsilon": parts.Entry(_as_epsilon),
+        "top_k": parts.Entry(partial(as_count, minimum=1)),
         "tv_tol": parts.Entry(parts.as_number),
         "random_state": parts.Entry(as_count, default=None),
         "seed_": parts.Entry(as_count),
@@ -251,7 +263,7 @@ _RECORD = parts.Record(
         "members": parts.Array(("n",), ("<i8",), optional=True),
         "labels_": parts.Array(("columns", "n"), ("<i8", "<f8"), optional=True),
         "target_masses_": parts.Array(("n",), check=_as_masses),
-        "soft_weights": parts.Array(("soft",), check=None),
+        "soft_weights": parts.Array(("soft",)),
         "soft_tv": parts.Array(("maps",)),
     },
 )
