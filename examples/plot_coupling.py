@@ -52,14 +52,14 @@ class Independent:
         self.stream = torch.Generator().manual_seed(0)
 
     def __iter__(self):
-        for _ in range(1000):
+        for _ in range(600):
             chosen = torch.randint(len(self.rows), (256,), generator=self.stream)
             yield torch.randn(256, 2, generator=self.stream), self.rows[chosen]
 
 
 loaders = {
     "independent pairs": Independent(data),
-    "optimal pairs": coupling.loader(batch_size=256, n_batches=1000),
+    "optimal pairs": coupling.loader(batch_size=256, n_batches=600),
 }
 
 # %%
@@ -81,7 +81,7 @@ def train(loader):
         torch.nn.Linear(128, 2),
     )
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1000)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 600)
     for noise, end in loader:
         t = torch.rand(len(noise), 1)
         found = net(torch.cat([(1 - t) * noise + t * end, t], dim=1))

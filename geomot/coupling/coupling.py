@@ -59,6 +59,13 @@ class Potential(NamedTuple):
         The map; its sites are these rows, with their scaled conditions if they have any.
     softened : Softened or None
         Weights of the regularised problem, if `epsilon` is positive.
+
+    Examples
+    --------
+    >>> from geomot.coupling import SemiDiscreteCoupling
+    >>> rows, solution, softened = SemiDiscreteCoupling().fit([[0.0], [1.0]]).potentials_[0]
+    >>> rows.tolist(), solution.method, softened
+    ([0, 1], 'quantile', None)
     """
 
     rows: IntArray
@@ -831,7 +838,13 @@ class SemiDiscreteCoupling(BaseEstimator):
 
         Examples
         --------
-        See `save`.
+        >>> import os, tempfile
+        >>> from geomot.coupling import SemiDiscreteCoupling
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "coupling")
+        ...     SemiDiscreteCoupling(random_state=0).fit([[0.0], [1.0]]).save(path)
+        ...     SemiDiscreteCoupling.load(path).assign([[-1.0], [3.0]]).tolist()
+        [0, 1]
         """
         return files.load(SemiDiscreteCoupling, path, X, device)
 
