@@ -301,7 +301,7 @@ class SemiDiscreteCoupling(BaseEstimator):
         self._check_keywords()
         rows = Rows(X, "X")
         n = len(rows)
-        classes, members = as_labels(y, n)
+        classes, members = (None, None) if y is None else as_labels(y, n)
         if y is not None and condition is not None:
             raise ValueError("condition must be None where y is given")
         masses = as_masses(sample_weight, n, "sample_weight", normalize=True)

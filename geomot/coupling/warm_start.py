@@ -20,9 +20,11 @@ __all__ = ["weights_to_start_from"]
 
 FloatArray = NDArray[np.float64]
 
-# Total variation up to which weights are a start, and points for each site that it is found from.
-_USEFUL = 0.5
-_POINTS = 4
+# Total variation up to which weights are a start, by measurement: with a tenth of the data changed
+# it is 0.11, and a solve takes as long with the start as without. And the points for each site that
+# it is found from.
+_USEFUL = 0.1
+_POINTS = 16
 
 
 def weights_to_start_from(

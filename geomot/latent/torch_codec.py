@@ -2,7 +2,7 @@
 
 A module has ``encode`` and ``decode`` as its methods. What they return may be
 
-- a tensor;
+- a tensor, or an array of numpy;
 - a tuple or list that begins with one, such as (mean, logvar);
 - a distribution, of torch.distributions or with a method ``mode()``, whose mode or mean is taken;
 - an object with an attribute ``latent_dist`` (a distribution), ``latents``, ``latent`` or
@@ -265,6 +265,8 @@ def _tensor(torch: Any, found: Any, name: str) -> Any:
     """The tensor in what a module has returned."""
     if isinstance(found, torch.Tensor):
         return found
+    if isinstance(found, np.ndarray):
+        return torch.as_tensor(found)
     if isinstance(found, (tuple, list)) and len(found) > 0:
         return _tensor(torch, found[0], name)
     for field in _FIELDS:

@@ -308,12 +308,12 @@ def samples(coupling):
 def test_a_refit_takes_less_than_a_fit(clouds):
     X, _ = clouds
     rng = np.random.default_rng(0)
-    moved = np.concatenate([X[20:], X[:30] + 0.05 * rng.standard_normal((30, 3))])
-    moved = moved[rng.permutation(410)]
+    moved = np.concatenate([X[4:], X[:8] + 0.05 * rng.standard_normal((8, 3))])
+    moved = moved[rng.permutation(404)]
     cold = SemiDiscreteCoupling(random_state=1, threads=1).fit(moved)
     warm = SemiDiscreteCoupling(random_state=0, threads=1).fit(X).refit(moved)
     assert warm.converged_
-    assert len(warm.target_masses_) == 410
+    assert len(warm.target_masses_) == 404
     assert samples(warm) < 0.7 * samples(cold)
 
 
@@ -323,7 +323,7 @@ def test_a_refit_to_other_data_is_a_fit(clouds):
     again = far.refit(X)
     assert again is far
     cold = SemiDiscreteCoupling(random_state=0, threads=1).fit(X)
-    assert samples(again) < 1.5 * samples(cold)
+    assert samples(again) < 1.3 * samples(cold)
     assert again.converged_
 
 

@@ -204,7 +204,7 @@ def test_the_interface_of_diffusers():
     np.testing.assert_allclose(codec.decode(codes), decoded, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["tuple", "list", "normal", "mean", "latents"])
+@pytest.mark.parametrize("kind", ["tuple", "list", "normal", "mean", "latents", "array"])
 def test_other_things_that_modules_return(kind):
     @dataclass
     class Output:
@@ -223,6 +223,7 @@ def test_other_things_that_modules_return(kind):
                 "normal": lambda: torch.distributions.Normal(mean, 1.0),
                 "mean": lambda: Mean(mean),
                 "latents": lambda: Output(mean),
+                "array": lambda: mean.numpy(),
             }[kind]()
 
     expected = TorchCodec(Dense()).encode(VECTORS)
