@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from geomot._validation import as_plain_array, as_points
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "mapped_root"]
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -115,16 +115,32 @@ class _Mapping:
 
 def _mapping(array: np.ndarray) -> _Mapping | None:
     """The place of an array in a file, if it is a piece of a mapped one without gaps."""
-    root: Any = array
-    while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
-        root = root.base
-    if not isinstance(root, np.memmap) or root.filename is None or not array.flags.c_contiguous:
+    root = mapped_root(array)
+    if root is None or root.filename is None or not array.flags.c_contiguous:
         return None
     address, start = (a.__array_interface__["data"][0] for a in (array, root))
     # Where the file is mapped, numpy knows; changes of a copy-on-write map are in no file.
     if root.mode == "c":
         return None
     return _Mapping(str(root.filename), array.dtype.str, root.offset + address - start, array.shape)
+
+
+def mapped_root(array: np.ndarray) -> np.memmap | None:
+    """Return the mapped array that an array is a view of, or None if it is in memory.
+
+    Parameters
+    ----------
+    array : ndarray
+        The array.
+
+    Returns
+    -------
+    numpy.memmap or None
+    """
+    root: Any = array
+    while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
+        root = root.base
+    return root if isinstance(root, np.memmap) else None
 
 
 def _single(rows: np.ndarray) -> Float32Array:

@@ -20,6 +20,7 @@ from geomot._validation import as_count, as_flag, as_masses, as_path, as_points,
 from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
 from geomot.generator.whitening import Whitening
+from geomot.latent.torch_codec import as_codec
 from geomot.storage import load as load_solution
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def load(
     device: str = "cpu",
 ) -> _Generator:
     """Read a generator, see `LatentGenerator.load`."""
+    autoencoder = as_codec(autoencoder)
     folder = Path(as_path(path))
     for wait in _WAITS:
         before = _identity(folder)
