@@ -52,6 +52,7 @@ _HOMES = {
 _MODULES = (
     "baselines",
     "compare",
+    "coupling",
     "brenier",
     "datasets",
     "diagram",
