@@ -27,6 +27,8 @@ MODULES = (
     "geomot._core.plane.measure",
     "geomot._core.plane.pixels",
     "geomot._core.select",
+    "geomot._core.space.predicates",
+    "geomot._core.space.regular",
     "geomot._core.montecarlo",
     "geomot._power",
 )
