@@ -5,7 +5,6 @@ the rows have 2, 2, 2 and 28, their minors 16, the 3 x 3 minors 192, which times
 10752.  Inputs with few bits stay far below that: 17 terms are the most that lattices take.
 """
 
-from libc.math cimport fabs
 from libc.stdlib cimport free, malloc
 
 from geomot._core.predicates cimport exp_diff, exp_quotient, exp_scale, exp_sum
