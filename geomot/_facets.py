@@ -51,5 +51,5 @@ class Facets(Frozen):
         i, j = self.sites.T
         apart = self.coordinates[i] - self.coordinates[j]
         # without overflow or underflow of squares
-        lengths = np.abs(apart[:, 0]) if apart.shape[1] == 1 else np.hypot(*apart.T)
+        lengths = np.hypot.reduce(apart, axis=1)
         return read_only(lengths)

@@ -9,7 +9,6 @@ class SpaceSites:
         sites: NDArray[np.float64],
         planes: NDArray[np.float64],
         bounds: NDArray[np.float64],
-        volume: float,
     ) -> None: ...
     def diagram(
         self,
@@ -31,3 +30,22 @@ class SpaceDiagram:
     def empty(self) -> NDArray[np.bool_]: ...
     @property
     def facets(self) -> Facets: ...
+    def cells(
+        self, *, threads: int = 1
+    ) -> tuple[
+        NDArray[np.float64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+    ]: ...
+    def simplices(self) -> NDArray[np.int64]: ...
+    def locate(self, points: NDArray[np.float64], *, threads: int = 1) -> NDArray[np.int64]: ...
+    def insert(
+        self,
+        points: NDArray[np.float64],
+        masses: NDArray[np.float64],
+        own: NDArray[np.integer] | None = None,
+        *,
+        threads: int = 1,
+    ) -> NDArray[np.float64]: ...

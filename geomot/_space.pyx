@@ -16,6 +16,8 @@ from geomot._core.space.cells cimport (
     EMPTY, FLAT, REGULAR, TINY, Polytope, Share, cell_from_star, polytope_free, polytope_init,
     set_centre)
 from geomot._core.space.domain cimport Domain3D
+from geomot._core.space.insert cimport insert_sites
+from geomot._core.space.locate cimport locate_points
 from geomot._core.space.predicates cimport Arena, arena_free, arena_init
 from geomot._core.space.regular cimport Regular3D
 from geomot._core.space.rings cimport Rings
@@ -24,8 +26,10 @@ from geomot._core.types cimport index_t
 
 from geomot._core.facets import sort_facets
 from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
+from geomot._core.space.polyhedra import cell_faces
 from geomot._core.space.regular import enclosed, set_ghosts
 from geomot._facets import Facets
+from geomot._polyhedra import Faces, shared_polyhedra
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -33,6 +37,8 @@ cdef enum:
     STARS = 1024            # cells at the border
     TETS = 65536            # tetrahedra, of which only centres are computed
     WORK = 1024             # cells between two looks for Ctrl-C (a few ms)
+    QUERY_CHUNK = 4096
+    QUERY_BLOCK = 524288    # queries that are sorted together: sorting hears no Ctrl-C
 
 # Coordinates below this share of the largest are taken as zero, and parts of weights below its
 # square: exact determinants of smaller ones would leave the range of a double.
@@ -41,6 +47,9 @@ _LEAST_DOMAIN = 2.0**-100
 _LARGEST_WEIGHT = 2.0**800
 
 _MAX_SITES = 2**26          # facets of tetrahedra are numbered in 32 bits
+
+# Volumes that differ by less are the same.
+_ROUNDING = 2.0**-46
 
 # Sites of a level of the insertion order, of those of the next one, as a power of two.
 _LEVEL_BITS = 3
@@ -58,9 +67,7 @@ cdef class SpaceSites:
     planes : (m, 4) array
         The domain: x with normal.x <= offset for all rows; components of normals at most 1.
     bounds : (2, 3) array
-        Corners of a box around the domain.
-    volume : float
-        Of the domain.
+        Corners of the box around the domain.
     """
     cdef readonly Py_ssize_t n
     cdef object given                   # the sites, in the caller's order
@@ -71,7 +78,7 @@ cdef class SpaceSites:
     cdef object twins, twin_starts      # coincident sites, in sorted positions
     cdef Domain3D domain
 
-    def __init__(self, sites, planes, bounds, double volume):
+    def __init__(self, sites, planes, bounds):
         sites = np.ascontiguousarray(sites, dtype=np.float64)
         if sites.ndim != 2 or sites.shape[1] != 3 or len(sites) == 0:
             raise ValueError(f"sites must have shape (n, 3) with n >= 1, got {sites.shape}")
@@ -87,7 +94,7 @@ cdef class SpaceSites:
         box = np.ldexp(np.asarray(bounds, dtype=np.float64), -self.exponent)
         if np.ptp(box, axis=0).min() < _LEAST_DOMAIN:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
-        self.domain = Domain3D(planes, box, ldexp(volume, -3 * self.exponent))
+        self.domain = Domain3D(planes, box, _volume(planes, box))
         order, keys = hilbert_order(scaled)
         self.perm = order.astype(np.int32)
         self.base = enclosed(scaled[order])
@@ -123,6 +130,36 @@ cdef class SpaceSites:
                     else:
                         keep[twin] = 0
         return self.order[np.asarray(keep).view(bool)[self.order]]
+
+
+def _volume(planes, bounds):
+    """Volume of what the planes enclose: the only cell that there is."""
+    cdef Regular3D mesh = Regular3D(enclosed(bounds[:1]), insertion_order(1))
+    cdef Domain3D domain = Domain3D(planes, bounds, 0.0)
+    cdef index_t[::1] star
+    cdef Polytope cell
+    cdef Arena arena
+    cdef Py_ssize_t t
+    cdef int status = arena_init(&arena)
+    if status == OK:
+        for t in range(mesh.slots):
+            set_centre(mesh, domain, &arena, <index_t> t)
+        arena_free(&arena)
+        mesh.renumber()
+        # the only site is the last vertex of all tetrahedra
+        star = np.array([4 * t + 3 for t in range(mesh.slots)], dtype=np.int32)
+        status = polytope_init(&cell)
+        if status == OK:
+            status = cell_from_star(&cell, mesh, domain, 0, &star[0], star.shape[0], False)
+        measured = cell.volume
+        polytope_free(&cell)
+    if status == NO_MEMORY:
+        raise MemoryError("the domain's corners do not fit into memory")
+    if status != REGULAR:
+        raise ValueError("the domain must have an interior")
+    # of a box exactly
+    box = float(np.prod(bounds[1] - bounds[0]))
+    return box if abs(measured - box) <= _ROUNDING * box else measured
 
 
 def _flushed(x, least):
@@ -170,6 +207,8 @@ cdef class SpaceDiagram:
     cdef index_t[::1] stars             # numbers 4 t + k of their tetrahedra
     cdef object borders                 # pairs and areas, one entry a chunk
     cdef object facets_
+    cdef object inserted                # the sites in the triangulation, as they were inserted
+    cdef Regular3D everywhere_
 
     cdef compute(self, SpaceSites sites, double[:, ::1] site, threads):
         cdef Py_ssize_t n = sites.n
@@ -191,6 +230,7 @@ cdef class SpaceDiagram:
             self.measure(threads)
             flat = np.flatnonzero(np.asarray(self.kind) == FLAT)
             if flat.size == 0:
+                self.inserted = order
                 break
             # Not corners of the lifted hull: without them the facets of their neighbours meet.
             lost = np.zeros(n, dtype=bool)
@@ -416,3 +456,128 @@ cdef class SpaceDiagram:
             self.facets_ = Facets(pairs, measures, self.sites.given)
             self.borders = None
         return self.facets_
+
+    # ---- geometry ----
+
+    def cells(self, *, threads=1):
+        """Polyhedra: corners (V, 3), offsets (n + 1,), face_offsets (F + 1,), indices (m,), labels
+        (F,).
+
+        Cell i has the faces offsets[i] to offsets[i + 1]; face f has the corners of
+        indices[face_offsets[f]:face_offsets[f + 1]], counter-clockwise from outside; labels[f] is
+        what lies across: a site, or -1 - k for the domain's plane k.  Corners closer together than
+        a few roundings are one."""
+        cdef SpaceSites sites = self.sites
+        cdef Py_ssize_t n = sites.n, count = (n + CHUNK - 1) // CHUNK
+        parts = [None] * count
+
+        def faces(chunk):
+            parts[chunk] = cell_faces(self.mesh, sites.domain, self.kind, chunk * CHUNK,
+                                      min((chunk + 1) * CHUNK, n))
+
+        run_chunks(faces, count, threads)
+        shift = np.cumsum([0] + [len(part[4]) for part in parts])
+        keys = np.concatenate([part[4] for part in parts])
+        places = np.ldexp(np.concatenate([part[5] for part in parts]), sites.exponent)
+        corners = np.concatenate([part[3] + shift[k] for k, part in enumerate(parts)])
+        in_order = Faces(np.concatenate([part[0] for part in parts]),
+                         np.concatenate([part[1] for part in parts]),
+                         np.concatenate([part[2] for part in parts]), corners)
+        planes = np.asarray(sites.domain.plane).copy()
+        planes[:, 3] = np.ldexp(planes[:, 3], sites.exponent)
+        return shared_polyhedra(in_order, keys, places, planes, np.asarray(self.perm),
+                                np.asarray(self.empty), np.ptp(places, axis=0).max(initial=0.0))
+
+    # ---- the triangulation of all space ----
+
+    cdef Regular3D everywhere(self):
+        """The triangulation without the domain: ghosts so low that they hide nothing."""
+        if self.everywhere_ is None:
+            site = np.array(self.mesh.site)
+            set_ghosts(site, deep=True)
+            self.everywhere_ = Regular3D(site, self.inserted)
+            self.everywhere_.renumber()
+        return self.everywhere_
+
+    def simplices(self):
+        """Regular triangulation of the sites (k, 4), positively oriented, not clipped."""
+        perm = np.asarray(self.perm).astype(np.int64)
+        return perm[self.everywhere().tetrahedra()]
+
+    def locate(self, points, *, threads=1):
+        """Site whose power distance to each point is least (q,), decided exactly.
+
+        Among sites at the same power distance: the lowest index of those whose cell in space has
+        an interior."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != 3:
+            raise ValueError(f"points must have shape (q, 3), got {points.shape}")
+        result = np.empty(len(points), dtype=np.int64)
+        with np.errstate(over="ignore"):
+            far = np.abs(np.ldexp(points, -self.sites.exponent)).max(axis=1, initial=0.0) > 1.0
+        for mesh, which in ((self.mesh, ~far), (self.everywhere() if far.any() else None, far)):
+            members = np.flatnonzero(which)
+            for first in range(0, len(members), QUERY_BLOCK):
+                block = members[first:first + QUERY_BLOCK]
+                order = block[hilbert_order(points[block])[0]] if len(block) > 64 else block
+
+                def work(chunk, mesh=mesh, order=order):
+                    part = order[chunk * QUERY_CHUNK:(chunk + 1) * QUERY_CHUNK]
+                    result[part] = _locate(mesh, self.perm, self.sites.exponent, points[part])
+
+                run_chunks(work, (len(block) + QUERY_CHUNK - 1) // QUERY_CHUNK, threads)
+        return result
+
+    def insert(self, points, masses, own=None, *, threads=1):
+        """Weights (q, 2), hi + lo, that would give each point alone a cell of about that mass.
+
+        Parameters
+        ----------
+        points : (q, 3) array
+            New sites.
+        masses : (q,) array
+            Wanted masses, met to a hundredth or so; 0: the weight at which the point's cell would
+            appear.
+        own : (q,) array of int, optional
+            The site of this diagram that each point replaces.
+        """
+        cdef index_t start
+        points = np.ldexp(np.ascontiguousarray(points, dtype=np.float64), -self.sites.exponent)
+        count = len(points)
+        weights = np.empty((count, 2))
+        if count == 0:
+            return weights
+        volumes = np.asarray(masses, dtype=np.float64) * self.sites.domain.volume
+        replaced = np.full(count, -1, dtype=np.int32)
+        if own is not None:
+            rank = np.empty(self.sites.n, dtype=np.int32)
+            rank[np.asarray(self.perm)] = np.arange(self.sites.n, dtype=np.int32)
+            replaced[:] = rank[np.asarray(own)]
+        order = hilbert_order(points)[0] if count > 1 else np.arange(1)
+        start = <index_t> np.flatnonzero(np.asarray(self.kind) == REGULAR)[0]
+
+        def work(chunk):
+            part = order[chunk * QUERY_CHUNK : (chunk + 1) * QUERY_CHUNK]
+            weights[part] = _insert(self, points[part], replaced[part], volumes[part], start)
+
+        run_chunks(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK, threads)
+        return np.ldexp(weights, 2 * self.sites.exponent)
+
+
+def _insert(SpaceDiagram diagram, const double[:, ::1] points, const index_t[::1] own,
+            const double[::1] volumes, index_t start):
+    cdef double[:, ::1] weights = np.empty((points.shape[0], 2))
+    cdef Regular3D mesh = diagram.mesh
+    cdef Domain3D domain = diagram.sites.domain
+    cdef const uint8_t[::1] kind = diagram.kind
+    cdef int status
+    with nogil:
+        status = insert_sites(mesh, domain, kind, points, own, volumes, start, weights)
+    raise_for(status, "one cell's vertices do not fit into memory")
+    return np.asarray(weights)
+
+
+def _locate(Regular3D mesh, const index_t[::1] perm, int exponent, const double[:, ::1] points):
+    cdef int64_t[::1] out = np.empty(points.shape[0], dtype=np.int64)
+    locate_points(mesh, perm, points, exponent, out)
+    return np.asarray(out)

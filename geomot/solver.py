@@ -261,9 +261,9 @@ def _as_method(method: str, sites: FloatArray, source: Source) -> str:
         exact = "quantile" if sites.shape[1] == 1 else "newton"
         return exact if source.exact else "montecarlo"
     if method == "newton":
-        if sites.shape[1] != 2:
+        if sites.shape[1] not in (2, 3):
             raise ValueError(
-                f"sites must have shape (n, 2) for the exact method, got {sites.shape}: "
+                f"sites must have 2 or 3 columns for the exact method, got shape {sites.shape}: "
                 'method="montecarlo" works in any dimension'
             )
         require_exact(source)

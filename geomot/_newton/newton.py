@@ -37,6 +37,7 @@ from geomot._constants.newton import (
     ACCEPTED_RESIDUAL,
     CLASSICAL_RATE,
     FIRST_STEP,
+    FLOOR_SHARES,
     HELLINGER_ROUNDING,
     LIFT,
     LIFT_BAND,
@@ -60,9 +61,8 @@ from geomot._constants.newton import (
     WEIGHT_ROUNDING,
 )
 from geomot._double_double import Pair
-from geomot._exact import plane_sites
+from geomot._exact import InsertingDiagram, inserting_sites
 from geomot._laplacian import Network, Potentials, solve_laplacian
-from geomot._power import PlaneDiagram
 from geomot.potentials import mass_rates_in_weights
 from geomot.sources import Source, exact_domain
 
@@ -104,7 +104,7 @@ class Problem:
         self.domain = exact_domain(source)
         self.threads = threads
         self.least = least
-        self.plane = plane_sites(sites, source)
+        self.sorted_sites = inserting_sites(sites, source)
         # weights of insertion know the density at one place only: they cost more than they save
         self.lifts = source.plane_density is None
 
@@ -113,7 +113,9 @@ class Problem:
 
     def evaluate(self, weights: Pair, step: float = FIRST_STEP) -> Iterate:
         """Measure the diagram of the weights, reached by a step of the given length."""
-        return Iterate(self, weights, self.plane.diagram(*weights, threads=self.threads), step)
+        return Iterate(
+            self, weights, self.sorted_sites.diagram(*weights, threads=self.threads), step
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Iterate:
 
     problem: Problem
     weights: Pair
-    diagram: PlaneDiagram
+    diagram: InsertingDiagram
     step: float
 
     @cached_property
@@ -171,7 +173,8 @@ class Iterate:
     @cached_property
     def floor(self) -> float:
         """Mass below which a step may leave no cell."""
-        return min(self.min_mass, 0.5 * float(self.problem.masses.min()))
+        share = FLOOR_SHARES[self.problem.domain.dim]
+        return min(self.min_mass, share * float(self.problem.masses.min()))
 
     @cached_property
     def dual(self) -> float:

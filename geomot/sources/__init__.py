@@ -1,9 +1,9 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon` and `GridDensity` have exact power diagrams, and so have, on the line, all measures
-with a distribution function. Every source is immutable, comparable
-and picklable.
+`UniformPolygon` and `GridDensity` have exact power diagrams, in space `UniformBox` and
+`UniformPolyhedron`, and on the line all measures with a distribution function. Every source is
+immutable, comparable and picklable.
 
 Examples
 --------
@@ -19,16 +19,24 @@ from __future__ import annotations
 from geomot.sources.ball import UniformBall
 from geomot.sources.base import KINDS, Product, Source
 from geomot.sources.box import UniformBox
-from geomot.sources.convert import as_source, convex_polygon, exact_domain, require_exact
-from geomot.sources.domains import ConvexPolygon, Domain
+from geomot.sources.convert import (
+    as_source,
+    convex_polygon,
+    convex_polyhedron,
+    exact_domain,
+    require_exact,
+)
+from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
 from geomot.sources.polygon import UniformPolygon
+from geomot.sources.polyhedron import UniformPolyhedron
 from geomot.sources.samples import Samples
 from geomot.sources.wrapped import WrappedSource
 
 __all__ = [
     "ConvexPolygon",
+    "ConvexPolyhedron",
     "Domain",
     "Gaussian",
     "GridDensity",
@@ -38,9 +46,11 @@ __all__ = [
     "UniformBall",
     "UniformBox",
     "UniformPolygon",
+    "UniformPolyhedron",
     "WrappedSource",
     "as_source",
     "convex_polygon",
+    "convex_polyhedron",
     "exact_domain",
     "require_exact",
 ]
@@ -54,6 +64,7 @@ KINDS.update(
         UniformBall,
         UniformBox,
         UniformPolygon,
+        UniformPolyhedron,
         WrappedSource,
     )
 )

@@ -9,12 +9,12 @@ import numpy as np
 
 from geomot.sources.base import Source
 from geomot.sources.box import UniformBox
-from geomot.sources.domains import ConvexPolygon, Domain
+from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.samplers import draws_points
 from geomot.sources.wrapped import WrappedSource
 
-__all__ = ["as_source", "convex_polygon", "exact_domain", "require_exact"]
+__all__ = ["as_source", "convex_polygon", "convex_polyhedron", "exact_domain", "require_exact"]
 
 # Channels of an image in colour, without and with opacity.
 _COLOURS = (3, 4)
@@ -99,14 +99,21 @@ def require_exact(source: Source, name: str = "source") -> None:
             f"{name} must be a UniformBox, UniformPolygon or GridDensity in the plane for exact "
             f"diagrams, got {source}"
         )
-    raise ValueError(f"{name} must be on the line or in the plane for exact diagrams, got {source}")
+    if source.dim == 3:
+        raise ValueError(
+            f"{name} must be a UniformBox or UniformPolyhedron in space for exact diagrams, "
+            f"got {source}"
+        )
+    raise ValueError(
+        f"{name} must have at most 3 dimensions for exact diagrams, got {source.dim} from {source}"
+    )
 
 
 def exact_domain(source: Source) -> Domain:
-    """Return the domain of a source with exact diagrams in the plane; refuse others."""
+    """Return the domain of a source with exact diagrams in the plane or in space; refuse others."""
     require_exact(source)
     if source.domain is None:
-        raise ValueError(f"source must have a domain of 2 dimensions, got {source}")
+        raise ValueError(f"source must have a domain of 2 or 3 dimensions, got {source}")
     return source.domain
 
 
@@ -115,4 +122,12 @@ def convex_polygon(source: Source) -> ConvexPolygon:
     domain = exact_domain(source)
     if not isinstance(domain, ConvexPolygon):
         raise ValueError(f"source must be uniform on a convex polygon, got {source}")
+    return domain
+
+
+def convex_polyhedron(source: Source) -> ConvexPolyhedron:
+    """Return the domain of a source with exact diagrams, if it is a convex polyhedron."""
+    domain = exact_domain(source)
+    if not isinstance(domain, ConvexPolyhedron):
+        raise ValueError(f"source must be uniform on a convex polyhedron, got {source}")
     return domain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
 
-__all__ = ["ConvexPolygon", "Domain"]
+__all__ = ["ConvexPolygon", "ConvexPolyhedron", "Domain"]
 
 FloatArray = NDArray[np.float64]
 
@@ -106,4 +106,73 @@ class ConvexPolygon(Domain):
         normal = np.column_stack([step[:, 1], -step[:, 0]])
         room = np.sum(normal * (self.vertices - centre), axis=1)
         scale = np.min(room / np.sum(np.abs(normal) * half, axis=1))
+        return centre - scale * half, centre + scale * half
+
+
+@dataclass(frozen=True, eq=False)
+class ConvexPolyhedron(Domain):
+    """A convex polyhedron.
+
+    Attributes
+    ----------
+    vertices : ndarray of shape (m, 3)
+        The corners.
+    planes : ndarray of shape (k, 4)
+        The faces' planes: the points with normal . x <= offset, the largest component of each
+        normal 1 in magnitude.
+    """
+
+    vertices: FloatArray
+    planes: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vertices", read_only(self.vertices))
+        object.__setattr__(self, "planes", read_only(self.planes))
+
+    def __repr__(self) -> str:
+        return f"ConvexPolyhedron(<{len(self.vertices)} corners, {len(self.planes)} faces>)"
+
+    @classmethod
+    def box(cls, lower: FloatArray, upper: FloatArray) -> ConvexPolyhedron:
+        """Return a box with sides along the axes; face 2 k is below, 2 k + 1 above, along axis k.
+
+        Parameters
+        ----------
+        lower, upper : ndarray of shape (3,)
+            Opposite corners.
+
+        Returns
+        -------
+        ConvexPolyhedron
+        """
+        planes = np.zeros((6, 4))
+        for k in range(3):
+            planes[2 * k, k], planes[2 * k, 3] = -1.0, -lower[k]
+            planes[2 * k + 1, k], planes[2 * k + 1, 3] = 1.0, upper[k]
+        corners = np.array(list(itertools.product(*np.stack([lower, upper]).T)))
+        return cls(corners, planes)
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, 3)."""
+        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    @property
+    def convex(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside the polyhedron, of the shape of its bounding box."""
+        bounds = self.bounds
+        half = 0.5 * (bounds[1] - bounds[0])
+        centre = self.vertices.mean(axis=0)
+        normals, offsets = self.planes[:, :3], self.planes[:, 3]
+        room = offsets - normals @ centre
+        scale = np.min(room / (np.abs(normals) @ half))
         return centre - scale * half, centre + scale * half

@@ -31,9 +31,10 @@ def test_as_source():
 def test_convex_polygon():
     assert convex_polygon(UniformPolygon(SQ)).vertices.tolist() == np.array(SQ).tolist()
     for bad, words in (
-        (UniformBox.unit(3), "must be on the line or in the plane"),
+        (UniformBox.unit(3), "must be uniform on a convex polygon"),
+        (UniformBox.unit(4), "must have at most 3 dimensions"),
         (Samples(np.eye(2)), "must be a UniformBox, UniformPolygon or GridDensity"),
-        (UniformBox.unit(1), "must have a domain of 2 dimensions"),
+        (UniformBox.unit(1), "must have a domain of 2 or 3 dimensions"),
     ):
         with pytest.raises(ValueError, match=f"source {words}"):
             convex_polygon(bad)

@@ -104,6 +104,10 @@ cdef int polytope_start(Polytope* cell, const Wall* walls, Py_ssize_t n_walls,
 cdef int polytope_cut(Polytope* cell, const double* s, const double* planes,
                       const Wall* wall) noexcept nogil
 cdef int polytope_measure(Polytope* cell, const double* site) noexcept nogil
+cdef Py_ssize_t trace_facet(Polytope* cell, Py_ssize_t w) noexcept nogil
+cdef void corner_place(Polytope* cell, const Vertex* v, const double* s, const double* planes,
+                       double diameter, double* out) noexcept nogil
+cdef int polytope_volume(Polytope* cell) noexcept nogil
 cdef int cell_from_star(Polytope* cell, Regular3D mesh, Domain3D domain, index_t i,
                         const index_t* star, Py_ssize_t m, bint inside) noexcept nogil
 cdef void set_bisector(const double* p, const double* q, const double* origin,

@@ -37,6 +37,8 @@ cdef double FINE = 2.0**-94
 cdef double PLAIN = 2.0**-40
 # Errors of fine places, relative to the extent: finer ones ask for exact arithmetic.
 cdef double SHARP = 2.0**-48
+# Errors of corners that rounding hides, relative to the domain's diameter.
+cdef double ONCE = 2.0**-75
 # Errors of centres inside the domain, relative to its diameter.
 cdef double CENTRED = 2.0**-46
 # Cells of this extent, or of this volume, relative to the domain's, are computed about a vertex.
@@ -225,8 +227,8 @@ cdef void set_row(Polytope* cell, Py_ssize_t across, const double* s, const doub
 
 cdef double solve_fine(const DD* normal, const DD* offset, const double* size,
                        double* x) noexcept nogil:
-    """Where three planes meet, x; a bound on the error of its components, negative where the planes
-    hardly meet.
+    """Where three planes meet, x; a bound on the error of its components but for their rounding,
+    negative where the planes hardly meet.
 
     `normal` holds three rows, `size` what bounds the terms of the offsets."""
     cdef DD[3] value
@@ -258,7 +260,7 @@ cdef double solve_fine(const DD* normal, const DD* offset, const double* size,
         return -1.0
     for j in range(3):
         x[j] = 0.5 * dd_quotient(value[j], det)
-    return FINE * (terms + 6.0 * total(x)) / w + 4.0 * ROUNDOFF * largest(x)
+    return FINE * (terms + 6.0 * total(x)) / w
 
 
 cdef double place_of_sites(const double* s, index_t o, index_t a, index_t b, index_t c,
@@ -282,7 +284,7 @@ cdef double place_of_sites(const double* s, index_t o, index_t a, index_t b, ind
                                 &offset[r])
     error = solve_fine(normal, offset, size, out)
     if 0.0 <= error <= tolerance:
-        return error
+        return error + 4.0 * ROUNDOFF * largest(out)
     arena.top = 0
     bisector_row(arena, p, s + 5 * <Py_ssize_t> a, &ra)
     bisector_row(arena, p, s + 5 * <Py_ssize_t> b, &rb)
@@ -291,9 +293,9 @@ cdef double place_of_sites(const double* s, index_t o, index_t a, index_t b, ind
     return 4.0 * ROUNDOFF * largest(out)
 
 
-cdef void place_vertex(Polytope* cell, Vertex* v, const double* s, const double* planes,
-                       double tolerance) noexcept nogil:
-    """The same of a vertex of the cell, about its frame's origin."""
+cdef void place_about(Polytope* cell, const Vertex* v, const double* s, const double* planes,
+                      const double* origin, double tolerance, double* out) noexcept nogil:
+    """The same of a vertex of the cell."""
     cdef DD[9] normal
     cdef DD[3] offset
     cdef double[3] size
@@ -305,18 +307,32 @@ cdef void place_vertex(Polytope* cell, Vertex* v, const double* s, const double*
     for r in range(3):
         across = cell.wall[v.wall[r]].across
         if across >= 0:
-            size[r] = fine_bisector(p, s + 5 * across, cell.origin, &normal[3 * r], &offset[r])
+            size[r] = fine_bisector(p, s + 5 * across, origin, &normal[3 * r], &offset[r])
         else:
-            size[r] = fine_plane(planes + 4 * (-1 - across), cell.origin, &normal[3 * r],
-                                 &offset[r])
-    error = solve_fine(normal, offset, size, v.x)
+            size[r] = fine_plane(planes + 4 * (-1 - across), origin, &normal[3 * r], &offset[r])
+    error = solve_fine(normal, offset, size, out)
     if not 0.0 <= error <= tolerance:
         cell.arena.top = 0
         for r in range(3):
             set_row(cell, cell.wall[v.wall[r]].across, s, planes, &row[r])
-        meeting_point(&cell.arena, &row[0], &row[1], &row[2], p, cell.origin, v.x)
-        error = 4.0 * ROUNDOFF * largest(v.x)
-    v.error = error
+        meeting_point(&cell.arena, &row[0], &row[1], &row[2], p, origin, out)
+
+
+cdef void place_vertex(Polytope* cell, Vertex* v, const double* s, const double* planes,
+                       double tolerance) noexcept nogil:
+    """Compute the place of a vertex anew, about the cell's frame."""
+    place_about(cell, v, s, planes, cell.origin, tolerance, v.x)
+    v.error = tolerance + 4.0 * ROUNDOFF * largest(v.x)
+
+
+cdef void corner_place(Polytope* cell, const Vertex* v, const double* s, const double* planes,
+                       double diameter, double* out) noexcept nogil:
+    """The place of a vertex, about zero, each coordinate rounded once."""
+    cdef double[3] zero
+    zero[0] = 0.0
+    zero[1] = 0.0
+    zero[2] = 0.0
+    place_about(cell, v, s, planes, zero, ONCE * diameter, out)
 
 
 cdef int set_centre(Regular3D mesh, Domain3D domain, Arena* arena, index_t t) noexcept nogil:
@@ -600,6 +616,43 @@ cdef int polytope_measure(Polytope* cell, const double* site) noexcept nogil:
     return OK
 
 
+cdef int polytope_volume(Polytope* cell) noexcept nogil:
+    """Volume and areas only, of a polytope that the origin lies in; OK or NO_MEMORY."""
+    cdef Py_ssize_t w, m, k
+    cdef const double* c
+    cdef const double* n
+    cdef double px, py, pz, qx, qy, qz, twice, length2
+    list_walls(cell)
+    cell.volume = 0.0
+    for w in range(cell.n_walls):
+        cell.area[w] = 0.0
+        if cell.head[w] < 0:
+            continue
+        m = trace_facet(cell, w)
+        if m < 0:
+            return NO_MEMORY
+        c = cell.corner
+        n = &cell.wall[w].normal[0]
+        twice = 0.0
+        px = c[3] - c[0]
+        py = c[4] - c[1]
+        pz = c[5] - c[2]
+        for k in range(2, m):
+            qx = c[3 * k] - c[0]
+            qy = c[3 * k + 1] - c[1]
+            qz = c[3 * k + 2] - c[2]
+            twice += (n[0] * (py * qz - pz * qy) + n[1] * (pz * qx - px * qz)
+                      + n[2] * (px * qy - py * qx))
+            px = qx
+            py = qy
+            pz = qz
+        length2 = n[0] * n[0] + n[1] * n[1] + n[2] * n[2]
+        twice = fabs(twice)
+        cell.area[w] = 0.5 * twice / sqrt(length2)
+        cell.volume += twice * cell.wall[w].offset / (6.0 * length2)
+    return OK
+
+
 # ---- a cell from its star ----
 
 cdef double extent(const Polytope* cell) noexcept nogil:
@@ -652,7 +705,7 @@ cdef void move_frame(Polytope* cell, const double* s, const double* planes) noex
     scale = extent(cell)
     for _ in range(FRAMES):
         tolerance = SHARP * scale
-        sharpen(cell, s, planes, tolerance, tolerance)
+        sharpen(cell, s, planes, 0.0, tolerance)
         scale = extent(cell)
         if tolerance <= 4.0 * SHARP * scale:
             break

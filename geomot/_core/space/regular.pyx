@@ -53,6 +53,8 @@ FACET[3][:] = [0, 1, 2]
 # point of the cube has the power distance to a ghost that it has to that site.
 GHOSTS = np.array([[20.0, -4.0, -4.0], [-4.0, -4.0, -4.0], [-4.0, 20.0, -4.0], [-4.0, -4.0, 20.0]])
 GHOST_DEPTH = 32.0
+DEEP = 2.0**200
+DEEPEST = 2.0**900
 
 
 # ---- scratch ----
@@ -622,8 +624,15 @@ def enclosed(const double[:, ::1] points, weight=0.0):
     return site
 
 
-def set_ghosts(site):
-    """Set the ghosts' weights for the weights of the sites (n + 4, 5)."""
-    if len(site) > 4:
-        site[-4:, 3] = site[:-4, 3].max() - GHOST_DEPTH
+def set_ghosts(site, deep=False):
+    """Set the ghosts' weights for the weights of the sites (n + 4, 5).
+
+    `deep`: so low that ghosts hide nothing, in the whole space, that determinants of doubles do not
+    put beyond 2^200 times all coordinates and weights; many more signs need exact arithmetic."""
+    weights = site[:-4, 3]
+    if deep:
+        size = max(1.0, float(np.abs(weights).max(initial=0.0)))
+        site[-4:, 3] = -min(DEEP * size, DEEPEST)
+    elif len(weights):
+        site[-4:, 3] = weights.max() - GHOST_DEPTH
     site[-4:, 4] = 0.0

@@ -12,17 +12,17 @@ rng = np.random.default_rng
 CUBE = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
 
 
-def build(sites, weights=None, planes=BOX, bounds=CUBE, volume=1.0, threads=1):
+def build(sites, weights=None, planes=BOX, bounds=CUBE, threads=1):
     """Compiled diagram of sites (n, 3) and weights (n,) or (n, 2)."""
     sites = np.asarray(sites, dtype=float)
     weights = np.zeros(len(sites)) if weights is None else np.asarray(weights, dtype=float)
     pair = (weights, None) if weights.ndim == 1 else (weights[:, 0].copy(), weights[:, 1].copy())
-    return SpaceSites(sites, planes, bounds, volume).diagram(*pair, threads=threads)
+    return SpaceSites(sites, planes, bounds).diagram(*pair, threads=threads)
 
 
 def check(sites, weights=None, planes=BOX, bounds=CUBE, **tolerance):
     exact = ExactSpaceDiagram(sites, weights, planes)
-    diagram = build(sites, weights, planes, bounds, float(exact.volume))
+    diagram = build(sites, weights, planes, bounds)
     assert disagreements(diagram, exact, **tolerance) == []
     return diagram, exact
 
@@ -117,7 +117,7 @@ def test_units_change_no_bit():
     sites, weights = rng(7).random((200, 3)), 0.01 * rng(8).random(200)
     first = build(sites, weights)
     planes = BOX * [1, 1, 1, 8]
-    other = build(8 * sites, 64 * weights, planes, 8 * CUBE, 512.0)
+    other = build(8 * sites, 64 * weights, planes, 8 * CUBE)
     np.testing.assert_array_equal(first.masses, other.masses)
     np.testing.assert_array_equal(64 * first.costs, other.costs)
     np.testing.assert_array_equal(8 * first.centroids, other.centroids)
