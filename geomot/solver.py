@@ -71,9 +71,9 @@ def solve(
 
     - "quantile", on the line: cells end where the source's distribution function passes sums of the
       masses, which gives the weights at once.
-    - "newton", in the plane: cells are measured exactly, and Newton's method, started by inserting
-      sites level by level, solves for the masses to nine digits and more (Kitagawa, Merigot,
-      Thibert 2016; Lei, Su, Cui, Yau, Gu, arXiv:1710.05488).
+    - "newton", in the plane and in space: cells are measured exactly, and Newton's method, started
+      by inserting sites level by level, solves for the masses to nine digits and more (Kitagawa,
+      Merigot, Thibert 2016; Lei, Su, Cui, Yau, Gu, arXiv:1710.05488).
     - "montecarlo", in any dimension: stochastic approximation on samples of the source, and a
       verdict from fresh samples. Its error decreases as one over the root of the samples per site:
       a total variation of 0.01 takes some 1500 samples per site, and no run reaches 1e-6.
@@ -179,6 +179,13 @@ def solve(
     True
     >>> round(solution.cost, 12)            # W2^2
     0.124166666667
+
+    In space, exactly; the masses are met to nine digits.
+
+    >>> sites = np.random.default_rng(0).random((200, 3))
+    >>> solution = geomot.solve(sites, source=geomot.UniformBox.unit(3))
+    >>> solution.method, solution.converged, solution.mass_error < 1e-9
+    ('newton', True, True)
 
     In ten dimensions, from a Gaussian, by sampling:
 

@@ -1,7 +1,7 @@
 """Weights under which no cell is empty, close to the solution: insertion level by level.
 
 The heaviest sites are solved first, roughly; each further level inserts its new sites into the
-diagram of the level before, at the weight that gives each, alone, half of its mass. The coarsest
+diagram of the level before, at the weight that gives each, alone, a share of its mass. The coarsest
 level starts from the product of the marginals' quantile maps, a strictly convex potential.
 """
 

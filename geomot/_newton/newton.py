@@ -1,9 +1,10 @@
-"""Damped Newton's method for the weights of a semi-discrete transport problem in the plane.
+"""Damped Newton's method for the weights of a semi-discrete transport problem.
 
-The step solves for the roots of the masses, g^(1/2) = nu^(1/2): by the Brunn-Minkowski inequality
-g^(1/2) is concave in the heights on a convex domain, so a step tends to leave no cell empty. The
-matrix is the Alexandrov Hessian all the same, only the right-hand side differs from the classical
-nu - g (Kitagawa, Merigot, Thibert 2016), with which it agrees near the solution.
+The step solves for the roots of the masses, g^(1/d) = nu^(1/d) in d = 2 or 3 dimensions; below
+stands what it is for d = 2. By the Brunn-Minkowski inequality g^(1/d) is concave in the heights on
+a convex domain, so a step tends to leave no cell empty. The matrix is the Alexandrov Hessian all
+the same, only the right-hand side differs from the classical nu - g (Kitagawa, Merigot, Thibert
+2016), with which it agrees near the solution.
 
 It converges from wherever no cell is empty, for the reason that the classical step does. To first
 order in the step t, the ratio s = (g / nu)^(1/2) of every cell goes to one and the same number,
@@ -76,7 +77,7 @@ class Problem:
 
     Attributes
     ----------
-    sites : ndarray of shape (n, 2)
+    sites : ndarray of shape (n, d)
         Distinct, along a space-filling curve for the sake of speed.
     masses : ndarray of shape (n,)
         Targets: positive, of sum 1.

@@ -1,4 +1,4 @@
-"""Exact semi-discrete transport in the plane: from sites and target masses to certified weights."""
+"""Exact semi-discrete transport in the plane and in space: certified weights of target masses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def solve_exact(request: Request, monitor: Monitor, guess: Guess) -> Solution:
     Parameters
     ----------
     request : Request
-        Its source has exact diagrams in the plane.
+        Its source has exact diagrams in the plane or in space.
     monitor : Monitor
         Shown every accepted iterate.
     guess : callable

@@ -24,7 +24,7 @@ DOMAINS = """\
 domains (--domain), for sites with d columns:
   unit                     uniform on the unit box [0, 1]^d (default)
   bounds                   uniform on the bounding box of the sites
-  hull                     uniform on the convex hull of the sites (1 or 2 columns)
+  hull                     uniform on the convex hull of the sites (up to 3 columns)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
   ball:CX,...,R            uniform on a ball: centre, then radius
   normal                   the standard normal distribution
@@ -36,6 +36,7 @@ domains (--domain), for sites with d columns:
   regular:N[,CX,CY,R]      a regular polygon of N sides (centre 0,0 and radius 1 if not given)
   polygon:FILE             a convex polygon, one vertex per row
   polygon:X,Y,X,Y,X,Y...   the same, spelt out
+  polyhedron:FILE          the convex hull of points in space, one per row
 
 files: .npy, .npz, and text with one point per row, packed by gzip or not (commas, semicolons, tabs
 or blanks between the columns; UTF-8 or UTF-16). Names in the first row are recognised. A column of
@@ -53,7 +54,7 @@ run was lost, 130 interrupted.
 several processes: torchrun --nproc-per-node=K -m geomot fit ... --method montecarlo"""
 
 # Kinds that a file may follow.
-_FROM_FILE = ("gaussian", "samples", "grid", "polygon")
+_FROM_FILE = ("gaussian", "samples", "grid", "polygon", "polyhedron")
 
 # The sites are probably not meant for their domain if fewer than this share lie in it.
 _FEW_INSIDE = 0.1
@@ -121,6 +122,8 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         return _gaussian(rest, d, decimal)
     elif kind == "samples":
         return geomot.Samples(read_table(rest, decimal=decimal))
+    elif kind == "polyhedron":
+        return geomot.UniformPolyhedron(read_table(rest, decimal=decimal))
     elif kind == "grid":
         return geomot.GridDensity(read_table(rest, decimal=decimal))
     try:
@@ -145,8 +148,8 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         return geomot.UniformPolygon(np.reshape(numbers, (-1, 2)))
     raise BadInput(
         "--domain must be unit, bounds, hull, box:..., ball:..., normal, gaussian:FILE, match, "
-        "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE or polygon:X,Y,..., "
-        f"got {spec!r}"
+        "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE, polygon:X,Y,... or "
+        f"polyhedron:FILE, got {spec!r}"
     )
 
 
@@ -155,15 +158,19 @@ def _hull(sites: np.ndarray) -> Source:
     points = as_points(sites, "sites")
     if points.shape[1] == 1:
         return geomot.UniformBox(points.min(axis=0), points.max(axis=0))
-    if points.shape[1] != 2:
+    if points.shape[1] > 3:
         raise BadInput(
-            f"--domain hull needs sites with 1 or 2 columns, got {points.shape[1]}: --domain "
+            f"--domain hull needs sites with up to 3 columns, got {points.shape[1]}: --domain "
             "bounds works with any number"
         )
+    solid = points.shape[1] == 3
     try:
-        return geomot.UniformPolygon.hull(points)
+        return geomot.UniformPolyhedron(points) if solid else geomot.UniformPolygon.hull(points)
     except ValueError:
-        raise BadInput("--domain hull needs sites that do not all lie on one line") from None
+        raise BadInput(
+            "--domain hull needs sites that do not all lie "
+            + ("in one plane" if solid else "on one line")
+        ) from None
 
 
 def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:
