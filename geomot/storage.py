@@ -19,7 +19,8 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
 
     Files tell what they hold: a `geomot.Solution`, an `Autoencoder`, `PCACodec` or
     `FeatureClassifier` of `geomot.latent`, or one of `geomot.baselines`; a folder holds a
-    `geomot.LatentGenerator` or a `geomot.coupling.SemiDiscreteCoupling`. The ``load`` of each class reads that class alone.
+    `geomot.LatentGenerator` or a `geomot.coupling.SemiDiscreteCoupling`. The ``load`` of each class
+    reads that class alone.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Weights under which no cell is empty, close to the solution: insertion level by level.
 
 The heaviest sites are solved first, roughly; each further level inserts its new sites into the
-diagram of the level before, at the weight that gives each, alone, half of its mass. The coarsest
+diagram of the level before, at the weight that gives each, alone, a share of its mass. The coarsest
 level starts from the product of the marginals' quantile maps, a strictly convex potential.
 """
 
@@ -17,7 +17,7 @@ from geomot._constants.newton import (
     COARSE_TOL,
     COARSEST,
     COARSEST_WIDE,
-    INSERTED_SHARE,
+    INSERTED_SHARES,
     INSERTION_DECAY,
     INSERTION_ROUNDS,
     LEVEL_BAND,
@@ -29,6 +29,7 @@ from geomot._constants.newton import (
     START_FLOOR,
     START_SEED,
     VERY_WIDE_MASSES,
+    VORONOI_DISTANCE,
     VORONOI_ERROR,
     WIDE_MASSES,
 )
@@ -53,7 +54,7 @@ def insertion_start(problem: Problem) -> Iterate:
     Iterate
     """
     voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))))
-    if voronoi.mass_error <= VORONOI_ERROR:
+    if _is_close(voronoi):
         return voronoi
     by_mass = _heaviest_first(problem.masses)
     # sorted positions keep the order along the curve
@@ -66,6 +67,17 @@ def insertion_start(problem: Problem) -> Iterate:
         weights = _insert(level, np.searchsorted(finer, members), coarse)
         start = make_valid(level.evaluate(weights), START_FLOOR)
     return start
+
+
+def _is_close(voronoi: Iterate) -> bool:
+    """Whether Newton's method from the Voronoi diagram is cheaper than insertion."""
+    if voronoi.problem.domain.dim == 2:
+        return voronoi.mass_error <= VORONOI_ERROR
+    return voronoi.residual <= VORONOI_DISTANCE and not voronoi.massless.any()
+
+
+def _inserted_share(problem: Problem) -> float:
+    return INSERTED_SHARES[problem.domain.dim]
 
 
 def _heaviest_first(masses: FloatArray) -> NDArray[np.int64]:
@@ -112,7 +124,7 @@ def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
     hi, lo = np.empty(len(level)), np.empty(len(level))
     hi[old], lo[old] = coarse.weights
     hi[fresh], lo[fresh] = coarse.diagram.insert(
-        level.sites[fresh], INSERTED_SHARE * level.masses[fresh], threads=level.threads
+        level.sites[fresh], _inserted_share(level) * level.masses[fresh], threads=level.threads
     ).T
     return hi, lo
 
@@ -123,7 +135,7 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
     Cells with less than the share `floor` of their mass are lifted as well.
     """
     problem, step = iterate.problem, iterate.step
-    wanted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
+    wanted = INSERTION_DECAY * INSERTED_SHARES[2] * problem.masses
     lifted = lift_cells(
         iterate, wanted, INSERTION_ROUNDS, INSERTION_DECAY, floor=floor * problem.masses
     )
@@ -158,7 +170,7 @@ def quantile_weights(problem: Problem) -> Pair:
     """
     lower, upper = problem.domain.inscribed_box()
     hi, lo = np.zeros(len(problem)), np.zeros(len(problem))
-    for k in range(2):
+    for k in range(problem.domain.dim):
         part = _marginal_weights(problem.sites[:, k], problem.masses, lower[k], upper[k])
         hi, lo = _double_double.add(_double_double.add((hi, lo), part[0]), part[1])
     return hi, lo

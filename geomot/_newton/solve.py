@@ -1,4 +1,4 @@
-"""Exact semi-discrete transport in the plane: from sites and target masses to certified weights."""
+"""Exact semi-discrete transport in the plane and in space: certified weights of target masses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from geomot import _double_double
 from geomot._bounds import bracket
 from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_GROWTH
 from geomot._double_double import Pair
-from geomot._exact import plane_sites
+from geomot._exact import inserting_sites
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
@@ -31,7 +31,7 @@ def solve_exact(request: Request, monitor: Monitor, guess: Guess) -> Solution:
     Parameters
     ----------
     request : Request
-        Its source has exact diagrams in the plane.
+        Its source has exact diagrams in the plane or in space.
     monitor : Monitor
         Shown every accepted iterate.
     guess : callable
@@ -132,19 +132,19 @@ class _Reduced:
         hi[self.members], lo[self.members] = weights
         idle = np.flatnonzero(~self.counts & (self.representative == np.arange(n)))
         if idle.size:
-            diagram = self.problem.plane.diagram(*weights, threads=threads)
+            diagram = self.problem.sorted_sites.diagram(*weights, threads=threads)
             touching = diagram.insert(sites[idle], np.zeros(idle.size), threads=threads)
             extent = np.ptp(np.vstack([self.domain.bounds, sites]), axis=0).max()
             below = (touching[:, 0], touching[:, 1])
             drop = np.full(idle.size, ZERO_MASS_DROP * extent**2)
             distinct = np.flatnonzero(self.representative == np.arange(n))
-            plane = plane_sites(sites[distinct], self.request.source)
+            others = inserting_sites(sites[distinct], self.request.source)
             due = np.ones(idle.size, dtype=bool)
             while due.any():
                 below = _double_double.add(below, np.where(due, -drop, 0.0))
                 hi[idle], lo[idle] = below
                 empty = np.ones(n, dtype=bool)
-                empty[distinct] = plane.diagram(hi[distinct], lo[distinct], threads=threads).empty
+                empty[distinct] = others.diagram(hi[distinct], lo[distinct], threads=threads).empty
                 # where rounding has put the weight at which a cell appears too high; steps grow
                 # also for those that come to light again when others have gone
                 due = ~empty[idle]

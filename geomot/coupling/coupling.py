@@ -680,7 +680,8 @@ class SemiDiscreteCoupling(BaseEstimator):
 
     def _place(self, rng: np.random.Generator) -> tuple[int, int, np.random.Generator]:
         """Rank, number of ranks, and the generator that they share."""
-        from geomot.distributed import agree, joined
+        from geomot._distributed import agree
+        from geomot.distributed import joined
 
         if not joined():
             return 0, 1, rng

@@ -71,6 +71,6 @@ def test_hessian_is_the_derivative_of_the_masses():
         up, down = weights.copy(), weights.copy()
         up[k] += h
         down[k] -= h
-        masses = [problem.plane.diagram(w).masses for w in (up, down)]
+        masses = [problem.sorted_sites.diagram(w).masses for w in (up, down)]
         # piecewise quadratic masses: what is left is rounding
         assert_allclose((masses[0] - masses[1]) / (2 * h), matrix[:, k], atol=1e-8)
