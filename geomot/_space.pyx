@@ -447,6 +447,7 @@ cdef class SpaceDiagram:
         if self.facets_ is None:
             pairs = np.concatenate([pairs for pairs, _ in self.borders])
             areas = np.concatenate([areas for _, areas in self.borders])
+            self.borders = None
             if self.empty.any():        # cells may touch the domain from outside
                 inside = ~self.empty[pairs].any(axis=1)
                 pairs, areas = pairs[inside], areas[inside]
@@ -454,7 +455,6 @@ cdef class SpaceDiagram:
                 self.sites.n, np.zeros(1, dtype=np.int64),
                 np.array([len(areas)], dtype=np.int64), pairs, areas)
             self.facets_ = Facets(pairs, measures, self.sites.given)
-            self.borders = None
         return self.facets_
 
     # ---- geometry ----

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 
 import numpy as np
 from space_oracles import ExactSpaceDiagram, disagreements
@@ -101,7 +102,9 @@ def configuration(seed, k):
 
 def faults(sites, weights, source) -> list[str]:
     """What is wrong with the diagram of a configuration, in words."""
-    diagram = geomot.PowerDiagram(sites, weights, source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # weights that could be masses
+        diagram = geomot.PowerDiagram(sites, weights, source)
     exact = ExactSpaceDiagram(sites, weights, source.domain.planes)
     found = disagreements(diagram, exact, relative=1e-7, tiny=1e-15)
     if not abs(diagram.masses.sum() - 1) <= 1e-12:
