@@ -25,6 +25,7 @@ MODULES = (
     "geomot._core.facets",
     "geomot._core.laplacian",
     "geomot._core.plane.measure",
+    "geomot._core.plane.gaussian",
     "geomot._core.plane.pixels",
     "geomot._core.select",
     "geomot._core.montecarlo",

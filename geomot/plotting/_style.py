@@ -10,10 +10,11 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Polygon
 from matplotlib.path import Path
 
+from geomot.diagram import PowerDiagram
+from geomot.sources import UniformBox
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from geomot.diagram import PowerDiagram
 
 __all__ = [
     "DUAL",
@@ -28,7 +29,9 @@ __all__ = [
     "dot_area",
     "draw_dots",
     "draw_strokes",
+    "drawn_box",
     "drawn_cells",
+    "drawn_diagram",
     "flat_norm",
     "new_axes",
     "set_frame",
@@ -45,6 +48,8 @@ DUAL = "#D55E00"
 # Collections with more parts than this are stored as pixels inside svg and pdf files, which
 # viewers would otherwise draw for minutes.
 RASTER_FROM = 10_000
+# Of a source without a border, what lies this many deviations about the mean is drawn.
+DRAWN_DEVIATIONS = 4.0
 # Strokes in one path; far longer paths exceed what the Agg renderer can hold.
 _STROKES = 500
 
@@ -111,6 +116,23 @@ def set_frame(ax: Axes, bounds: np.ndarray, labels: tuple[str, str] = ("$x_1$", 
     ax.spines[:].set_visible(False)
     ax.tick_params(length=2.5, color="#888888")
     ax.locator_params(nbins=5)
+
+
+def drawn_box(source: Any) -> np.ndarray:
+    """Lower and upper corner of what is drawn of a source in the plane, with most of its mass."""
+    if np.isfinite(source.bounds).all():
+        return source.bounds
+    reach = DRAWN_DEVIATIONS * np.sqrt(np.diag(source.covariance))
+    return np.array([source.mean - reach, source.mean + reach])
+
+
+def drawn_diagram(diagram: PowerDiagram) -> PowerDiagram:
+    """The diagram with cells that end where they are no longer drawn; its masses are others."""
+    if np.isfinite(diagram.source.bounds).all():
+        return diagram
+    return PowerDiagram(
+        diagram.sites, diagram.weights_exact, UniformBox(*drawn_box(diagram.source))
+    )
 
 
 def site_pitch(ax: Axes, n: int) -> float:

@@ -17,6 +17,7 @@ from geomot.plotting._style import (
     cell_collection,
     dot_area,
     draw_dots,
+    drawn_box,
     drawn_cells,
     new_axes,
     set_frame,
@@ -91,7 +92,7 @@ def power_diagram(
     diagram = as_diagram(diagram)
     ax = new_axes() if ax is None else ax
     n = len(diagram.masses)
-    set_frame(ax, diagram.source.bounds)
+    set_frame(ax, drawn_box(diagram.source))
     pitch = site_pitch(ax, n)
     collection = cell_collection(diagram, pitch, filled=values is not None, edges=edges)
     if values is not None:

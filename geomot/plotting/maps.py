@@ -18,6 +18,7 @@ from geomot.plotting._style import (
     as_diagram,
     check_plane,
     dot_area,
+    drawn_box,
     new_axes,
     set_frame,
     site_pitch,
@@ -77,7 +78,7 @@ def transport_map(
         points = as_points(samples, "samples", 2, allow_empty=exact)
     colours = _position_colours(solution.sites)
     if diagram is not None:
-        set_frame(source_ax, diagram.source.bounds)
+        set_frame(source_ax, drawn_box(diagram.source))
         coloured_cells(source_ax, diagram, colours, pale=len(points) > 0)
     else:
         set_frame(source_ax, np.array([points.min(axis=0), points.max(axis=0)]))
@@ -104,7 +105,7 @@ def singular_set(extended: ExtendedMap, *, resolution: int = 400, ax: Axes | Non
     Parameters
     ----------
     extended : ExtendedMap
-        The map, in the plane, from a bounded source.
+        The map, in the plane, from a source that is bounded or has exact diagrams.
     resolution : int, default 400
         Points that are looked at along the longer side of the domain.
     ax : Axes, optional
@@ -116,9 +117,9 @@ def singular_set(extended: ExtendedMap, *, resolution: int = 400, ax: Axes | Non
     """
     check_plane(extended.solution, "extended.solution")
     source = extended.solution.source
-    bounds = source.bounds
-    if not np.isfinite(bounds).all():
-        raise ValueError("extended must have a bounded source")
+    if not (source.exact or np.isfinite(source.bounds).all()):
+        raise ValueError("extended must have a bounded source, or one with exact diagrams")
+    bounds = drawn_box(source)
     if ax is None:
         ax = new_axes()
     extent = bounds[1] - bounds[0]

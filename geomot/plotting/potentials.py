@@ -19,7 +19,9 @@ from geomot.plotting._style import (
     add_colorbar,
     as_diagram,
     cell_collection,
+    drawn_box,
     drawn_cells,
+    drawn_diagram,
     new_axes,
     set_frame,
     site_pitch,
@@ -90,8 +92,9 @@ def brenier_potential(
     ax = new_axes(projection="3d") if ax is None else ax
     if not hasattr(ax, "get_zlim"):
         raise ValueError('ax must be three-dimensional, made with projection="3d"')
-    shown = drawn_cells(diagram)
-    cells = diagram.cells
+    drawn = drawn_diagram(diagram)
+    shown = drawn_cells(drawn)
+    cells = drawn.cells
     owners = np.repeat(np.arange(len(cells)), np.diff(cells.offsets))
     heights = _potential(diagram, cells.vertices, owners, centered)
     lifted = split_cells(np.column_stack([cells.vertices, heights]), cells.offsets, shown)
@@ -117,7 +120,7 @@ def brenier_potential(
         ax.add_collection3d(layer, autolim=False)
     for artist in ax.collections:
         artist.set_rasterized(len(lifted) > RASTER_FROM)
-    (x0, y0), (x1, y1) = diagram.source.bounds
+    (x0, y0), (x1, y1) = drawn_box(diagram.source)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), zlim=(floor, high))
     ax.set(xlabel="$x_1$", ylabel="$x_2$", zlabel=_POTENTIAL[centered])
     ax.set_box_aspect((x1 - x0, y1 - y0, 0.85 * max(x1 - x0, y1 - y0)))
@@ -175,13 +178,13 @@ def brenier_contours(
     diagram = as_diagram(solution, "solution")
     resolution = as_count(resolution, "resolution", 2)
     ax = new_axes() if ax is None else ax
-    low, high = diagram.source.bounds
+    low, high = box = drawn_box(diagram.source)
     size = high - low
     shape = np.maximum(2, np.rint(resolution * size / size.max())).astype(int)
     x, y = (np.linspace(low[k], high[k], shape[k]) for k in range(2))
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     u = _potential(diagram, points, diagram.locate(points), centered).reshape(len(y), len(x))
-    set_frame(ax, diagram.source.bounds)
+    set_frame(ax, box)
     outline = source_outline(ax, diagram.source)
     if np.ndim(levels) == 0:
         levels = _levels(diagram, u, points, as_count(levels, "levels", 1), centered)
@@ -216,7 +219,7 @@ def _levels(
     diagram: PowerDiagram, u: np.ndarray, points: np.ndarray, count: int, centered: bool
 ) -> np.ndarray:
     """Round values of contours over the domain alone, without the corners of its bounding box."""
-    polygon = diagram.source.domain.vertices
+    polygon = drawn_diagram(diagram).source.domain.vertices
     # A convex function is greatest at a corner of the domain.
     corners = _potential(diagram, polygon, diagram.locate(polygon), centered)
     inside = u.ravel()[Path(polygon).contains_points(points)]

@@ -1,9 +1,8 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon` and `GridDensity` have exact power diagrams, and so have, on the line, all measures
-with a distribution function. Every source is immutable, comparable
-and picklable.
+`UniformPolygon`, `GridDensity` and `Gaussian` have exact power diagrams, and so have, on the line,
+all measures with a distribution function. Every source is immutable, comparable and picklable.
 
 Examples
 --------

@@ -32,7 +32,7 @@ def test_convex_polygon():
     assert convex_polygon(UniformPolygon(SQ)).vertices.tolist() == np.array(SQ).tolist()
     for bad, words in (
         (UniformBox.unit(3), "must be on the line or in the plane"),
-        (Samples(np.eye(2)), "must be a UniformBox, UniformPolygon or GridDensity"),
+        (Samples(np.eye(2)), "must be a UniformBox, UniformPolygon, GridDensity or Gaussian"),
         (UniformBox.unit(1), "must have a domain of 2 dimensions"),
     ):
         with pytest.raises(ValueError, match=f"source {words}"):
