@@ -26,6 +26,7 @@ MODULES = (
     "geomot._core.laplacian",
     "geomot._core.plane.measure",
     "geomot._core.plane.pieces",
+    "geomot._core.plane.gaussian",
     "geomot._core.plane.pixels",
     "geomot._core.select",
     "geomot._core.space.cells",

@@ -33,9 +33,9 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     The map T is the gradient of a convex function, the Brenier potential; it sends each cell of a
     power diagram to one of the fitted points, and each of these receives its mass. Where the
-    source has exact diagrams (on the line; uniform measures on convex polygons and polyhedra;
-    images), masses are exact up to `tol`; elsewhere the map is fitted to samples of the source, and
-    its masses are known to be within `tv_tol` of their targets.
+    source has exact diagrams (on the line; uniform measures on polygons and convex polyhedra; in
+    the plane images and normal measures), masses are exact up to `tol`; elsewhere the map is fitted
+    to samples of the source, and its masses are known to be within `tv_tol` of their targets.
 
     Parameters
     ----------

@@ -35,8 +35,9 @@ from geomot._constants.newton import (
 )
 from geomot._double_double import Pair
 from geomot._newton.newton import Iterate, Problem, lift_cells, newton, open_cells
+from geomot._newton.quantiles import quantile_weights
 
-__all__ = ["insertion_start", "make_valid", "quantile_weights"]
+__all__ = ["insertion_start", "make_valid"]
 
 FloatArray = NDArray[np.float64]
 
@@ -159,32 +160,3 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
 def _empty_mass(iterate: Iterate) -> float:
     """What the empty cells should weigh together."""
     return float(iterate.problem.masses[iterate.massless].sum())
-
-
-def quantile_weights(problem: Problem) -> Pair:
-    """Weights of the convex potential whose gradient maps each marginal by its quantiles.
-
-    In the heights, h_i = -sum_k int^{y_ik} X_k, with X_k the increasing map of coordinate k onto
-    a box inside the domain. The gradient of u* at y_i lies in the cell of y_i, so that no cell is
-    empty, wherever the sites are.
-    """
-    lower, upper = problem.domain.inscribed_box()
-    hi, lo = np.zeros(len(problem)), np.zeros(len(problem))
-    for k in range(problem.domain.dim):
-        part = _marginal_weights(problem.sites[:, k], problem.masses, lower[k], upper[k])
-        hi, lo = _double_double.add(_double_double.add((hi, lo), part[0]), part[1])
-    return hi, lo
-
-
-def _marginal_weights(y: FloatArray, masses: FloatArray, lower: float, upper: float) -> Pair:
-    """The integral of 2 (t - X(t)) up to each y, X the marginal's map onto [lower, upper]."""
-    values, which = np.unique(y, return_inverse=True)
-    mass = np.bincount(which, masses)
-    # Wider arithmetic where the platform has it: neighbours may be close together.
-    t = values.astype(np.longdouble)
-    x = lower + (upper - lower) * np.cumsum(mass.astype(np.longdouble))[:-1]
-    pieces = np.diff(t) * ((t[1:] + t[:-1]) - 2.0 * x)
-    integral = np.concatenate([[np.longdouble(0.0)], np.cumsum(pieces)])
-    hi = integral.astype(np.float64)
-    lo = (integral - hi).astype(np.float64)
-    return hi[which], lo[which]

@@ -106,8 +106,9 @@ class Problem:
         self.threads = threads
         self.least = least
         self.sorted_sites = inserting_sites(sites, source)
-        # weights of insertion know the density at one place only: they cost more than they save
-        self.lifts = source.plane_density is None
+        # weights of insertion know the density at one place only: where it jumps they cost more
+        # than they save
+        self.lifts = source.plane_density is None or source.product is not None
 
     def __len__(self) -> int:
         return len(self.sites)

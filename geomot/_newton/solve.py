@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot import _double_double
-from geomot._bounds import bracket
+from geomot._bounds import bracket, largest_price
 from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_GROWTH
 from geomot._double_double import Pair
 from geomot._exact import inserting_sites
@@ -15,6 +15,7 @@ from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.ladder import Guess, density_start, resumed
 from geomot._newton.newton import Iterate, Problem, newton
+from geomot._newton.quantiles import quantile_weights
 from geomot._power import coincident, hilbert_order
 from geomot._request import Request
 from geomot.solution import Solution
@@ -120,9 +121,11 @@ class _Reduced:
 
     def start(self, guess: Guess) -> Iterate:
         """Weights under which every cell that counts has mass."""
-        if self.request.source.plane_density is not None:
-            return density_start(self.problem, guess)
-        return framed_start(self.problem)
+        if self.request.source.plane_density is None:
+            return framed_start(self.problem)
+        if self.request.source.product is not None:
+            return make_valid(self.problem.evaluate(quantile_weights(self.problem)))
+        return density_start(self.problem, guess)
 
     def expand(self, weights: Pair) -> Pair:
         """Weights of all sites: twins share one, sites that do not count have no cell."""
@@ -151,6 +154,14 @@ class _Reduced:
                 drop[due] *= ZERO_MASS_GROWTH
         return hi[self.representative], lo[self.representative]
 
+    def _price(self, iterate: Iterate) -> float:
+        """A bound on the cost of moving a unit of mass to another site."""
+        if np.isfinite(self.request.source.bounds).all():
+            return self.domain.largest_price(self.request.sites)
+        centroids = np.full_like(self.request.sites, np.nan)
+        centroids[self.members] = iterate.diagram.centroids
+        return largest_price(self.request.sites, centroids)
+
     def solution(self, iterate: Iterate, status: str, rows: list[tuple[float, ...]]) -> Solution:
         """What the solve returns at this iterate."""
         sites, targets = self.request.sites, self.request.target_masses
@@ -158,7 +169,7 @@ class _Reduced:
         masses, costs = np.zeros(len(sites)), np.zeros(len(sites))
         masses[self.members] = iterate.diagram.masses
         costs[self.members] = iterate.diagram.costs
-        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self.domain)
+        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self._price(iterate))
         share = np.divide(
             targets,
             self.group_mass[self.representative],

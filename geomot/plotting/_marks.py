@@ -12,20 +12,24 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
+from geomot.diagram import PowerDiagram
 from geomot.plotting._axes import axes_size, ink, paper, shade
+from geomot.sources import UniformBox
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
-    from geomot.diagram import Cells, PowerDiagram
+    from geomot.diagram import Cells
 
 __all__ = [
     "EDGE",
     "cell_collection",
     "cell_polygons",
     "domain_path",
+    "drawn_box",
+    "drawn_diagram",
     "dot_area",
     "draw_dots",
     "draw_links",
@@ -49,6 +53,9 @@ _PART_BYTES = 130
 _CORNER_BYTES = 22
 _VECTOR_BYTES = 400_000
 
+# Of a source without a border, what lies this many deviations about the mean is drawn.
+_DRAWN_DEVIATIONS = 4.0
+
 # Diameter of dots that have room for a rim.
 _ROOM_FOR_RIM = 2.0
 
@@ -71,6 +78,22 @@ def free_edges(artist: Any) -> None:
     """Let margins stay around an artist that would have the limits end with it."""
     artist.sticky_edges.x.clear()
     artist.sticky_edges.y.clear()
+
+
+def drawn_box(source: Any) -> np.ndarray:
+    """Lower and upper corner of what is drawn of a source in the plane, with most of its mass."""
+    if np.isfinite(source.bounds).all():
+        return source.bounds
+    reach = _DRAWN_DEVIATIONS * np.sqrt(np.diag(source.covariance))
+    return np.array([source.mean - reach, source.mean + reach])
+
+
+def drawn_diagram(diagram: PowerDiagram) -> PowerDiagram:
+    """The diagram with cells that end where they are no longer drawn; its masses are others."""
+    if np.isfinite(diagram.source.bounds).all():
+        return diagram
+    box = UniformBox(*drawn_box(diagram.source))
+    return PowerDiagram(diagram.sites, diagram.weights_exact, box)
 
 
 def drawn_cells(diagram: PowerDiagram) -> np.ndarray:
@@ -189,7 +212,14 @@ def draw_links(ax: Axes, starts: np.ndarray, ends: np.ndarray, pitch: float) -> 
 
 def domain_path(source: Any) -> Path:
     """The border of a domain in the plane as one path."""
-    return _path(source.domain.outlines)
+    return _path(_outlines(source))
+
+
+def _outlines(source: Any) -> list[np.ndarray]:
+    """The closed curves around a domain; of a source without a border, around what is drawn."""
+    if np.isfinite(source.bounds).all():
+        return source.domain.outlines
+    return [UniformBox(*drawn_box(source)).polygon]
 
 
 def _path(rings: Sequence[np.ndarray]) -> Path:
@@ -203,12 +233,13 @@ def _path(rings: Sequence[np.ndarray]) -> Path:
 
 
 def draw_outline(ax: Axes, source: Any) -> PathPatch:
-    """Draw the border of an exact source in the plane."""
-    rings = source.domain.outlines
+    """Draw the border of an exact source in the plane; not seen, of one that has none."""
+    rings = _outlines(source)
     if not ax.get_xscale() == ax.get_yscale() == "linear":
         rings = [_subdivided(ring) for ring in rings]
     path = _path(rings)
-    patch = PathPatch(path, fill=False, edgecolor=ink(ax), linewidth=0.8)
+    colour = ink(ax) if np.isfinite(source.bounds).all() else "none"
+    patch = PathPatch(path, fill=False, edgecolor=colour, linewidth=0.8)
     ax.add_patch(patch)
     return patch
 

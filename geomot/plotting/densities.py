@@ -84,7 +84,8 @@ def source_density(
     count = as_count(samples, "samples", 1)
     if source.dim == 1:
         return _on_line(source, ax, kwargs)
-    points = None if source.exact else source.sample(count, random_state)
+    bounded = source.exact and np.isfinite(source.bounds).all()
+    points = None if bounded else source.sample(count, random_state)
     bounds = source.bounds
     if points is not None:
         bounds = np.array([points.min(axis=0), points.max(axis=0)])

@@ -1,7 +1,7 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon` and `GridDensity` have exact power diagrams, in space `UniformBox` and
+`UniformPolygon`, `GridDensity` and `Gaussian` have exact power diagrams, in space `UniformBox` and
 `UniformPolyhedron`, and on the line all measures with a distribution function. Every source is
 immutable, comparable and picklable.
 

@@ -9,8 +9,9 @@ from scipy.sparse import csr_array
 
 from geomot import UniformPolygon
 from geomot._constants.newton import COARSE_TOL
-from geomot._newton.insertion import insertion_start, quantile_weights
+from geomot._newton.insertion import insertion_start
 from geomot._newton.newton import Problem, lift_cells, newton
+from geomot._newton.quantiles import quantile_weights
 
 
 def test_lifting_touches_only_empty_cells():
