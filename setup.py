@@ -26,10 +26,20 @@ MODULES = (
     "geomot._core.laplacian",
     "geomot._core.plane.measure",
     "geomot._core.plane.pieces",
+    "geomot._core.plane.gaussian",
     "geomot._core.plane.pixels",
     "geomot._core.select",
+    "geomot._core.space.cells",
+    "geomot._core.space.domain",
+    "geomot._core.space.insert",
+    "geomot._core.space.locate",
+    "geomot._core.space.polyhedra",
+    "geomot._core.space.predicates",
+    "geomot._core.space.regular",
+    "geomot._core.space.rings",
     "geomot._core.montecarlo",
     "geomot._power",
+    "geomot._space",
 )
 
 # C sources beside a module's own.

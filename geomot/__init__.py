@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         UniformBall,
         UniformBox,
         UniformPolygon,
+        UniformPolyhedron,
     )
     from geomot.storage import load
 
@@ -45,6 +46,7 @@ _HOMES = {
     "UniformBall": "sources",
     "UniformBox": "sources",
     "UniformPolygon": "sources",
+    "UniformPolyhedron": "sources",
     "load": "storage",
     "solve": "solver",
 }
@@ -52,6 +54,7 @@ _HOMES = {
 _MODULES = (
     "baselines",
     "compare",
+    "coupling",
     "brenier",
     "datasets",
     "diagram",
@@ -88,6 +91,7 @@ __all__ = [
     "UniformBall",
     "UniformBox",
     "UniformPolygon",
+    "UniformPolyhedron",
     "__version__",
     "load",
     "solve",

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from geomot._constants.newton import CERTIFICATE_ROUNDING
 from geomot.potentials import dual_value
-from geomot.sources import Domain
 
 __all__ = ["bracket", "largest_price"]
 
@@ -21,13 +20,13 @@ def bracket(
     masses: FloatArray,
     costs: FloatArray,
     target_masses: FloatArray,
-    domain: Domain,
+    price: float,
 ) -> tuple[float, tuple[float, float]]:
     """Return the dual value, and bounds on W2^2 to the target masses.
 
     The lower bound is the dual value, which no weights can raise above W2^2, or 0. The upper bound
     is the cost of a transport plan: every cell goes to its site, and then what cells have in
-    excess to sites that lack it, at the worst price in the domain. Both allow for rounding.
+    excess to sites that lack it, at no more than the given price. Both allow for rounding.
 
     Parameters
     ----------
@@ -36,8 +35,8 @@ def bracket(
         Leading and trailing parts.
     masses, costs, target_masses : ndarray of shape (n,)
         Measured masses and costs of the cells, and the masses wanted.
-    domain : Domain
-        Where the mass is.
+    price : float
+        A bound on the cost of moving a unit of mass to another site.
 
     Returns
     -------
@@ -48,7 +47,6 @@ def bracket(
     primal = float(np.sum(costs))
     dual = dual_value(costs, masses, target_masses, weights, weights_low)
     moved = 0.5 * float(np.sum(np.abs(masses - target_masses)))
-    price = domain.largest_price(sites)
     rounding = CERTIFICATE_ROUNDING * primal
     return dual, (max(dual - rounding, 0.0), primal + moved * price + rounding)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,14 +17,17 @@ __all__ = ["as_classes", "as_labels", "class_masses", "float_chunks", "nearest"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# Rows that are encoded, decoded or compared at once: bounds the memory, not the result.
+# Rows that are encoded, decoded or compared at once, and numbers in them that are float64 at once:
+# they bound the memory, not the result.
 CHUNK = 2048
+_NUMBERS = 2**24
 
 
 def float_chunks(data: np.ndarray) -> Iterator[FloatArray]:
     """Pieces of the data as float64; bytes on the scale from 0 to 1."""
-    for start in range(0, len(data), CHUNK):
-        part = data[start : start + CHUNK].astype(np.float64)
+    step = max(min(CHUNK, _NUMBERS // math.prod(data.shape[1:])), 1)
+    for start in range(0, len(data), step):
+        part = data[start : start + step].astype(np.float64)
         if data.dtype == np.uint8:
             part /= 255.0
         yield part

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geomot._facets import Facets
 from geomot._line import LineSites
-from geomot._power import PlaneSites
-from geomot.sources import Source, exact_domain, require_exact
+from geomot._power import PlaneDiagram, PlaneSites
+from geomot._space import SpaceDiagram, SpaceSites
+from geomot.sources import Source, convex_polyhedron, plane_domain, require_exact
 
-__all__ = ["ExactDiagram", "ExactSites", "exact_sites", "plane_sites"]
+__all__ = ["ExactDiagram", "ExactSites", "InsertingDiagram", "exact_sites", "inserting_sites"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -41,8 +42,11 @@ class ExactDiagram(Protocol):
     def facets(self) -> Facets:
         """Neighbours, and the measures of their common borders."""
 
-    def cells(self, *, threads: int = 1) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray]:
-        """Corners, each once; offsets, indices and labels of the cells, as in `diagram.Cells`."""
+    def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
+        """Corners, each once; offsets, indices and labels, as in `diagram.Cells`.
+
+        In space what `diagram.Polyhedra` holds.
+        """
 
     def simplices(self) -> IndexArray:
         """Simplices of the triangulation that is dual to the diagram of the whole space."""
@@ -75,9 +79,17 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
     ExactSites
     """
     require_exact(source)
-    return LineSites(sites, source) if source.dim == 1 else plane_sites(sites, source)
+    return LineSites(sites, source) if source.dim == 1 else inserting_sites(sites, source)
 
 
-def plane_sites(sites: FloatArray, source: Source) -> PlaneSites:
-    """Return sites in the plane, whose diagrams can also tell the weights of further sites."""
-    return PlaneSites(sites, exact_domain(source).container.vertices, source.plane_density)
+# Diagrams that can tell the weights of further sites.
+InsertingDiagram = PlaneDiagram | SpaceDiagram
+
+
+def inserting_sites(sites: FloatArray, source: Source) -> PlaneSites | SpaceSites:
+    """Return sites in the plane or in space, whose diagrams can also insert further sites."""
+    if source.dim == 2:
+        container = plane_domain(source).container
+        return PlaneSites(sites, container.vertices, source.plane_density)
+    domain = convex_polyhedron(source)
+    return SpaceSites(sites, domain.planes, domain.bounds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,5 +58,5 @@ class Facets(Frozen):
         i, j = self.sites.T
         apart = self.coordinates[i] - self.coordinates[j]
         # without overflow or underflow of squares
-        lengths = np.abs(apart[:, 0]) if apart.shape[1] == 1 else np.hypot(*apart.T)
+        lengths = np.abs(reduce(np.hypot, apart.T))
         return read_only(lengths)

@@ -4,11 +4,9 @@ The power diagram of sites on the line is the upper envelope of the lines <x, y_
 sites have a cell is decided exactly, and the borders between cells are pairs hi + lo. The optimal
 weights follow from the source's quantiles, without iteration.
 
-The envelope is found by removing sites that lie below their neighbours on it. Each pass looks at
-the neighbours of the last removed sites only, so that diagrams with few empty cells cost one pass;
-where passes remove little, sites are compared with the best one between two known ones, level by
-level, as Quickhull does (Barber, Dobkin, Huhdanpaa 1996). Signs that pairs leave open are decided
-in integers. Cost: O(n log n) in practice, in either case.
+The envelope is the chain of collinear sites that the kernel of the plane makes, by exact decisions
+(Andrew 1979); numbers too small for its arithmetic beside others go to Python's integers. Cost:
+O(n log n), for sorting.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from geomot import _double_double
 from geomot._constants import MANTISSA_BITS
+from geomot._core.plane.regular import visible_along
 from geomot._double_double import Pair, double, halve, plus, two_sum
 from geomot._facets import Facets
 from geomot._frozen import read_only
@@ -47,13 +46,9 @@ _CEILING = 2.0**800
 # What the parts of a border, two numbers, may lose together to underflow: twice the least float.
 _UNDERFLOWN = 2.0**-1073
 
-# Passes over the neighbours of removed sites before sites are compared level by level, and then
-# how far from where the passes came to, on how many levels, and how much farther each time. Long
-# runs of sites without a cell are rare, and levels on all of a million sites take seconds.
-_LOCAL_PASSES = 300
-_FIRST_REACH = 4096
-_REACH_LEVELS = 8
-_REACH_RATIO = 8
+# Coordinates below this, and weights below its square, in units of the largest, would leave the
+# range of the kernel's exact arithmetic.
+_LEAST_COORDINATE = 2.0**-200
 
 
 class LineSites:
@@ -332,105 +327,28 @@ class _Lift:
         fresh = np.ones(len(order), bool)
         fresh[1:] = self.sites[order[1:]] > self.sites[order[:-1]]
         order = order[fresh]
-        order, suspects = self._thinned(order, np.arange(1, len(order) - 1), _LOCAL_PASSES)
-        reach = _FIRST_REACH
-        while len(suspects):
-            last = reach >= len(order)
-            near = _neighbourhoods(suspects, reach, len(order))
-            order, suspects = self._sifted(order, near, None if last else _REACH_LEVELS)
-            order, suspects = self._thinned(order, suspects, None if last else _LOCAL_PASSES)
-            reach *= _REACH_RATIO
-        return order
+        site = np.column_stack([self.y, np.zeros_like(self.y), *self.w])[order]
+        if _in_range(self.sites, self.y, _LEAST_COORDINATE) and all(
+            _in_range(part, scaled, _LEAST_COORDINATE**2)
+            for part, scaled in zip(self.weights, self.w, strict=True)
+        ):
+            return order[visible_along(site, np.arange(len(order), dtype=np.int32))]
+        return order[self._visible_in_integers(order)]
 
-    def _thinned(
-        self, order: IndexArray, suspects: IndexArray, passes: int | None
-    ) -> tuple[IndexArray, IndexArray]:
-        """Remove sites whose line is nowhere the highest of three, until there are none.
-
-        Looks at the given places, and at neighbours of what is removed. Returns the sites left, and
-        the places among them that are still to be looked at when the passes run out.
-        """
-        m = len(order)
-        before, after = np.arange(-1, m - 1), np.arange(1, m + 1)
-        gone = np.zeros(m, bool)
-        while len(suspects) and passes != 0:
-            triples = (order[before[suspects]], order[suspects], order[after[suspects]])
-            out = suspects[~self._above(*triples)]
-            gone[out] = True
-            # Links across runs of removed sites; the sites at both ends of a run may fall next.
-            left, right = before[out[~gone[before[out]]]], after[out[~gone[after[out]]]]
-            after[left], before[right] = right, left
-            suspects = np.union1d(left, right)
-            suspects = suspects[(suspects > 0) & (suspects < m - 1)]
-            passes = None if passes is None else passes - 1
-        return order[~gone], (np.cumsum(~gone) - 1)[suspects]
-
-    def _above(self, i: IndexArray, j: IndexArray, k: IndexArray) -> BoolArray:
-        """Return whether the line j is somewhere above the lines i and k of slopes around its."""
-        first, doubt = self._crossings(i, j)
-        second, more = self._crossings(j, k)
-        with np.errstate(invalid="ignore"):
-            gap = difference(second, first)[0]
-            above = gap > 0.0
-            open_ = np.flatnonzero(~(np.abs(gap) > doubt + more))
-        if open_.size:
-            y, w = _integers(*(self._raw(t[open_]) for t in (i, j, k)))
-            turn = (y[2] - y[0]) * (y[1] - y[0]) * (y[2] - y[1])
-            turn += (w[1] - w[0]) * (y[2] - y[1]) - (w[2] - w[1]) * (y[1] - y[0])
-            above[open_] = turn > 0
-        return above
-
-    def _sifted(
-        self, order: IndexArray, near: BoolArray, levels: int | None
-    ) -> tuple[IndexArray, IndexArray]:
-        """Remove many sites that have no cell, and none that has one.
-
-        Of the sites in question between two others, the one that is the highest where the lines of
-        these cross becomes known; those which are not above them there are removed. Returns the
-        sites left, and the places where something may have changed.
-        """
-        known = ~near
-        known[[0, -1]] = True
-        # Their neighbours too may lose what holds them up.
-        changed = _neighbourhoods(np.flatnonzero(near), 1, len(near))
-        while levels != 0 and not known.all():
-            levels = None if levels is None else levels - 1
-            ends, j = np.flatnonzero(known), np.flatnonzero(~known)
-            gap = np.cumsum(known)[j] - 1
-            first = np.flatnonzero(np.diff(gap, prepend=-1))
-            segment = np.repeat(np.arange(len(first)), np.diff(first, append=len(j)))
-            i, k = ends[gap], ends[gap[first] + 1]
-            at, doubt = self._crossings(order[i[first]], order[k])
-            height, error = self._height(order[i], order[j], at, doubt, segment)
-            # NaN and infinity, where numbers overflow, leave a site in doubt.
-            kept = ~(height < -error)
-            alive = known.copy()
-            alive[j[kept]] = True
-            if kept.any():
-                j, segment, height = j[kept], segment[kept], height[kept]
-                first = np.flatnonzero(np.diff(segment, prepend=-1))
-                counts = np.diff(first, append=len(j))
-                best = np.repeat(np.maximum.reduceat(height, first), counts)
-                # Not "equal", so that where a height is NaN all that are left become known.
-                known[j[~(height < best)]] = True
-            order, known, changed = order[alive], known[alive], changed[alive]
-        places = np.flatnonzero(changed)
-        return order, places[(places > 0) & (places < len(order) - 1)]
-
-    def _height(
-        self, i: IndexArray, j: IndexArray, at: Pair, doubt: FloatArray, segment: IndexArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return twice the height of the lines j above i at each segment's point, and its error."""
-        point = at[0][segment], at[1][segment]
-        width = two_sum(self.y[j], -self.y[i])
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            across = difference(double(point), two_sum(self.y[j], self.y[i]))
-            gain = product(width, across)
-            rise = difference(self._weight(j), self._weight(i))
-            height = plus(gain, rise)[0]
-            size = np.abs(self.y[i]) + np.abs(self.y[j]) + 2.0 * np.abs(point[0])
-            error = _BORDER_ROUNDING * (width[0] * size + np.abs(rise[0]))
-            return height, error + 2.0 * width[0] * doubt[segment] + _FLOOR
+    def _visible_in_integers(self, order: IndexArray) -> IndexArray:
+        """The places of the visible sites, where the numbers span too much for the kernel."""
+        (y,), (w,) = _integers(self._raw(order))
+        chain: list[int] = []
+        for k in range(len(order)):
+            while len(chain) > 1:
+                i, j = chain[-2:]
+                turn = (y[k] - y[i]) * (y[j] - y[i]) * (y[k] - y[j])
+                turn += (w[j] - w[i]) * (y[k] - y[j]) - (w[k] - w[j]) * (y[j] - y[i])
+                if turn > 0:
+                    break
+                chain.pop()
+            chain.append(k)
+        return np.array(chain, dtype=np.int64)
 
     def _raw(self, i: IndexArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         return self.sites[i], self.weights[0][i], self.weights[1][i]
@@ -443,12 +361,9 @@ class _Lift:
         return (side > 0).astype(np.int64) - (side < 0).astype(np.int64)
 
 
-def _neighbourhoods(places: IndexArray, reach: int, m: int) -> BoolArray:
-    """Return which of m places are at most as far as `reach` from the given ones."""
-    change = np.zeros(m + 1, np.int64)
-    np.add.at(change, np.maximum(places - reach, 0), 1)
-    np.add.at(change, np.minimum(places + reach + 1, m), -1)
-    return np.cumsum(change[:-1]) > 0
+def _in_range(x: FloatArray, scaled: FloatArray, least: float) -> bool:
+    """Whether no number but 0 becomes smaller than the least one."""
+    return bool(((x == 0.0) | (np.abs(scaled) >= least)).all())
 
 
 def _integers(

@@ -35,6 +35,7 @@ __all__ = [
     "as_generator",
     "as_masses",
     "as_path",
+    "as_plain_array",
     "as_points",
     "as_real",
     "as_real_array",
@@ -75,14 +76,34 @@ def as_real_array(x: Any, name: str) -> FloatArray:
     ValueError
         If `x` is a ragged sequence.
     """
-    array = _as_plain_array(x, name)
+    array = as_plain_array(x, name)
     # A wider float may overflow here: the infinity is refused by the caller's check.
     with np.errstate(over="ignore"):
         return np.require(array, dtype=np.float64, requirements=["C", "A"])
 
 
-def _as_plain_array(x: Any, name: str) -> np.ndarray:
-    """Return `x` as an array of real numbers, of whatever dtype and layout."""
+def as_plain_array(x: Any, name: str) -> np.ndarray:
+    """Return `x` as an array of real numbers, of whatever dtype and layout.
+
+    Parameters
+    ----------
+    x : array_like
+        Numbers, as for `as_real_array`.
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    ndarray
+        Possibly a view of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `x` does not hold real numbers.
+    ValueError
+        If `x` is a ragged sequence.
+    """
     if x is None:
         raise TypeError(f"{name} must be an array of real numbers, got None")
     if isinstance(x, (np.matrix, np.ma.MaskedArray)):
@@ -258,7 +279,7 @@ def as_samples(
         What numpy takes for uint8 or float32 as it is, everything else as float64. Finite;
         possibly `x` itself.
     """
-    array = _as_plain_array(x, name)
+    array = as_plain_array(x, name)
     plain = array.dtype in (np.uint8, np.float32) and array.dtype.isnative
     samples = np.require(array, requirements=["C", "A"]) if plain else as_real_array(array, name)
     if shape is not None:

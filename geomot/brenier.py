@@ -33,19 +33,19 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     The map T is the gradient of a convex function, the Brenier potential; it sends each cell of a
     power diagram to one of the fitted points, and each of these receives its mass. Where the
-    source has exact diagrams (on the line; in the plane uniform measures on polygons, and images),
-    masses are exact up to `tol`; elsewhere the map is fitted to samples of the source, and its
-    masses are known to be within `tv_tol` of their targets.
+    source has exact diagrams (on the line; uniform measures on polygons and convex polyhedra; in
+    the plane images and normal measures), masses are exact up to `tol`; elsewhere the map is fitted
+    to samples of the source, and its masses are known to be within `tv_tol` of their targets.
 
     Parameters
     ----------
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
-        The source measure, in the space of the points; an array holds the vertices of a convex
+        The source measure, in the space of the points; an array holds the vertices of a
         polygon, and any object with ``sample(n, rng)`` can draw points. None stands for the unit
         box, for any number of features.
     method : {"auto", "quantile", "newton", "montecarlo"}, default "auto"
-        How to solve, see `geomot.solve`: "quantile" is exact on the line and "newton" in the plane.
-        "auto" is exact where the source has exact diagrams, and Monte Carlo elsewhere.
+        How to solve, see `geomot.solve`: "quantile" is exact on the line, "newton" in the plane and
+        in space. "auto" is exact where the source has exact diagrams, and Monte Carlo elsewhere.
     tol : float, default 1e-6
         Where the method is exact: largest relative error of a mass, as `tol` of `geomot.solve`.
     tv_tol : float, default 0.01

@@ -33,7 +33,7 @@ from geomot._validation import (
 from geomot.potentials import dual_value, mass_rates_in_heights
 from geomot.sources import PolygonRegion, Source, as_source, require_exact
 
-__all__ = ["Cells", "Facets", "PowerDiagram"]
+__all__ = ["Cells", "Facets", "Polyhedra", "Polyhedron", "PowerDiagram"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -109,10 +109,64 @@ class Cells(Frozen, Sequence[FloatArray]):
         -------
         list of ndarray of shape (k, d)
             None of them empty.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> cells = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).cells
+        >>> [polygon.shape for polygon in cells.polygons(0)]
+        [(4, 2)]
         """
         i = range(len(self))[index]
         ends = self.offsets[self.parts[i] : self.parts[i + 1] + 1]
         return [self.vertices[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True) if a < b]
+
+    def outlines(self, index: int) -> list[FloatArray]:
+        """Return the closed curves around a cell in the plane.
+
+        Parameters
+        ----------
+        index : int
+            The site.
+
+        Returns
+        -------
+        list of ndarray of shape (k, 2)
+            The cell lies on their left: outer curves run counter-clockwise, those around holes
+            clockwise. None if the cell has no corners.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> corner = geomot.UniformPolygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])
+        >>> cells = geomot.PowerDiagram([(1.0, 1.0)], None, corner).cells
+        >>> [len(cells.polygons(0)), len(cells.outlines(0)), len(cells.outlines(0)[0])]
+        [3, 1, 6]
+        """
+        if self.convex:
+            return self.polygons(index)
+        i = range(len(self))[index]
+        following: dict[int, list[int]] = {}
+        for k in range(self.parts[i], self.parts[i + 1]):
+            here = slice(self.offsets[k], self.offsets[k + 1])
+            corners, across = self.indices[here], self.labels[here]
+            for a, b, label in zip(corners, np.roll(corners, -1), across, strict=True):
+                # the cell itself lies beyond edges that two of its polygons share
+                if label != i:
+                    following.setdefault(int(a), []).append(int(b))
+        place = dict(zip(self.indices.tolist(), self.vertices, strict=True))
+        rings = []
+        while following:
+            ring = [next(iter(following))]
+            while ring[-1] in following:
+                ends = following[ring[-1]]
+                ring.append(ends.pop())
+                if not ends:
+                    del following[ring[-2]]
+                if ring[-1] == ring[0]:
+                    break
+            rings.append(np.array([place[corner] for corner in ring[:-1]]))
+        return rings
 
     @overload
     def __getitem__(self, index: int) -> FloatArray: ...
@@ -131,29 +185,108 @@ class Cells(Frozen, Sequence[FloatArray]):
 
 
 @dataclass(frozen=True, eq=False)
+class Polyhedron(Frozen):
+    """A cell in space.
+
+    Attributes
+    ----------
+    vertices : ndarray of shape (k, 3)
+        The corners.
+    faces : tuple of ndarray of int64
+        The corners of each face, as rows of `vertices`, counter-clockwise seen from outside.
+    labels : ndarray of shape (f,), int64
+        What lies across each face: a site j >= 0, or -1 - k for the plane k of the domain (row k
+        of the planes of the source's domain; those of a box are below and above along each axis).
+    """
+
+    vertices: FloatArray
+    faces: tuple[IndexArray, ...]
+    labels: IndexArray
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __repr__(self) -> str:
+        return f"Polyhedron(<{len(self.faces)} faces, {len(self.vertices)} corners>)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Polyhedra(Frozen, Sequence[Polyhedron]):
+    """The cells of a diagram in space, as a sequence of convex polyhedra.
+
+    ``cells[i]`` is a `Polyhedron`, without faces if the cell is empty.
+
+    Attributes
+    ----------
+    vertices : ndarray of shape (V, 3)
+        The corners of all cells, each once: the diagram's `vertices`.
+    offsets : ndarray of shape (n + 1,), int64
+        Cell i has the faces ``offsets[i]`` to ``offsets[i + 1]``.
+    face_offsets : ndarray of shape (F + 1,), int64
+        Face f has the corners ``indices[face_offsets[f]:face_offsets[f + 1]]``.
+    indices : ndarray of shape (total,), int64
+        Corners as rows of `vertices`, counter-clockwise seen from outside the cell.
+    labels : ndarray of shape (F,), int64
+        What lies across each face, as in `Polyhedron`.
+
+    Notes
+    -----
+    Cells share their corners bit for bit. Corners closer together than a few units in the last
+    place of the largest coordinate are one, so that faces and cells smaller than that may be
+    missing here (not from `PowerDiagram.facets` and `PowerDiagram.masses`).
+    """
+
+    vertices: FloatArray
+    offsets: IndexArray
+    face_offsets: IndexArray
+    indices: IndexArray
+    labels: IndexArray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Polyhedron: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Polyhedron]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = range(len(self))[index]
+        ends = self.face_offsets[self.offsets[i] : self.offsets[i + 1] + 1]
+        rows, local = np.unique(self.indices[ends[0] : ends[-1]], return_inverse=True)
+        faces = tuple(map(read_only, np.split(local, ends[1:-1] - ends[0]))) if len(rows) else ()
+        labels = self.labels[self.offsets[i] : self.offsets[i + 1]]
+        return Polyhedron(read_only(self.vertices[rows]), faces, labels)
+
+    def __repr__(self) -> str:
+        return f"Polyhedra(<{len(self)} cells, {len(self.labels)} faces>)"
+
+
+@dataclass(frozen=True, eq=False)
 class PowerDiagram(Frozen):
-    """Power diagram of sites in the plane, clipped to a convex domain, or on the line.
+    """Power diagram of sites in the plane or in space, clipped to a domain, or on the line.
 
     Computed once, when the object is made; immutable afterwards.
 
     Parameters
     ----------
-    sites : array_like of shape (n, 2) or (n, 1)
+    sites : array_like of shape (n, d), d = 1, 2 or 3
         The sites. They may lie anywhere, coincide, or stand on a line or a grid.
     weights : array_like of shape (n,) or (n, 2), optional
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox`, `UniformPolygon` or `GridDensity`; an array holds the vertices
-        of a convex polygon. On the line any source with a distribution function. None stands for
-        the unit box.
+        In the plane a `UniformBox`, `UniformPolygon`, `GridDensity` or `Gaussian`; an array holds
+        the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on the line any
+        source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
 
     Attributes
     ----------
-    sites : ndarray of shape (n, 2)
+    sites : ndarray of shape (n, d)
         The sites.
     weights : ndarray of shape (n,)
         The weights, rounded to float64.
@@ -163,7 +296,7 @@ class PowerDiagram(Frozen):
         The source measure.
     masses : ndarray of shape (n,)
         Measure of each cell; they sum to 1, and are exactly 0.0 where a cell is empty.
-    centroids : ndarray of shape (n, 2)
+    centroids : ndarray of shape (n, d)
         Barycentre of each cell; NaN where it has no mass.
     costs : ndarray of shape (n,)
         Integral of |x - y_i|^2 over each cell; their sum is the transport cost of the diagram's
@@ -184,7 +317,8 @@ class PowerDiagram(Frozen):
     Of sites at the same place, the one with the largest weight owns the cell, at equal weights
     the one with the lowest index; the others' cells are empty.
 
-    Coordinates of sites and domain below 2^-200 of the largest one are taken as zero.
+    Coordinates of sites and domain below 2^-200 of the largest one, in space below 2^-150, are
+    taken as zero.
 
     Examples
     --------
@@ -211,6 +345,15 @@ class PowerDiagram(Frozen):
     >>> rows = cells.indices[cells.offsets[1] : cells.offsets[2]]
     >>> bool((diagram.vertices[rows] == cells[1]).all())
     True
+
+    In space cells are polyhedra; a face of the second one borders on the first.
+
+    >>> solid = PowerDiagram([[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]])
+    >>> solid.cells[1]
+    Polyhedron(<6 faces, 8 corners>)
+    >>> face = solid.cells[1].labels.tolist().index(0)
+    >>> sorted(solid.cells[1].vertices[solid.cells[1].faces[face]][:, 0].tolist())
+    [0.5, 0.5, 0.5, 0.5]
     """
 
     sites: FloatArray
@@ -281,8 +424,10 @@ class PowerDiagram(Frozen):
         return self.weights_exact[:, 0]
 
     @cached_property
-    def cells(self) -> Cells:
-        """The cells as polygons, on the line as intervals."""
+    def cells(self) -> Cells | Polyhedra:
+        """The cells as polygons, on the line as intervals, in space as polyhedra."""
+        if self.source.dim == 3:
+            return Polyhedra(*map(read_only, self._polygons))
         corners, offsets, indices, labels, parts = self._polygons
         return Cells(
             read_only(corners[indices]),
@@ -295,13 +440,15 @@ class PowerDiagram(Frozen):
 
     @property
     def vertices(self) -> FloatArray:
-        """The corners of the cells, each once, shape (V, d); see `Cells` for who has which."""
+        """The corners of the cells, each once, shape (V, d); `cells` says who has which."""
         return read_only(self._polygons[0])
 
     @cached_property
-    def _polygons(self) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray, IndexArray]:
-        """Corners, offsets, indices, labels and parts."""
+    def _polygons(self) -> tuple[Any, ...]:
+        """Corners, offsets, indices, labels and parts; in space what `Polyhedra` holds."""
         threads = as_threads(self.threads)
+        if self.source.dim == 3:
+            return self._compiled.cells(threads=threads)
         if self._region is not None and isinstance(self._compiled, PlaneDiagram):
             return region_cells(self._compiled, self._region, threads=threads)
         return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))
@@ -314,10 +461,12 @@ class PowerDiagram(Frozen):
 
     @cached_property
     def triangulation(self) -> IndexArray:
-        """Simplices of the regular triangulation of the sites, shape (k, 3), counter-clockwise.
+        """Simplices of the regular triangulation of the sites, shape (k, d + 1).
 
-        It is the dual of the diagram in the whole plane, before the domain clips it: a site whose
-        cell is empty even there is in no simplex. There are none if all sites are collinear.
+        Triangles are counter-clockwise; of tetrahedra det(v0 - v3, v1 - v3, v2 - v3) is positive.
+        It is the dual of the diagram in the whole space, before the domain clips it: a site whose
+        cell is empty even there is in no simplex. There are none if all sites are collinear, in
+        space coplanar.
         """
         return read_only(self._compiled.simplices())
 
@@ -383,7 +532,7 @@ class PowerDiagram(Frozen):
 
         Parameters
         ----------
-        points : array_like of shape (q, 2)
+        points : array_like of shape (q, d)
             The points, inside or outside the domain.
         threads : int, optional
             Number of threads; None: that of the diagram. The result does not depend on it.
@@ -415,9 +564,9 @@ def _compiled(
 
 
 def _exact_dimension(sites: FloatArray) -> int:
-    """Dimension of the sites; diagrams exist on the line and in the plane."""
-    if sites.shape[1] > 2:
+    """Dimension of the sites; diagrams exist on the line, in the plane and in space."""
+    if sites.shape[1] > 3:
         raise ValueError(
-            f"sites must have shape (n, 1) or (n, 2) for exact diagrams, got {sites.shape}"
+            f"sites must have 1, 2 or 3 columns for exact diagrams, got shape {sites.shape}"
         )
     return sites.shape[1]

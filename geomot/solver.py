@@ -71,9 +71,9 @@ def solve(
 
     - "quantile", on the line: cells end where the source's distribution function passes sums of the
       masses, which gives the weights at once.
-    - "newton", in the plane: cells are measured exactly, and Newton's method, started by inserting
-      sites level by level, solves for the masses to nine digits and more (Kitagawa, Merigot,
-      Thibert 2016; Lei, Su, Cui, Yau, Gu, arXiv:1710.05488).
+    - "newton", in the plane and in space: cells are measured exactly, and Newton's method, started
+      by inserting sites level by level, solves for the masses to nine digits and more (Kitagawa,
+      Merigot, Thibert 2016; Lei, Su, Cui, Yau, Gu, arXiv:1710.05488).
     - "montecarlo", in any dimension: stochastic approximation on samples of the source, and a
       verdict from fresh samples. Its error decreases as one over the root of the samples per site:
       a total variation of 0.01 takes some 1500 samples per site, and no run reaches 1e-6.
@@ -87,7 +87,7 @@ def solve(
         Non-negative masses, which must sum to 1 within 1e-6; equal ones by default. `normalize`
         divides others by their sum. A site of mass zero gets a finite weight and an empty cell.
     source : Source, array_like of shape (m, 2), or sampler, optional
-        The source measure on R^d; an array holds the vertices of a convex polygon, for the uniform
+        The source measure on R^d; an array holds the vertices of a polygon, for the uniform
         measure on it. A sampler is an object with a method ``sample(n, rng)``, or one of
         scikit-learn, scipy.stats or torch.distributions (see `geomot.sources.WrappedSource`). The
         unit box by default.
@@ -180,6 +180,13 @@ def solve(
     >>> round(solution.cost, 12)            # W2^2
     0.124166666667
 
+    In space, exactly; the masses are met to nine digits.
+
+    >>> sites = np.random.default_rng(0).random((200, 3))
+    >>> solution = geomot.solve(sites, source=geomot.UniformBox.unit(3))
+    >>> solution.method, solution.converged, solution.mass_error < 1e-9
+    ('newton', True, True)
+
     In ten dimensions, from a Gaussian, by sampling:
 
     >>> sites = np.random.default_rng(0).standard_normal((200, 10))
@@ -261,9 +268,9 @@ def _as_method(method: str, sites: FloatArray, source: Source) -> str:
         exact = "quantile" if sites.shape[1] == 1 else "newton"
         return exact if source.exact else "montecarlo"
     if method == "newton":
-        if sites.shape[1] != 2:
+        if sites.shape[1] not in (2, 3):
             raise ValueError(
-                f"sites must have shape (n, 2) for method newton, got {sites.shape}: "
+                f"sites must have 2 or 3 columns for method newton, got shape {sites.shape}: "
                 'method="montecarlo" works in any dimension'
             )
         require_exact(source)

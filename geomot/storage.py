@@ -19,7 +19,8 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
 
     Files tell what they hold: a `geomot.Solution`, an `Autoencoder`, `PCACodec` or
     `FeatureClassifier` of `geomot.latent`, or one of `geomot.baselines`; a folder holds a
-    `geomot.LatentGenerator`. The ``load`` of each class reads that class alone.
+    `geomot.LatentGenerator` or a `geomot.coupling.SemiDiscreteCoupling`. The ``load`` of each class
+    reads that class alone.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
 
     Returns
     -------
-    Solution, Autoencoder, PCACodec, FeatureClassifier, Baseline or LatentGenerator
+    Solution, Autoencoder, PCACodec, FeatureClassifier, Baseline, LatentGenerator or
+    SemiDiscreteCoupling
 
     Raises
     ------
@@ -56,6 +58,10 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
     name = as_path(path)
     # A folder that another process replaces is gone for a moment, and the old one beside it.
     if os.path.isdir(name) or (not os.path.exists(name) and put_aside(name)):
+        if os.path.exists(os.path.join(name, "coupling.npz")):
+            from geomot.coupling import SemiDiscreteCoupling
+
+            return SemiDiscreteCoupling.load(name)
         from geomot.generator import LatentGenerator
 
         return LatentGenerator.load(name, device=device)

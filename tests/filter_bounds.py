@@ -57,6 +57,8 @@ SQUARE = DIFFERENCE * DIFFERENCE + DIFFERENCE * DIFFERENCE
 CROSS = DIFFERENCE * DIFFERENCE - DIFFERENCE * DIFFERENCE
 TWO_DISTANCES = DIFFERENCE + DIFFERENCE  # along an axis
 
+STRIP = DIFFERENCE * DIFFERENCE * DIFFERENCE + (WEIGHTS * DIFFERENCE + WEIGHTS * DIFFERENCE)
+
 POWER_TERM = (SQUARE - WEIGHTS) * CROSS
 POWER = POWER_TERM + POWER_TERM + POWER_TERM
 COMPARE = DIFFERENCE * TWO_DISTANCES + DIFFERENCE * TWO_DISTANCES + WEIGHTS
@@ -67,6 +69,49 @@ OFFSET = SQUARE + WEIGHTS  # of a bisector; halved exactly
 DET_TERM = OFFSET * CROSS
 DET = DET_TERM + DET_TERM + DET_TERM
 SIDE = OFFSET - (DIFFERENCE * INPUT + DIFFERENCE * INPUT)
+
+# ---- the predicates in space ----
+
+SQUARE3 = DIFFERENCE * DIFFERENCE + DIFFERENCE * DIFFERENCE + DIFFERENCE * DIFFERENCE
+OFFSET3 = SQUARE3 + WEIGHTS
+VOLUME_TERM = DIFFERENCE * CROSS
+VOLUME = VOLUME_TERM + VOLUME_TERM + VOLUME_TERM
+POWER3 = (OFFSET3 * VOLUME + OFFSET3 * VOLUME) + (OFFSET3 * VOLUME + OFFSET3 * VOLUME)
+ALONG3 = DIFFERENCE * TWO_DISTANCES
+COMPARE3 = ALONG3 + ALONG3 + ALONG3 + WEIGHTS
+
+# The plane that a tetrahedron stores: its components are sums of offsets times cross products.
+COMPONENT = OFFSET3 * CROSS + OFFSET3 * CROSS + OFFSET3 * CROSS
+STORED = COMPONENT * DIFFERENCE + COMPONENT * DIFFERENCE + COMPONENT * DIFFERENCE + VOLUME * OFFSET3
+# With m the largest part of a difference and L the largest offset the permanents are at most
+# 6 m^2 L (|x| + |y| + |z|) and 6 m^3 times the new site's offset; these take some roundings more.
+STORED_SHARE = 6
+MAGNITUDES = INPUT * INPUT * OFFSET3 * (DIFFERENCE + DIFFERENCE + DIFFERENCE) + INPUT
+
+
+def stored_bound():
+    """The multiple of the two magnitudes that tells the sign of the stored plane's test."""
+    roundings = Node(max(STORED.roundings, MAGNITUDES.roundings + 1))
+    return STORED_SHARE * bound(roundings)
+
+
+# ---- places in space ----
+
+# A power centre is a component over twice the determinant: of the errors of both, relative to the
+# magnitudes m^2 L and m^3 |centre - o|, and of the quotient, which has a term of its own.
+CENTRE = max(bound(COMPONENT) * 6 / 2, bound(VOLUME) * 6)
+# Where three walls with largest components 1 meet: normals are differences times a reciprocal.
+NORMAL = DIFFERENCE * (INPUT + INPUT)
+WALL_OFFSET = Node(3)  # of twice the working precision, rounded, and scaled
+WALL_CROSS = NORMAL * NORMAL - NORMAL * NORMAL
+WALL_TERM = WALL_OFFSET * WALL_CROSS
+WALL_VOLUME = NORMAL * WALL_CROSS
+NUMERATOR = WALL_TERM + WALL_TERM + WALL_TERM
+DENOMINATOR = WALL_VOLUME + WALL_VOLUME + WALL_VOLUME
+# relative to the sum of the offsets, and to three times the largest coordinate
+MEETING_OF_WALLS = max(bound(NUMERATOR) * 2, bound(DENOMINATOR) * 6 / 3)
+SIDE3 = INPUT * INPUT + INPUT * INPUT + INPUT * INPUT - INPUT
+
 
 # ---- where three cells meet, in the triangulation of centroids ----
 
@@ -160,7 +205,7 @@ def score_in_any_order():
 
 
 def in_c(name, path):
-    """A bound in the text of a .pxd file."""
+    """A bound in the text of a Cython file."""
     found = re.search(rf"#define GEOMOT_{name} \(([\d.]+) \* GEOMOT_ROUNDOFF\)", read(path))
     return Fraction(found[1])
 
@@ -179,17 +224,27 @@ def read(path):
 def table():
     """Rows of name, file, derived bound, bound in the sources."""
     predicates, cells = "_core/predicates.pxd", "_core/plane/cells.pxd"
+    regular = "_core/plane/regular.pyx"
+    space, space_cells = "_core/space/predicates.pxd", "_core/space/cells.pxd"
     triangulation = "extended/triangulation.py"
     stretches = re.search(r"STRETCH - 1\) / STRETCH \+ (\d+);", read("_core/src/assign_contest.h"))
     any_order = re.search(r"^_SCORE_ROUNDINGS = (\d+)$", read("_sampling/designs.py"), re.M)
     return [
         ("ORIENT_BOUND", predicates, bound(CROSS), in_c("ORIENT_BOUND", predicates)),
+        ("STRIP_BOUND", regular, bound(STRIP), in_c("STRIP_BOUND", regular)),
         ("POWER_BOUND", predicates, bound(POWER), in_c("POWER_BOUND", predicates)),
         ("COMPARE_BOUND", predicates, bound(COMPARE), in_c("COMPARE_BOUND", predicates)),
         ("TURN_BOUND", cells, bound(CROSS), in_c("TURN_BOUND", cells)),
         ("DET_BOUND", cells, bound(DET), in_c("DET_BOUND", cells)),
         ("SIDE_BOUND", cells, bound(SIDE), in_c("SIDE_BOUND", cells)),
         ("CANCELLED", cells, cancelled(), in_c("CANCELLED", cells)),
+        ("ORIENT3_BOUND", space, bound(VOLUME), in_c("ORIENT3_BOUND", space)),
+        ("POWER3_BOUND", space, bound(POWER3), in_c("POWER3_BOUND", space)),
+        ("COMPARE3_BOUND", space, bound(COMPARE3), in_c("COMPARE3_BOUND", space)),
+        ("STORED_BOUND", space, stored_bound(), in_c("STORED_BOUND", space)),
+        ("CENTRE_BOUND", space_cells, CENTRE, in_c("CENTRE_BOUND", space_cells)),
+        ("MEETING_BOUND", space_cells, MEETING_OF_WALLS, in_c("MEETING_BOUND", space_cells)),
+        ("SIDE3_BOUND", space_cells, bound(SIDE3), in_c("SIDE3_BOUND", space_cells)),
         ("_UNSURE", triangulation, bound(CROSS), in_python("_UNSURE", triangulation)),
         (
             "_UNSURE_MEETING",

@@ -14,7 +14,7 @@ SITES = np.random.default_rng(0).random((20, 2))
 
 def sampled(tol=0.2):
     sites = np.random.default_rng(1).random((20, 3))
-    return geomot.solve(sites, tol=tol, random_state=0)
+    return geomot.solve(sites, method="montecarlo", tol=tol, random_state=0)
 
 
 def test_an_exact_solution():

@@ -214,8 +214,8 @@ def test_spellings_of_the_source(diagram, source):
     ("arguments", "words"),
     [
         (
-            ([[0.5, 0.5, 0.5]],),
-            r"sites must have shape \(n, 1\) or \(n, 2\) for exact diagrams, got \(1, 3\)",
+            ([[0.5, 0.5, 0.5, 0.5]],),
+            r"sites must have 1, 2 or 3 columns for exact diagrams, got shape \(1, 4\)",
         ),
         (([[0.5, 0.5]], [1.0, 2.0]), r"weights must have shape \(1,\) or \(1, 2\), got \(2,\)"),
         (([[0.5, 0.5]], None, UniformBox.unit(3)), "source must have dimension 2, got 3"),

@@ -231,12 +231,13 @@ def test_one_process_is_none_of_several(monkeypatch):
         assert not distributed.joined()
     sites = np.random.default_rng(0).random((30, 3))
     one, other = (
-        geomot.solve(sites, tol=0.1, random_state=0, distributed=d) for d in (False, "sites")
+        geomot.solve(sites, method="montecarlo", tol=0.1, random_state=0, distributed=d)
+        for d in (False, "sites")
     )
     assert one.weights.tobytes() == other.weights.tobytes()
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(RuntimeError, match=r"within geomot.distributed.initialize\(\)"):
-        geomot.solve(sites, tol=0.1, distributed=True)
+        geomot.solve(sites, method="montecarlo", tol=0.1, distributed=True)
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(ValueError, match="WORLD_SIZE must be an integer, got 'two'"):
         distributed.is_launched()

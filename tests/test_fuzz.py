@@ -1,10 +1,11 @@
-"""Small runs of the fuzzers; `fuzz_diagram.py` and `fuzz_solve.py` run as many as one likes."""
+"""Small runs of the fuzzers, which run as many configurations as one likes on their own."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import fuzz_solve
+import fuzz_space
 import numpy as np
 import pytest
 from fuzz_diagram import configuration, run
@@ -18,6 +19,12 @@ def test_diagram_agrees_with_the_oracle(part):
     wrong, degenerate = run(500, 2, start=500 * part, report=lines.append)
     assert wrong == 0, "\n".join(lines)
     assert degenerate > 50
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_diagrams_in_space_agree_with_the_oracle(part):
+    lines = []
+    assert fuzz_space.run(15, 3, start=15 * part, report=lines.append) == 0, "\n".join(lines)
 
 
 def test_configurations_can_be_repeated():

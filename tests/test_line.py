@@ -106,15 +106,11 @@ def check_locate(diagram, order, y, hi, lo, points):
         assert got == min(i for i in order if power(x, sites[i], h[i]) == best)
 
 
-@pytest.fixture(params=["usual", "sifting", "mixed"])
+@pytest.fixture(params=["kernel", "integers"])
 def search(request, monkeypatch):
-    """The ways in which cells are found: all of them on small inputs too."""
-    if request.param == "sifting":
-        monkeypatch.setattr(line, "_LOCAL_PASSES", 0)
-    if request.param == "mixed":
-        for name, value in [("_LOCAL_PASSES", 1), ("_FIRST_REACH", 1), ("_REACH_LEVELS", 1)]:
-            monkeypatch.setattr(line, name, value)
-        monkeypatch.setattr(line, "_REACH_RATIO", 2)
+    """The ways in which cells are found: both on any input."""
+    if request.param == "integers":
+        monkeypatch.setattr(line, "_LEAST_COORDINATE", 2.0)
     return request.param
 
 

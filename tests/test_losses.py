@@ -371,7 +371,7 @@ def test_unconverged_solves_warn(monkeypatch):
     with pytest.warns(ConvergenceWarning, match="split between cells"):
         loss = wasserstein2(y, source)
     assert torch.isfinite(gradient(loss, y)[0]).all()
-    y = points(30, 3)
+    y = points(30, 4)
     with pytest.warns(ConvergenceWarning, match="max_iter"):
         monkeypatch.setattr("geomot._sampling.solve.LEAST_LIMIT", 2)
         monkeypatch.setattr("geomot._sampling.solve.FIT_CAP", 0.0)

@@ -1,4 +1,4 @@
-"""Orders of points in the plane."""
+"""Orders of points."""
 
 from libc.stdint cimport uint64_t
 

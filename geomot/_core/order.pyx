@@ -1,4 +1,4 @@
-"""Orders of points: along a Hilbert curve, by place, and the one in which sites are inserted.
+"""Orders of points in the plane and in space: along a Hilbert curve, by place, for insertion.
 
 Everything rests on one stable radix sort of integer keys, linear and open to Ctrl-C.
 """
@@ -19,7 +19,7 @@ cdef enum:
     BRIO_LEVELS = 8
     DIGIT = 11              # bits of a radix pass
     BUCKETS = 2048
-    MAX_PASSES = 6
+    MAX_PASSES = 6          # 64 bits
     FEW = 64                # pairs that insertion sorts faster
     PERIOD = 262144         # points between two looks for Ctrl-C (about 10 ms)
 
@@ -116,31 +116,77 @@ cdef uint8_t[16] HILBERT = [
 ]
 
 
-def _hilbert_keys(const double[:, ::1] points, double x0, double y0, double scale):
-    """Position of each point along the Hilbert curve of a 2^21 x 2^21 grid, uint64 (n,)."""
+cdef inline uint64_t on_grid(double x, double x0, double scale) noexcept nogil:
+    """Number of the cell of the grid along one axis."""
+    cdef double u = (x - x0) * scale
+    cdef uint64_t top = (1 << HILBERT_BITS) - 1
+    return min(<uint64_t> u, top) if u > 0.0 else 0
+
+
+cdef inline uint64_t key_in_plane(uint64_t x, uint64_t y) noexcept nogil:
+    cdef uint64_t key = 0
+    cdef int bit, state = 0, entry
+    for bit in range(HILBERT_BITS - 1, -1, -1):
+        entry = HILBERT[state * 4 + (((x >> bit) & 1) << 1 | ((y >> bit) & 1))]
+        key = (key << 2) | (entry & 3)
+        state = entry >> 2
+    return key
+
+
+cdef inline uint64_t key_in_space(uint64_t x, uint64_t y, uint64_t z) noexcept nogil:
+    """Position along the curve from the transposed form (Skilling 2004)."""
+    cdef uint64_t[3] t
+    cdef uint64_t q, p, swap, key = 0
+    cdef int k, bit
+    t[0] = x
+    t[1] = y
+    t[2] = z
+    q = 1 << (HILBERT_BITS - 1)
+    while q > 1:
+        p = q - 1
+        for k in range(3):
+            if t[k] & q:
+                t[0] ^= p
+            else:
+                swap = (t[0] ^ t[k]) & p
+                t[0] ^= swap
+                t[k] ^= swap
+        q >>= 1
+    t[1] ^= t[0]
+    t[2] ^= t[1]
+    swap = 0
+    q = 1 << (HILBERT_BITS - 1)
+    while q > 1:
+        if t[2] & q:
+            swap ^= q - 1
+        q >>= 1
+    for bit in range(HILBERT_BITS - 1, -1, -1):
+        for k in range(3):
+            key = (key << 1) | (((t[k] ^ swap) >> bit) & 1)
+    return key
+
+
+def _hilbert_keys(const double[:, ::1] points, const double[::1] lower, double scale):
+    """Position of each point along the Hilbert curve of a grid of 2^21 cells an axis, uint64 (n,).
+
+    Points have two or three coordinates."""
     cdef Py_ssize_t n = points.shape[0], k
     cdef uint64_t[::1] keys = np.empty(n, dtype=np.uint64)
-    cdef uint64_t x, y, key, top = (1 << HILBERT_BITS) - 1
-    cdef double u, v
-    cdef int bit, state, entry, status = 0
+    cdef uint64_t x, y, z
+    cdef bint space = points.shape[1] == 3
+    cdef int status = 0
     with nogil:
         for k in range(n):
             if k % PERIOD == PERIOD - 1 and interrupted():
                 status = INTERRUPTED
                 break
-            u = (points[k, 0] - x0) * scale
-            v = (points[k, 1] - y0) * scale
-            x = <uint64_t> u if u > 0.0 else 0
-            y = <uint64_t> v if v > 0.0 else 0
-            x = min(x, top)
-            y = min(y, top)
-            key = 0
-            state = 0
-            for bit in range(HILBERT_BITS - 1, -1, -1):
-                entry = HILBERT[state * 4 + (((x >> bit) & 1) << 1 | ((y >> bit) & 1))]
-                key = (key << 2) | (entry & 3)
-                state = entry >> 2
-            keys[k] = key
+            x = on_grid(points[k, 0], lower[0], scale)
+            y = on_grid(points[k, 1], lower[1], scale)
+            if space:
+                z = on_grid(points[k, 2], lower[2], scale)
+                keys[k] = key_in_space(x, y, z)
+            else:
+                keys[k] = key_in_plane(x, y)
     if status == INTERRUPTED:
         raise_pending()
     return np.asarray(keys)
@@ -163,7 +209,8 @@ def _along_curve(points):
     extent = float((points.max(axis=0) - lower).max())
     # a power of two, so that scaled input gets the same keys
     scale = ldexp(1.0, HILBERT_BITS - exponent_of(extent)) if extent > 0.0 else 0.0
-    return _sorted_by(_hilbert_keys(points, lower[0], lower[1], scale), 2 * HILBERT_BITS)
+    keys = _hilbert_keys(points, lower, scale)
+    return _sorted_by(keys, points.shape[1] * HILBERT_BITS)
 
 
 def _ranks(x):
@@ -195,7 +242,7 @@ def coincident(points, keys):
     suspect[1:] = same
     suspect[:-1] |= same
     suspects = np.flatnonzero(suspect)
-    for axis in (1, 0):
+    for axis in range(points.shape[1] - 1, -1, -1):
         suspects = suspects[_sorted_by(_as_keys(points[suspects, axis]), 64)[0]]
     place = points[suspects]
     fresh = np.ones(len(place) + 1, dtype=bool)
@@ -207,22 +254,22 @@ def coincident(points, keys):
 
 # ---- for insertion ----
 
-def insertion_order(Py_ssize_t n):
+def insertion_order(Py_ssize_t n, int bits=2):
     """Biased randomised insertion order of n sites sorted along a curve.
 
-    Level l holds about 3/4 of what levels 0..l leave to the levels above; high levels go first and
-    each follows the curve (Amenta, Choi, Rote 2003)."""
+    Level l holds all but about 2^-bits of what levels 0..l-1 leave; high levels go first and each
+    follows the curve (Amenta, Choi, Rote 2003)."""
     cdef index_t[::1] order = np.empty(n, dtype=np.int32)
     cdef uint8_t[::1] level = np.empty(n, dtype=np.uint8)
     cdef Py_ssize_t k, at = 0
-    cdef uint64_t h
+    cdef uint64_t h, mask = (1 << bits) - 1
     cdef int lev
     with nogil:
         for k in range(n):
             h = mix(k)
             lev = 0
-            while lev < BRIO_LEVELS and (h & 3) == 0:
-                h >>= 2
+            while lev < BRIO_LEVELS and (h & mask) == 0:
+                h >>= bits
                 lev += 1
             level[k] = lev
         for lev in range(BRIO_LEVELS, -1, -1):

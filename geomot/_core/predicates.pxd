@@ -35,6 +35,10 @@ cdef struct ExactLine:
     double c[20]
 
 
+cdef int exp_diff(double a, double b, double* h) noexcept nogil
+cdef int exp_sum(int m, const double* e, int n, const double* f, double* h) noexcept nogil
+cdef int exp_scale(int m, const double* e, double b, double* h) noexcept nogil
+cdef double exp_quotient(int m, const double* e, int n, const double* f) noexcept nogil
 cdef int orient_exact(const double* a, const double* b, const double* c) noexcept nogil
 cdef int power_exact(const double* a, const double* b, const double* c,
                      const double* p) noexcept nogil

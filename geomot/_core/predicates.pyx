@@ -10,7 +10,7 @@ from libc.math cimport fabs
 
 # ---- expansions: each function returns the length of its result ----
 
-cdef inline int exp_diff(double a, double b, double* h) noexcept nogil:
+cdef int exp_diff(double a, double b, double* h) noexcept nogil:
     """h = a - b."""
     cdef double s, e
     cdef int n = 0

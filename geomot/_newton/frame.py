@@ -64,7 +64,7 @@ class _Frame:
         # lose their shape to rounding if they were only moved.
         scale = 2.0 ** np.floor(np.log2(room / extent)) if extent > 0.0 else 1.0
         # about zero more sites are told apart, and the domain need not be there
-        for origin in (0.5 * (low + high), np.zeros(2)):
+        for origin in (0.5 * (low + high), np.zeros_like(low)):
             frame = cls(0.5 * (bottom + top), float(scale), origin)
             if (representatives(frame.sites(sites)) == np.arange(len(sites))).all():
                 return frame

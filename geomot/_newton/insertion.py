@@ -1,7 +1,7 @@
 """Weights under which no cell is empty, close to the solution: insertion level by level.
 
 The heaviest sites are solved first, roughly; each further level inserts its new sites into the
-diagram of the level before, at the weight that gives each, alone, half of its mass. The coarsest
+diagram of the level before, at the weight that gives each, alone, a share of its mass. The coarsest
 level starts from the product of the marginals' quantile maps, a strictly convex potential.
 """
 
@@ -17,7 +17,7 @@ from geomot._constants.newton import (
     COARSE_TOL,
     COARSEST,
     COARSEST_WIDE,
-    INSERTED_SHARE,
+    INSERTED_SHARES,
     INSERTION_DECAY,
     INSERTION_ROUNDS,
     LEVEL_BAND,
@@ -29,13 +29,15 @@ from geomot._constants.newton import (
     START_FLOOR,
     START_SEED,
     VERY_WIDE_MASSES,
+    VORONOI_DISTANCE,
     VORONOI_ERROR,
     WIDE_MASSES,
 )
 from geomot._double_double import Pair
 from geomot._newton.newton import Iterate, Problem, lift_cells, newton, open_cells
+from geomot._newton.quantiles import quantile_weights
 
-__all__ = ["insertion_start", "make_valid", "quantile_weights"]
+__all__ = ["insertion_start", "make_valid"]
 
 FloatArray = NDArray[np.float64]
 
@@ -53,7 +55,7 @@ def insertion_start(problem: Problem) -> Iterate:
     Iterate
     """
     voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))))
-    if voronoi.mass_error <= VORONOI_ERROR:
+    if _is_close(voronoi):
         return voronoi
     by_mass = _heaviest_first(problem.masses)
     # sorted positions keep the order along the curve
@@ -66,6 +68,17 @@ def insertion_start(problem: Problem) -> Iterate:
         weights = _insert(level, np.searchsorted(finer, members), coarse)
         start = make_valid(level.evaluate(weights), START_FLOOR)
     return start
+
+
+def _is_close(voronoi: Iterate) -> bool:
+    """Whether Newton's method from the Voronoi diagram is cheaper than insertion."""
+    if voronoi.problem.domain.dim == 2:
+        return voronoi.mass_error <= VORONOI_ERROR
+    return voronoi.residual <= VORONOI_DISTANCE and not voronoi.massless.any()
+
+
+def _inserted_share(problem: Problem) -> float:
+    return INSERTED_SHARES[problem.domain.dim]
 
 
 def _heaviest_first(masses: FloatArray) -> NDArray[np.int64]:
@@ -112,7 +125,7 @@ def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
     hi, lo = np.empty(len(level)), np.empty(len(level))
     hi[old], lo[old] = coarse.weights
     hi[fresh], lo[fresh] = coarse.diagram.insert(
-        level.sites[fresh], INSERTED_SHARE * level.masses[fresh], threads=level.threads
+        level.sites[fresh], _inserted_share(level) * level.masses[fresh], threads=level.threads
     ).T
     return hi, lo
 
@@ -123,7 +136,7 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
     Cells with less than the share `floor` of their mass are lifted as well.
     """
     problem, step = iterate.problem, iterate.step
-    wanted = INSERTION_DECAY * INSERTED_SHARE * problem.masses
+    wanted = INSERTION_DECAY * INSERTED_SHARES[2] * problem.masses
     lifted = lift_cells(
         iterate, wanted, INSERTION_ROUNDS, INSERTION_DECAY, floor=floor * problem.masses
     )
@@ -147,32 +160,3 @@ def make_valid(iterate: Iterate, floor: float = 0.0) -> Iterate:
 def _empty_mass(iterate: Iterate) -> float:
     """What the empty cells should weigh together."""
     return float(iterate.problem.masses[iterate.massless].sum())
-
-
-def quantile_weights(problem: Problem) -> Pair:
-    """Weights of the convex potential whose gradient maps each marginal by its quantiles.
-
-    In the heights, h_i = -sum_k int^{y_ik} X_k, with X_k the increasing map of coordinate k onto
-    a box inside the domain. The gradient of u* at y_i lies in the cell of y_i, so that no cell is
-    empty, wherever the sites are.
-    """
-    lower, upper = problem.domain.inscribed_box()
-    hi, lo = np.zeros(len(problem)), np.zeros(len(problem))
-    for k in range(2):
-        part = _marginal_weights(problem.sites[:, k], problem.masses, lower[k], upper[k])
-        hi, lo = _double_double.add(_double_double.add((hi, lo), part[0]), part[1])
-    return hi, lo
-
-
-def _marginal_weights(y: FloatArray, masses: FloatArray, lower: float, upper: float) -> Pair:
-    """The integral of 2 (t - X(t)) up to each y, X the marginal's map onto [lower, upper]."""
-    values, which = np.unique(y, return_inverse=True)
-    mass = np.bincount(which, masses)
-    # Wider arithmetic where the platform has it: neighbours may be close together.
-    t = values.astype(np.longdouble)
-    x = lower + (upper - lower) * np.cumsum(mass.astype(np.longdouble))[:-1]
-    pieces = np.diff(t) * ((t[1:] + t[:-1]) - 2.0 * x)
-    integral = np.concatenate([[np.longdouble(0.0)], np.cumsum(pieces)])
-    hi = integral.astype(np.float64)
-    lo = (integral - hi).astype(np.float64)
-    return hi[which], lo[which]

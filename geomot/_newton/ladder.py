@@ -100,10 +100,10 @@ def resumed(problem: Problem, weights: Pair, step: float) -> Iterate:
 def _climb(problem: Problem, weights: Pair, steps: int) -> tuple[Iterate, bool]:
     """Solve with smaller and smaller shares of the uniform density; whether each solve ended well.
 
-    Where the density is dark nowhere no share is needed.
+    Where the density is dark nowhere no share is needed, nor under a normal one.
     """
     source = problem.source
-    if source.darkest >= DARK:
+    if source.darkest >= DARK or source.product is not None:
         start = make_valid(problem.evaluate(weights))
         return start, not start.massless.any()
     for share, tol in LADDER:

@@ -1,9 +1,10 @@
-"""Damped Newton's method for the weights of a semi-discrete transport problem in the plane.
+"""Damped Newton's method for the weights of a semi-discrete transport problem.
 
-The step solves for the roots of the masses, g^(1/2) = nu^(1/2): by the Brunn-Minkowski inequality
-g^(1/2) is concave in the heights on a convex domain, so a step tends to leave no cell empty. The
-matrix is the Alexandrov Hessian all the same, only the right-hand side differs from the classical
-nu - g (Kitagawa, Merigot, Thibert 2016), with which it agrees near the solution.
+The step solves for the roots of the masses, g^(1/d) = nu^(1/d) in d = 2 or 3 dimensions; below
+stands what it is for d = 2. By the Brunn-Minkowski inequality g^(1/d) is concave in the heights on
+a convex domain, so a step tends to leave no cell empty. The matrix is the Alexandrov Hessian all
+the same, only the right-hand side differs from the classical nu - g (Kitagawa, Merigot, Thibert
+2016), with which it agrees near the solution.
 
 It converges from wherever no cell is empty, for the reason that the classical step does. To first
 order in the step t, the ratio s = (g / nu)^(1/2) of every cell goes to one and the same number,
@@ -37,6 +38,7 @@ from geomot._constants.newton import (
     ACCEPTED_RESIDUAL,
     CLASSICAL_RATE,
     FIRST_STEP,
+    FLOOR_SHARES,
     HELLINGER_ROUNDING,
     LIFT,
     LIFT_BAND,
@@ -60,9 +62,8 @@ from geomot._constants.newton import (
     WEIGHT_ROUNDING,
 )
 from geomot._double_double import Pair
-from geomot._exact import plane_sites
+from geomot._exact import InsertingDiagram, inserting_sites
 from geomot._laplacian import Network, Potentials, solve_laplacian
-from geomot._power import PlaneDiagram
 from geomot.potentials import mass_rates_in_weights
 from geomot.sources import Source, exact_domain
 
@@ -76,7 +77,7 @@ class Problem:
 
     Attributes
     ----------
-    sites : ndarray of shape (n, 2)
+    sites : ndarray of shape (n, d)
         Distinct, along a space-filling curve for the sake of speed.
     masses : ndarray of shape (n,)
         Targets: positive, of sum 1.
@@ -104,16 +105,19 @@ class Problem:
         self.domain = exact_domain(source)
         self.threads = threads
         self.least = least
-        self.plane = plane_sites(sites, source)
-        # weights of insertion know the density at one place only: they cost more than they save
-        self.lifts = source.plane_density is None
+        self.sorted_sites = inserting_sites(sites, source)
+        # weights of insertion know the density at one place only: where it jumps they cost more
+        # than they save
+        self.lifts = source.plane_density is None or source.product is not None
 
     def __len__(self) -> int:
         return len(self.sites)
 
     def evaluate(self, weights: Pair, step: float = FIRST_STEP) -> Iterate:
         """Measure the diagram of the weights, reached by a step of the given length."""
-        return Iterate(self, weights, self.plane.diagram(*weights, threads=self.threads), step)
+        return Iterate(
+            self, weights, self.sorted_sites.diagram(*weights, threads=self.threads), step
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Iterate:
 
     problem: Problem
     weights: Pair
-    diagram: PlaneDiagram
+    diagram: InsertingDiagram
     step: float
 
     @cached_property
@@ -171,7 +175,8 @@ class Iterate:
     @cached_property
     def floor(self) -> float:
         """Mass below which a step may leave no cell."""
-        return min(self.min_mass, 0.5 * float(self.problem.masses.min()))
+        share = FLOOR_SHARES[self.problem.domain.dim]
+        return min(self.min_mass, share * float(self.problem.masses.min()))
 
     @cached_property
     def dual(self) -> float:

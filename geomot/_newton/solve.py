@@ -1,4 +1,4 @@
-"""Exact semi-discrete transport in the plane: from sites and target masses to certified weights."""
+"""Exact semi-discrete transport in the plane and in space: certified weights of target masses."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot import _double_double
-from geomot._bounds import bracket
+from geomot._bounds import bracket, largest_price
 from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_GROWTH
 from geomot._double_double import Pair
-from geomot._exact import plane_sites
+from geomot._exact import inserting_sites
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.ladder import Guess, density_start, resumed
 from geomot._newton.newton import Iterate, Problem, newton
+from geomot._newton.quantiles import quantile_weights
 from geomot._power import coincident, hilbert_order
 from geomot._request import Request
 from geomot.solution import Solution
@@ -31,7 +32,7 @@ def solve_exact(request: Request, monitor: Monitor, guess: Guess) -> Solution:
     Parameters
     ----------
     request : Request
-        Its source has exact diagrams in the plane.
+        Its source has exact diagrams in the plane or in space.
     monitor : Monitor
         Shown every accepted iterate.
     guess : callable
@@ -120,9 +121,11 @@ class _Reduced:
 
     def start(self, guess: Guess) -> Iterate:
         """Weights under which every cell that counts has mass."""
-        if self.request.source.plane_density is not None:
-            return density_start(self.problem, guess)
-        return framed_start(self.problem)
+        if self.request.source.plane_density is None:
+            return framed_start(self.problem)
+        if self.request.source.product is not None:
+            return make_valid(self.problem.evaluate(quantile_weights(self.problem)))
+        return density_start(self.problem, guess)
 
     def expand(self, weights: Pair) -> Pair:
         """Weights of all sites: twins share one, sites that do not count have no cell."""
@@ -132,24 +135,32 @@ class _Reduced:
         hi[self.members], lo[self.members] = weights
         idle = np.flatnonzero(~self.counts & (self.representative == np.arange(n)))
         if idle.size:
-            diagram = self.problem.plane.diagram(*weights, threads=threads)
+            diagram = self.problem.sorted_sites.diagram(*weights, threads=threads)
             touching = diagram.insert(sites[idle], np.zeros(idle.size), threads=threads)
             extent = np.ptp(np.vstack([self.domain.bounds, sites]), axis=0).max()
             below = (touching[:, 0], touching[:, 1])
             drop = np.full(idle.size, ZERO_MASS_DROP * extent**2)
             distinct = np.flatnonzero(self.representative == np.arange(n))
-            plane = plane_sites(sites[distinct], self.request.source)
+            others = inserting_sites(sites[distinct], self.request.source)
             due = np.ones(idle.size, dtype=bool)
             while due.any():
                 below = _double_double.add(below, np.where(due, -drop, 0.0))
                 hi[idle], lo[idle] = below
                 empty = np.ones(n, dtype=bool)
-                empty[distinct] = plane.diagram(hi[distinct], lo[distinct], threads=threads).empty
+                empty[distinct] = others.diagram(hi[distinct], lo[distinct], threads=threads).empty
                 # where rounding has put the weight at which a cell appears too high; steps grow
                 # also for those that come to light again when others have gone
                 due = ~empty[idle]
                 drop[due] *= ZERO_MASS_GROWTH
         return hi[self.representative], lo[self.representative]
+
+    def _price(self, iterate: Iterate) -> float:
+        """A bound on the cost of moving a unit of mass to another site."""
+        if np.isfinite(self.request.source.bounds).all():
+            return self.domain.largest_price(self.request.sites)
+        centroids = np.full_like(self.request.sites, np.nan)
+        centroids[self.members] = iterate.diagram.centroids
+        return largest_price(self.request.sites, centroids)
 
     def solution(self, iterate: Iterate, status: str, rows: list[tuple[float, ...]]) -> Solution:
         """What the solve returns at this iterate."""
@@ -158,7 +169,7 @@ class _Reduced:
         masses, costs = np.zeros(len(sites)), np.zeros(len(sites))
         masses[self.members] = iterate.diagram.masses
         costs[self.members] = iterate.diagram.costs
-        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self.domain)
+        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self._price(iterate))
         share = np.divide(
             targets,
             self.group_mass[self.representative],

@@ -235,6 +235,23 @@ class TorchPointScores:
         with _plain_arithmetic(self.backend.device, threads):
             return self.backend.search(scores, self.n, len(x), step, runner or lead is not None)
 
+    def largest(
+        self, points: ArrayLike, heights: ArrayLike, k: int, *, threads: int = 1
+    ) -> NDArray[np.int64]:
+        """The k sites of largest score for points (m, d) under heights (n,), (m, k), best first."""
+        import torch
+
+        h = self.backend.upload(_heights(heights, self.n))
+        x = self.backend.upload(points)
+        found = np.empty((len(x), k), dtype=np.int64)
+        step = max(self.backend.max_bytes // (_FLOAT_BYTES * self.n), 1)
+        with _plain_arithmetic(self.backend.device, threads):
+            for start in range(0, len(x), step):
+                part = slice(start, start + step)
+                scores = torch.addmm(h, x[part], self.sites.t())
+                found[part] = scores.topk(k).indices.cpu().numpy()
+        return found
+
 
 class TorchPairScores:
     """Sites (n, d) on a device, for product groups: the first `split` coordinates are the left."""

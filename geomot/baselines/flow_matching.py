@@ -12,8 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomot._validation import as_real
 from geomot.baselines._base import Baseline, as_layers
-from geomot.baselines._networks import evaluate, squared_distances, velocity
+from geomot.baselines._networks import evaluate, velocity
 from geomot.baselines._training import Run
+from geomot.coupling import SemiDiscreteCoupling
+from geomot.coupling.minibatch import as_host, assign_batch
 
 __all__ = ["FlowMatching"]
 
@@ -110,28 +112,19 @@ class FlowMatching(Baseline):
         return draw
 
     def _assigned(self, run: Run, start: Any, end: Any) -> Any:
-        from scipy.optimize import linear_sum_assignment
-
-        cost = squared_distances(start, end).double().numpy(force=True)
-        return end[run.indices(linear_sum_assignment(cost)[1])]
+        return end[run.indices(assign_batch(as_host(start), as_host(end)))]
 
     def _semidiscrete(self, run: Run) -> Callable[[], tuple[Any, Any]]:
-        from geomot.solver import solve
-
-        source = self._source_measure()
-        self.solution_ = solve(
-            run.data.flatten(1).double().numpy(force=True),
-            source=source,
-            tol=None if source.exact else self.tv_tol,
-            threads=self.threads,
-            random_state=run.rng,
-        )
+        coupling = SemiDiscreteCoupling(
+            self._source_measure(), tv_tol=self.tv_tol, threads=self.threads, random_state=run.rng
+        ).fit(run.data.flatten(1).double().numpy(force=True))
+        self.solution_ = coupling.potentials_[0].solution
         batch = min(self.batch_size, len(run.data))
 
         def draw() -> tuple[Any, Any]:
             start = self._draw_source(batch, run.rng)
             flat = np.asarray(start, dtype=np.float64).reshape(batch, -1)
-            return run.tensor(start), run.rows(self.solution_.assign(flat, threads=self.threads))
+            return run.tensor(start), run.rows(coupling.assign(flat))
 
         return draw
 

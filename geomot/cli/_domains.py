@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ DOMAINS = """\
 domains (--domain), for sites with d columns:
   unit                     uniform on the unit box [0, 1]^d (default)
   bounds                   uniform on the bounding box of the sites
-  hull                     uniform on the convex hull of the sites (d = 1 or 2)
+  hull                     uniform on the convex hull of the sites (up to 3 columns)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
   ball:CX,...,R            uniform on a ball: centre, then radius
   normal                   the standard normal distribution
@@ -34,8 +35,9 @@ domains (--domain), for sites with d columns:
   samples:FILE             the points in a file, equally likely
   grid:FILE                a density on a grid over the unit box: an array with d axes
   regular:N[,CX,CY,R]      uniform on a regular polygon of N sides (default: centre 0,0, radius 1)
-  polygon:FILE             uniform on a convex polygon, one vertex per row
-  polygon:X,Y,X,Y,X,Y...   a convex polygon, its vertices given directly
+  polygon:FILE             uniform on a polygon of any shape, one vertex per row; a .geojson or
+                           .json file may hold several polygons, with holes
+  polygon:X,Y,X,Y,X,Y...   a polygon, its vertices given directly
 
 files: .npy, .npz, and text with one point per row (columns separated by commas, semicolons, tabs
 or blanks; UTF-8 or UTF-16; also gzipped). Column names in the first row are recognized. Text and an
@@ -53,7 +55,7 @@ run was lost, 130 interrupted
 several processes: torchrun --nproc-per-node=K -m geomot fit ... --method montecarlo"""
 
 # Kinds that a file may follow.
-_FROM_FILE = ("gaussian", "samples", "grid", "polygon")
+_FROM_FILE = ("gaussian", "samples", "grid", "polygon", "polyhedron")
 
 # The sites are probably not meant for their domain if fewer than this share lie in it.
 _FEW_INSIDE = 0.1
@@ -115,11 +117,13 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         if kind == "match":
             return _matching(sites, masses)
     elif kind == "polygon" and "," not in rest:
-        return geomot.UniformPolygon(read_table(rest, decimal=decimal))
+        return geomot.UniformPolygon(_polygon(rest, decimal))
     elif kind == "gaussian":
         return _gaussian(rest, d, decimal)
     elif kind == "samples":
         return geomot.Samples(read_table(rest, decimal=decimal))
+    elif kind == "polyhedron":
+        return geomot.UniformPolyhedron(read_table(rest, decimal=decimal))
     elif kind == "grid":
         return geomot.GridDensity(read_table(rest, decimal=decimal))
     try:
@@ -144,9 +148,25 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         return geomot.UniformPolygon(np.reshape(numbers, (-1, 2)))
     raise BadInput(
         "--domain must be unit, bounds, hull, box:..., ball:..., normal, gaussian:FILE, match, "
-        "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE or polygon:X,Y,..., "
-        f"got {spec!r}"
+        "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE, polygon:X,Y,... or "
+        f"polyhedron:FILE, got {spec!r}"
     )
+
+
+def _polygon(path: str, decimal: str) -> Any:
+    """The vertices of a polygon, or a geometry of GeoJSON."""
+    if Path(path).suffix.lower() not in (".json", ".geojson"):
+        return read_table(path, decimal=decimal)
+    try:
+        with open(path, encoding="utf-8") as file:
+            geometry = json.load(file)
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:
+        raise BadInput(f"{path} is not a GeoJSON file") from None
+    if not isinstance(geometry, dict):
+        raise BadInput(f"{path} is not a GeoJSON file")
+    return geometry
 
 
 def _hull(sites: np.ndarray) -> Source:
@@ -154,15 +174,19 @@ def _hull(sites: np.ndarray) -> Source:
     points = as_points(sites, "sites")
     if points.shape[1] == 1:
         return geomot.UniformBox(points.min(axis=0), points.max(axis=0))
-    if points.shape[1] != 2:
+    if points.shape[1] > 3:
         raise BadInput(
-            f"--domain hull needs sites with 1 or 2 columns, got {points.shape[1]}: --domain "
+            f"--domain hull needs sites with up to 3 columns, got {points.shape[1]}: --domain "
             "bounds works with any number"
         )
+    solid = points.shape[1] == 3
     try:
-        return geomot.UniformPolygon.hull(points)
+        return geomot.UniformPolyhedron(points) if solid else geomot.UniformPolygon.hull(points)
     except ValueError:
-        raise BadInput("--domain hull needs sites that do not all lie on one line") from None
+        raise BadInput(
+            "--domain hull needs sites that do not all lie "
+            + ("in one plane" if solid else "on one line")
+        ) from None
 
 
 def _matching(sites: np.ndarray, masses: np.ndarray | None) -> Source:

@@ -339,10 +339,12 @@ class ExtendedMap:
 
 def _simplicial(solution: Solution) -> SimplicialRule:
     """The rule in the plane, if it can be with the dual of the diagram."""
-    if solution.source.exact:
+    if solution.source.exact and np.isfinite(solution.source.bounds).all():
         return SimplicialRule(solution.diagram())
     for reach in _DEVIATIONS:
-        cells = PowerDiagram(solution.sites, solution.weights, _ellipse(solution.source, reach))
+        cells = PowerDiagram(
+            solution.sites, solution.weights_exact, _ellipse(solution.source, reach)
+        )
         rule = SimplicialRule(cells, solution.centroids)
         if rule.mesh.kept:
             break

@@ -21,7 +21,7 @@ from geomot._double_double import two_sum
 from geomot._orientation import orientations
 from geomot.diagram import PowerDiagram
 from geomot.potentials import bisector_offsets
-from geomot.sources import UniformBox, exact_domain
+from geomot.sources import UniformBox, plane_domain
 from geomot.sources._pieces import difference, product
 
 __all__ = ["Mesh", "dual_triangles"]
@@ -233,7 +233,7 @@ def dual_triangles(diagram: PowerDiagram) -> IntArray:
     triangles = diagram.triangulation.astype(np.int64)
     sites, weights = diagram.sites[triangles], diagram.weights_exact[triangles]
     inside = np.zeros(len(triangles), dtype=bool)
-    for polygon in exact_domain(diagram.source).parts:
+    for polygon in plane_domain(diagram.source).parts:
         inside |= _meet_inside(sites, weights, polygon)
     return triangles[inside]
 

@@ -22,6 +22,7 @@ from geomot._validation import as_count, as_flag, as_masses, as_path, as_points,
 from geomot.brenier import BrenierMap
 from geomot.extended.map import SINGULAR
 from geomot.generator.whitening import Whitening
+from geomot.latent.torch_codec import as_codec
 from geomot.solution import Solution
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def load(
     device: str | None = None,
 ) -> _Generator:
     """Read a generator, see `LatentGenerator.load`."""
+    autoencoder = as_codec(autoencoder)
     folder = Path(as_path(path))
     for wait in _WAITS:
         before = _identity(folder)

@@ -33,10 +33,12 @@ from geomot._validation import (
     as_samples,
 )
 from geomot.brenier import BrenierMap
+from geomot.coupling.rows import mapped_root
 from geomot.extended.map import SINGULAR
-from geomot.generator import files
+from geomot.generator import files, streams
 from geomot.generator.moment_matching import matching_source
 from geomot.generator.whitening import Whitening
+from geomot.latent.torch_codec import as_codec
 from geomot.metrics import nearest_distances
 from geomot.solver import solve
 from geomot.sources import Source
@@ -70,7 +72,8 @@ class LatentGenerator(BaseEstimator):
         `geomot.latent.Autoencoder` and `PCACodec`) is cloned and fitted to the data; all else is
         used as it is: ``encode`` takes float arrays of shape (k, ...) as the data have it (uint8
         data come as floats from 0 to 1) and returns codes of shape (k, latent_dim), ``decode``
-        does the reverse. None stands for an `Autoencoder` with 10 latent dimensions.
+        does the reverse. A module of torch is put in a `geomot.latent.TorchCodec`. None stands for
+        an `Autoencoder` with 10 latent dimensions.
     transport : BrenierMap, optional
         The map. One that is fitted to the codes of the data is used as it is; one that is not is
         cloned and fitted. None stands for a map with the `tv_tol` and `threads` below.
@@ -176,7 +179,10 @@ class LatentGenerator(BaseEstimator):
         ----------
         X : array_like of shape (n, features), (n, height, width) or (n, channels, height, width)
             The data. uint8 stands for k / 255; whatever is decoded is on that scale too. A copy is
-            kept, for `nearest_training`.
+            kept, for `nearest_training`; of an array that is mapped from a file, a reference.
+            Or an iterable of batches of such data, or of pairs of data and labels, as a DataLoader
+            of torch yields them: they are read once, encoded and forgotten. The autoencoder must
+            then be trained, and `nearest_training` does not work.
         y : array_like of shape (n,), optional
             Labels of the data, of any kind: needed for `class_weight` and `conditional`.
         sample_weight : array_like of shape (n,), optional
@@ -202,8 +208,28 @@ class LatentGenerator(BaseEstimator):
         -----
         ConvergenceWarning
             If the map did not reach its tolerance.
+
+        Notes
+        -----
+        With batches, and with arrays of uint8, float32 or float64 that are mapped from a file,
+        memory holds one batch, up to 256 MiB of data in float64, and 100 to 200 bytes for each
+        number of the codes while the map is fitted (measured in 16 and in 128 dimensions). An
+        autoencoder that is yet to be trained makes a copy of mapped data in float32.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> codec = PCACodec(2).fit(images[:500])
+        >>> batches = ((images[i : i + 100], labels[i : i + 100]) for i in range(0, 1700, 100))
+        >>> LatentGenerator(codec, random_state=0).fit(batches).codes_.shape
+        (1700, 2)
         """
-        data = training_samples(self, X)
+        data = self._read(X) if streams.is_stream(X) else training_samples(self, X)
+        if isinstance(data, streams.Encoded) and y is None:
+            y = data.labels
         n = len(data)
         if self.singular not in SINGULAR:
             raise ValueError(f"singular must be one of {SINGULAR}, got {self.singular!r}")
@@ -222,7 +248,7 @@ class LatentGenerator(BaseEstimator):
         self.sample_shape_ = data.shape[1:]
         remember_features(self, X)
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
-        codes = self._encode(data)
+        codes = data.codes if isinstance(data, streams.Encoded) else self._encode(data)
         support = np.flatnonzero(masses > 0.0)
         self._whitening = (
             Whitening.of(codes[support], masses[support], _CODES) if self.whiten else None
@@ -230,14 +256,27 @@ class LatentGenerator(BaseEstimator):
         self.codes_, self.support_ = codes, support
         self.classes_, self._members = classes, members
         self._masses = masses
-        self._data: np.ndarray | None = data.copy()
+        self._data: np.ndarray | None = _kept(data)
         self._extended: ExtendedMap | None = None
         sites = self._to_sites(codes[support])
         self.transport_ = self._fitted_map(sites, masses[support], map_seed)
         return self
 
-    def _fitted_codec(self, data: np.ndarray, seed: int) -> Any:
-        codec = self.autoencoder
+    def _read(self, batches: Any) -> streams.Encoded:
+        """Encode data that come in batches."""
+        codec = as_codec(self.autoencoder)
+        if codec is None or (isinstance(codec, BaseEstimator) and not _is_fitted(codec)):
+            raise ValueError(
+                "autoencoder must be trained where X comes in batches: fit it to some of the data"
+            )
+        self.__dict__.pop("transport_", None)
+        self.autoencoder_ = codec
+        return streams.read(batches, self._encode)
+
+    def _fitted_codec(self, data: np.ndarray | streams.Encoded, seed: int) -> Any:
+        if isinstance(data, streams.Encoded):
+            return self.autoencoder_
+        codec = as_codec(self.autoencoder)
         if codec is None:
             from geomot.latent import Autoencoder
 
@@ -476,11 +515,13 @@ class LatentGenerator(BaseEstimator):
         Raises
         ------
         ValueError
-            If the generator was saved without its training data.
+            If the generator was saved without its training data, or fitted to batches.
         """
         check_is_fitted(self, "transport_")
         if self._data is None:
-            raise ValueError("nearest_training needs the training data, which were not saved")
+            raise ValueError(
+                "nearest_training needs the training data, which were not saved, or came in batches"
+            )
         queries = as_samples(images, "images", self.sample_shape_)
         indices, distances = nearest(queries, self._data)
         return distances, indices
@@ -606,6 +647,13 @@ def _is_fitted(estimator: Any) -> bool:
     except NotFittedError:
         return False
     return True
+
+
+def _kept(data: np.ndarray | streams.Encoded) -> np.ndarray | None:
+    """Training data as they are kept: mapped ones by reference, those of batches not at all."""
+    if isinstance(data, streams.Encoded):
+        return None
+    return data.copy() if mapped_root(data) is None else data
 
 
 def _seeded(estimator: Any, seed: int) -> Any:

@@ -12,20 +12,24 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
+from geomot.diagram import PowerDiagram
 from geomot.plotting._axes import axes_size, ink, paper, shade
+from geomot.sources import UniformBox
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
-    from geomot.diagram import PowerDiagram
+    from geomot.diagram import Cells
 
 __all__ = [
     "EDGE",
     "cell_collection",
     "cell_polygons",
     "domain_path",
+    "drawn_box",
+    "drawn_diagram",
     "dot_area",
     "draw_dots",
     "draw_links",
@@ -33,6 +37,7 @@ __all__ = [
     "draw_strokes",
     "drawn_cells",
     "free_edges",
+    "polygon_owners",
     "rasterise",
     "scatter_dots",
     "split_cells",
@@ -47,6 +52,9 @@ _FACE = "#B9CCDE"
 _PART_BYTES = 130
 _CORNER_BYTES = 22
 _VECTOR_BYTES = 400_000
+
+# Of a source without a border, what lies this many deviations about the mean is drawn.
+_DRAWN_DEVIATIONS = 4.0
 
 # Diameter of dots that have room for a rim.
 _ROOM_FOR_RIM = 2.0
@@ -72,23 +80,53 @@ def free_edges(artist: Any) -> None:
     artist.sticky_edges.y.clear()
 
 
+def drawn_box(source: Any) -> np.ndarray:
+    """Lower and upper corner of what is drawn of a source in the plane, with most of its mass."""
+    if np.isfinite(source.bounds).all():
+        return source.bounds
+    reach = _DRAWN_DEVIATIONS * np.sqrt(np.diag(source.covariance))
+    return np.array([source.mean - reach, source.mean + reach])
+
+
+def drawn_diagram(diagram: PowerDiagram) -> PowerDiagram:
+    """The diagram with cells that end where they are no longer drawn; its masses are others."""
+    if np.isfinite(diagram.source.bounds).all():
+        return diagram
+    box = UniformBox(*drawn_box(diagram.source))
+    return PowerDiagram(diagram.sites, diagram.weights_exact, box)
+
+
 def drawn_cells(diagram: PowerDiagram) -> np.ndarray:
     """Which cells have a polygon: those that are neither empty nor too small for float64."""
-    return np.diff(diagram.cells.offsets) > 0
-
-
-def split_cells(vertices: np.ndarray, offsets: np.ndarray, shown: np.ndarray) -> list[np.ndarray]:
-    """The polygons of the cells that are shown."""
-    return [vertices[offsets[i] : offsets[i + 1]] for i in np.flatnonzero(shown)]
-
-
-def cell_polygons(ax: Axes, diagram: PowerDiagram) -> list[np.ndarray]:
-    """The polygons of the cells; with more corners where the axes bend straight edges."""
     cells = diagram.cells
-    polygons = split_cells(cells.vertices, cells.offsets, drawn_cells(diagram))
-    if ax.get_xscale() == ax.get_yscale() == "linear":
-        return polygons
-    return [_subdivided(polygon) for polygon in polygons]
+    return np.diff(cells.offsets[cells.parts]) > 0
+
+
+def split_cells(vertices: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+    """The polygons that have corners."""
+    return [vertices[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True) if a < b]
+
+
+def polygon_owners(cells: Cells) -> np.ndarray:
+    """The site of each polygon that has corners."""
+    owner = np.repeat(np.arange(len(cells)), np.diff(cells.parts))
+    return owner[np.diff(cells.offsets) > 0]
+
+
+def cell_polygons(ax: Axes, diagram: PowerDiagram) -> list[np.ndarray] | list[Path]:
+    """The cells that are drawn; with more corners where the axes bend straight edges.
+
+    Polygons, or paths of several rings on a domain that is not convex.
+    """
+    cells = diagram.cells
+    straight = ax.get_xscale() == ax.get_yscale() == "linear"
+    if cells.convex:
+        polygons = split_cells(cells.vertices, cells.offsets)
+        return polygons if straight else [_subdivided(polygon) for polygon in polygons]
+    outlines = [cells.outlines(i) for i in np.flatnonzero(drawn_cells(diagram))]
+    if not straight:
+        outlines = [[_subdivided(ring) for ring in rings] for rings in outlines]
+    return [_path(rings) for rings in outlines]
 
 
 def _subdivided(polygon: np.ndarray) -> np.ndarray:
@@ -98,17 +136,20 @@ def _subdivided(polygon: np.ndarray) -> np.ndarray:
 
 
 def cell_collection(
-    ax: Axes, polygons: Sequence[np.ndarray], pitch: float, *, filled: bool, edges: bool
-) -> PolyCollection:
+    ax: Axes, polygons: Sequence[Any], pitch: float, *, filled: bool, edges: bool
+) -> PolyCollection | PathCollection:
     """The cells as one collection, in the colours of plain cells."""
     width = min(0.7, 0.04 * pitch)
-    collection = PolyCollection(polygons, facecolor=shade(ax, _FACE, 0.3), linewidth=width)
+    paths = len(polygons) > 0 and isinstance(polygons[0], Path)
+    kind = PathCollection if paths else PolyCollection
+    collection = kind(polygons, facecolor=shade(ax, _FACE, 0.3), linewidth=width)
     if not edges or (filled and width < 0.1):
         # Borders in the cells' own colours close the hairlines that antialiasing leaves.
         collection.set(edgecolor="face", linewidth=0.25)
     else:
         collection.set_edgecolor(paper(ax) if filled else EDGE)
-    rasterise(collection, len(polygons), sum(map(len, polygons)))
+    corners = (len(p.vertices if paths else p) for p in polygons)
+    rasterise(collection, len(polygons), sum(corners))
     return collection
 
 
@@ -171,16 +212,34 @@ def draw_links(ax: Axes, starts: np.ndarray, ends: np.ndarray, pitch: float) -> 
 
 def domain_path(source: Any) -> Path:
     """The border of a domain in the plane as one path."""
-    corners = source.domain.vertices
-    return Path(np.vstack([corners, corners[:1]]), closed=True)
+    return _path(_outlines(source))
+
+
+def _outlines(source: Any) -> list[np.ndarray]:
+    """The closed curves around a domain; of a source without a border, around what is drawn."""
+    if np.isfinite(source.bounds).all():
+        return source.domain.outlines
+    return [UniformBox(*drawn_box(source)).polygon]
+
+
+def _path(rings: Sequence[np.ndarray]) -> Path:
+    """Closed rings as one path; those around holes run the other way."""
+    rings = [np.vstack([ring, ring[:1]]) for ring in rings]
+    codes = [
+        np.repeat([Path.MOVETO, Path.LINETO, Path.CLOSEPOLY], [1, len(ring) - 2, 1])
+        for ring in rings
+    ]
+    return Path(np.concatenate(rings), np.concatenate(codes))
 
 
 def draw_outline(ax: Axes, source: Any) -> PathPatch:
-    """Draw the border of an exact source in the plane."""
-    path = domain_path(source)
+    """Draw the border of an exact source in the plane; not seen, of one that has none."""
+    rings = _outlines(source)
     if not ax.get_xscale() == ax.get_yscale() == "linear":
-        path = Path(np.vstack([_subdivided(path.vertices[:-1]), path.vertices[:1]]), closed=True)
-    patch = PathPatch(path, fill=False, edgecolor=ink(ax), linewidth=0.8)
+        rings = [_subdivided(ring) for ring in rings]
+    path = _path(rings)
+    colour = ink(ax) if np.isfinite(source.bounds).all() else "none"
+    patch = PathPatch(path, fill=False, edgecolor=colour, linewidth=0.8)
     ax.add_patch(patch)
     return patch
 

@@ -20,7 +20,7 @@ from geomot.plotting._marks import (
     rasterise,
 )
 from geomot.plotting._profile import line_profile
-from geomot.sources import GridDensity, Source, as_source
+from geomot.sources import GridDensity, Source, UniformBox, UniformPolygon, as_source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +84,8 @@ def source_density(
     count = as_count(samples, "samples", 1)
     if source.dim == 1:
         return _on_line(source, ax, kwargs)
-    points = None if source.exact else source.sample(count, random_state)
+    bounded = source.exact and np.isfinite(source.bounds).all()
+    points = None if bounded else source.sample(count, random_state)
     bounds = source.bounds
     if points is not None:
         bounds = np.array([points.min(axis=0), points.max(axis=0)])
@@ -108,7 +109,7 @@ def source_density(
 
 def is_uniform(source: Source) -> bool:
     """Whether an exact source has the same density everywhere on its domain."""
-    return source.dim == 1 or source.plane_density is None
+    return source.dim == 1 or isinstance(source, (UniformBox, UniformPolygon))
 
 
 def _mesh(ax: Axes, grid: GridDensity, kwargs: dict[str, Any]) -> Any:

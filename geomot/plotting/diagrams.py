@@ -20,7 +20,9 @@ from geomot.plotting._marks import (
     draw_dots,
     draw_links,
     draw_outline,
+    drawn_box,
     drawn_cells,
+    drawn_diagram,
     rasterise,
     scatter_dots,
     write_names,
@@ -141,15 +143,16 @@ def power_diagram(
     if density is None:
         density = values is None and not is_uniform(diagram.source)
     shown = _near(diagram) if sites else np.zeros(len(diagram.sites), bool)
-    bounds = _joint_bounds(diagram.source.bounds, diagram.sites[shown])
+    bounds = _joint_bounds(drawn_box(diagram.source), diagram.sites[shown])
     ax = new_axes(bounds, bar=legend and values is not None) if ax is None else ax
     frame(ax, bounds)
     artists: dict[str, Any] = {}
     if density:
         artists["density"] = source_density(diagram.source, outline=False, ax=ax).density
     pitch = site_pitch(ax, len(diagram.sites))
+    drawn = drawn_diagram(diagram)
     cells = cell_collection(
-        ax, cell_polygons(ax, diagram), pitch, filled=values is not None, edges=edges
+        ax, cell_polygons(ax, drawn), pitch, filled=values is not None, edges=edges
     )
     artists["cells"] = cells
     if density:
@@ -157,7 +160,7 @@ def power_diagram(
     colours = None
     if values is not None:
         colours = Colours(diagram, values, cmap, norm, label)
-        colours.paint(cells, drawn_cells(diagram), edges=edges)
+        colours.paint(cells, drawn_cells(drawn), edges=edges)
     cells.set(**kwargs)
     ax.add_collection(cells)
     if triangulation:
@@ -278,7 +281,7 @@ def _explained(
 
 def _near(diagram: PowerDiagram) -> np.ndarray:
     """Which sites lie so near to the domain that they can be shown together with it."""
-    low, high = diagram.source.bounds
+    low, high = drawn_box(diagram.source)
     reach = _VISIBLE * (high - low).max()
     return ((diagram.sites >= low - reach) & (diagram.sites <= high + reach)).all(axis=1)
 
@@ -321,7 +324,7 @@ def _draw_sites(
 
 def _domain_holds(diagram: PowerDiagram, points: np.ndarray) -> np.ndarray:
     """Whether points lie in the domain of a diagram, its border included."""
-    low, high = diagram.source.bounds
+    low, high = drawn_box(diagram.source)
     return domain_path(diagram.source).contains_points(
         points, radius=1e-9 * float((high - low).max())
     )

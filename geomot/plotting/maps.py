@@ -21,7 +21,9 @@ from geomot.plotting._marks import (
     cell_polygons,
     dot_area,
     draw_outline,
+    drawn_box,
     drawn_cells,
+    drawn_diagram,
     free_edges,
     rasterise,
     scatter_dots,
@@ -108,7 +110,7 @@ def transport_map(
         points = mapped.source.sample(count, random_state)
     else:
         points = as_points(samples, "samples", 2, allow_empty=exact)
-    bounds = mapped.source.bounds
+    bounds = drawn_box(mapped.source)
     if diagram is None:
         bounds = np.array([points.min(axis=0), points.max(axis=0)])
     if axes is None:
@@ -140,6 +142,7 @@ def transport_map(
 def _coloured_cells(ax: Axes, diagram: PowerDiagram, colours: np.ndarray, *, pale: bool) -> Any:
     """Draw the cells in colours."""
     pitch = site_pitch(ax, len(diagram.masses))
+    diagram = drawn_diagram(diagram)
     collection = cell_collection(ax, cell_polygons(ax, diagram), pitch, filled=True, edges=True)
     faces = colours[drawn_cells(diagram)]
     if pale:
@@ -157,7 +160,7 @@ def singular_set(
     Parameters
     ----------
     extended : ExtendedMap
-        The map, in the plane, from a bounded source.
+        The map, in the plane, from a source that is bounded or has exact diagrams.
     resolution : int, default 400
         Number of grid points along the longer side of the domain.
     ax : Axes, optional
@@ -189,9 +192,9 @@ def singular_set(
     """
     check_plane(extended.solution, "extended.solution")
     source = extended.solution.source
-    bounds = source.bounds
-    if not np.isfinite(bounds).all():
-        raise ValueError("extended must have a bounded source")
+    if not (source.exact or np.isfinite(source.bounds).all()):
+        raise ValueError("extended must have a bounded source, or one with exact diagrams")
+    bounds = drawn_box(source)
     ax = new_axes(bounds) if ax is None else ax
     extent = bounds[1] - bounds[0]
     counts = np.maximum(as_count(resolution, "resolution", 2) * extent // extent.max(), 2)

@@ -20,8 +20,10 @@ from geomot.plotting._marks import (
     cell_polygons,
     domain_path,
     draw_outline,
-    drawn_cells,
+    drawn_box,
+    drawn_diagram,
     free_edges,
+    polygon_owners,
     rasterise,
     split_cells,
 )
@@ -122,14 +124,14 @@ def brenier_potential(
         raise ValueError('ax must be three-dimensional, made with projection="3d"')
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    shown = drawn_cells(diagram)
-    cells = diagram.cells
+    cells = drawn_diagram(diagram).cells
+    shown = polygon_owners(cells)
     heights = _potential(diagram, cells.vertices, _owners(cells), centered)
-    lifted = split_cells(np.column_stack([cells.vertices, heights]), cells.offsets, shown)
+    lifted = split_cells(np.column_stack([cells.vertices, heights]), cells.offsets)
     by_height = values is None
     if by_height:
-        values = np.zeros(len(cells))
-        values[shown] = [polygon[:, 2].mean() for polygon in lifted]
+        means = np.bincount(shown, [p[:, 2].mean() for p in lifted], len(cells))
+        values = means / np.maximum(np.bincount(shown, minlength=len(cells)), 1)
     colours = Colours(diagram, values, cmap, None, label)
     face = colours.rgba(shown)
 
@@ -149,7 +151,7 @@ def brenier_potential(
         artists[name] = Poly3DCollection(polygons, **{"facecolors": colour, **border, **settings})
         ax.add_collection3d(artists[name], autolim=False)
         rasterise(artists[name], len(polygons), len(cells.vertices))
-    _frame_in_space(ax, np.column_stack([diagram.source.bounds, [floor, high]]), had_data)
+    _frame_in_space(ax, np.column_stack([drawn_box(diagram.source), [floor, high]]), had_data)
     if not ax.get_zlabel():
         ax.set_zlabel(_POTENTIAL[centered])
     ax.view_init(
@@ -162,7 +164,7 @@ def brenier_potential(
 
 def _owners(cells: Any) -> np.ndarray:
     """The cell of each corner."""
-    return np.repeat(np.arange(len(cells)), np.diff(cells.offsets))
+    return np.repeat(np.arange(len(cells)), np.diff(cells.offsets[cells.parts]))
 
 
 def _frame_in_space(ax: Any, bounds: np.ndarray, had_data: bool) -> None:
@@ -257,14 +259,14 @@ def brenier_contours(
     """
     diagram = as_diagram(solution, "solution")
     resolution = as_count(resolution, "resolution", 2)
-    ax = new_axes(diagram.source.bounds, bar=legend) if ax is None else ax
-    low, high = diagram.source.bounds
+    bounds = low, high = drawn_box(diagram.source)
+    ax = new_axes(bounds, bar=legend) if ax is None else ax
     size = high - low
     shape = np.maximum(2, np.rint(resolution * size / size.max())).astype(int)
     x, y = (np.linspace(low[k], high[k], shape[k]) for k in range(2))
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     u = _potential(diagram, points, diagram.locate(points), centered).reshape(len(y), len(x))
-    frame(ax, diagram.source.bounds)
+    frame(ax, bounds)
     outline = draw_outline(ax, diagram.source)
     if np.ndim(levels) == 0:
         levels = _levels(diagram, u, points, as_count(levels, "levels", 1), centered)
@@ -284,7 +286,11 @@ def brenier_contours(
     n = len(diagram.masses)
     if cells if cells is not None else n <= 3000:
         borders = cell_collection(
-            ax, cell_polygons(ax, diagram), site_pitch(ax, n), filled=False, edges=True
+            ax,
+            cell_polygons(ax, drawn_diagram(diagram)),
+            site_pitch(ax, n),
+            filled=False,
+            edges=True,
         )
         borders.set(facecolor="none", edgecolor=ink(ax), alpha=0.35)
         artists["cells"] = ax.add_collection(borders, autolim=False)

@@ -1,9 +1,9 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon` and `GridDensity` have exact power diagrams, and so have, on the line, all measures
-with a distribution function. Every source is immutable, comparable
-and picklable.
+`UniformPolygon`, `GridDensity` and `Gaussian` have exact power diagrams, in space `UniformBox` and
+`UniformPolyhedron`, and on the line all measures with a distribution function. Every source is
+immutable, comparable and picklable.
 
 Examples
 --------
@@ -20,20 +20,35 @@ from geomot.sources.ball import UniformBall
 from geomot.sources.base import KINDS, Product, Source
 from geomot.sources.blended import Blended
 from geomot.sources.box import UniformBox
-from geomot.sources.convert import as_source, exact_domain, require_exact
-from geomot.sources.domains import ConvexPolygon, Domain, PolygonRegion
+from geomot.sources.convert import (
+    as_source,
+    convex_polyhedron,
+    exact_domain,
+    plane_domain,
+    require_exact,
+)
+from geomot.sources.domains import (
+    ConvexPolygon,
+    ConvexPolyhedron,
+    Domain,
+    PlaneDomain,
+    PolygonRegion,
+)
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
 from geomot.sources.polygon import UniformPolygon
+from geomot.sources.polyhedron import UniformPolyhedron
 from geomot.sources.samples import Samples
 from geomot.sources.wrapped import WrappedSource
 
 __all__ = [
     "Blended",
     "ConvexPolygon",
+    "ConvexPolyhedron",
     "Domain",
     "Gaussian",
     "GridDensity",
+    "PlaneDomain",
     "PolygonRegion",
     "Product",
     "Samples",
@@ -41,9 +56,12 @@ __all__ = [
     "UniformBall",
     "UniformBox",
     "UniformPolygon",
+    "UniformPolyhedron",
     "WrappedSource",
     "as_source",
+    "convex_polyhedron",
     "exact_domain",
+    "plane_domain",
     "require_exact",
 ]
 
@@ -56,6 +74,7 @@ KINDS.update(
         UniformBall,
         UniformBox,
         UniformPolygon,
+        UniformPolyhedron,
         WrappedSource,
     )
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geomot._core.plane.measure import Blend, Uniform
 from geomot._validation import as_count, as_generator
 from geomot.sources.base import Source
-from geomot.sources.convert import exact_domain
+from geomot.sources.convert import plane_domain
 from geomot.sources.domains import ConvexPolygon, Domain
 from geomot.sources.polygon import UniformPolygon
 
@@ -50,7 +50,7 @@ class Blended(Source):
     @property
     def container(self) -> ConvexPolygon:
         """Where the uniform part is."""
-        return exact_domain(self.measure).container
+        return plane_domain(self.measure).container
 
     @property
     def domain(self) -> Domain:

@@ -15,7 +15,7 @@ from geomot._validation import as_count, as_generator, as_real_array, as_vector
 from geomot.sources._distributions import Distribution, Uniform
 from geomot.sources._pieces import constant
 from geomot.sources.base import Product, Source
-from geomot.sources.domains import ConvexPolygon
+from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain
 
 __all__ = ["UniformBox"]
 
@@ -43,7 +43,7 @@ class UniformBox(Source):
 
     lower: FloatArray
     upper: FloatArray
-    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
         low, high = as_corners(lower, upper)
@@ -105,8 +105,10 @@ class UniformBox(Source):
         return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
 
     @property
-    def domain(self) -> ConvexPolygon | None:
-        """A box in the plane as a polygon."""
+    def domain(self) -> Domain | None:
+        """A box in the plane as a polygon, one in space as a polyhedron."""
+        if self.dim == 3:
+            return ConvexPolyhedron.box(self.lower, self.upper)
         return ConvexPolygon(self.polygon) if self.dim == 2 else None
 
     @property

@@ -9,12 +9,12 @@ import numpy as np
 
 from geomot.sources.base import KINDS, Source
 from geomot.sources.box import UniformBox
-from geomot.sources.domains import Domain
+from geomot.sources.domains import ConvexPolyhedron, Domain, PlaneDomain
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.samplers import draws_points
 from geomot.sources.wrapped import WrappedSource
 
-__all__ = ["as_source", "exact_domain", "require_exact"]
+__all__ = ["as_source", "convex_polyhedron", "exact_domain", "plane_domain", "require_exact"]
 
 # Channels of an image in colour, without and with opacity.
 _COLOURS = (3, 4)
@@ -130,11 +130,18 @@ def require_exact(source: Source, name: str = "source") -> None:
             f"{name} must be a {', '.join(kinds)} or {last} in the plane for exact diagrams, "
             f"got {source}"
         )
-    raise ValueError(f"{name} must be on the line or in the plane for exact diagrams, got {source}")
+    if source.dim == 3:
+        raise ValueError(
+            f"{name} must be a UniformBox or UniformPolyhedron in space for exact diagrams, "
+            f"got {source}"
+        )
+    raise ValueError(
+        f"{name} must have at most 3 dimensions for exact diagrams, got {source.dim} from {source}"
+    )
 
 
 def exact_domain(source: Source) -> Domain:
-    """Return the domain of a source with exact diagrams in the plane; refuse others.
+    """Return the domain of a source with exact diagrams in the plane or in space; refuse others.
 
     Parameters
     ----------
@@ -153,5 +160,53 @@ def exact_domain(source: Source) -> Domain:
     """
     require_exact(source)
     if source.domain is None:
-        raise ValueError(f"source must have a domain of 2 dimensions, got {source}")
+        raise ValueError(f"source must have a domain of 2 or 3 dimensions, got {source}")
     return source.domain
+
+
+def convex_polyhedron(source: Source) -> ConvexPolyhedron:
+    """Return the domain of a source with exact diagrams, if it is a convex polyhedron.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+
+    Returns
+    -------
+    ConvexPolyhedron
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.sources.convex_polyhedron(geomot.UniformBox.unit(3))
+    ConvexPolyhedron(<8 corners, 6 faces>)
+    """
+    domain = exact_domain(source)
+    if not isinstance(domain, ConvexPolyhedron):
+        raise ValueError(f"source must be uniform on a convex polyhedron, got {source}")
+    return domain
+
+
+def plane_domain(source: Source) -> PlaneDomain:
+    """Return the domain of a source with exact diagrams in the plane; refuse others.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+
+    Returns
+    -------
+    PlaneDomain
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.sources.plane_domain(geomot.UniformBox.unit(2))
+    ConvexPolygon(<4 corners>)
+    """
+    domain = exact_domain(source)
+    if not isinstance(domain, PlaneDomain):
+        raise ValueError(f"source must have a domain in the plane, got {source}")
+    return domain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
 
-__all__ = ["ConvexPolygon", "Domain", "PolygonRegion"]
+__all__ = ["ConvexPolygon", "ConvexPolyhedron", "Domain", "PlaneDomain", "PolygonRegion"]
 
 FloatArray = NDArray[np.float64]
 
@@ -41,21 +41,6 @@ class Domain(Frozen, ABC):
     @abstractmethod
     def connected(self) -> bool:
         """Whether the domain is in one piece."""
-
-    @property
-    @abstractmethod
-    def container(self) -> ConvexPolygon:
-        """A convex domain that holds this one: kernels clip diagrams to it."""
-
-    @property
-    @abstractmethod
-    def outlines(self) -> list[FloatArray]:
-        """The closed curves around it, each of shape (m, 2), the domain on their left."""
-
-    @property
-    @abstractmethod
-    def parts(self) -> list[FloatArray]:
-        """Convex polygons without common interior that make the domain, corners (m, 2) of each."""
 
     @abstractmethod
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
@@ -106,8 +91,27 @@ class Domain(Frozen, ABC):
         return price
 
 
+class PlaneDomain(Domain):
+    """A domain in the plane."""
+
+    @property
+    @abstractmethod
+    def container(self) -> ConvexPolygon:
+        """A convex domain that holds this one: kernels clip diagrams to it."""
+
+    @property
+    @abstractmethod
+    def outlines(self) -> list[FloatArray]:
+        """The closed curves around it, each of shape (m, 2), the domain on their left."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> list[FloatArray]:
+        """Convex polygons without common interior that make the domain, corners (m, 2) of each."""
+
+
 @dataclass(frozen=True, eq=False)
-class ConvexPolygon(Domain):
+class ConvexPolygon(PlaneDomain):
     """A convex polygon.
 
     Attributes
@@ -185,7 +189,7 @@ class ConvexPolygon(Domain):
 
 
 @dataclass(frozen=True, eq=False)
-class PolygonRegion(Domain):
+class PolygonRegion(PlaneDomain):
     """A region of the plane that is made of convex polygons without common interior.
 
     Attributes
@@ -261,3 +265,72 @@ class PolygonRegion(Domain):
         """Return a box inside the largest part."""
         boxes = [ConvexPolygon(part).inscribed_box() for part in self.parts]
         return max(boxes, key=lambda box: float(np.prod(box[1] - box[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class ConvexPolyhedron(Domain):
+    """A convex polyhedron.
+
+    Attributes
+    ----------
+    vertices : ndarray of shape (m, 3)
+        The corners.
+    planes : ndarray of shape (k, 4)
+        The faces' planes: the points with normal . x <= offset, the largest component of each
+        normal 1 in magnitude.
+    """
+
+    vertices: FloatArray
+    planes: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vertices", read_only(self.vertices))
+        object.__setattr__(self, "planes", read_only(self.planes))
+
+    def __repr__(self) -> str:
+        return f"ConvexPolyhedron(<{len(self.vertices)} corners, {len(self.planes)} faces>)"
+
+    @classmethod
+    def box(cls, lower: FloatArray, upper: FloatArray) -> ConvexPolyhedron:
+        """Return a box with sides along the axes; face 2 k is below, 2 k + 1 above, along axis k.
+
+        Parameters
+        ----------
+        lower, upper : ndarray of shape (3,)
+            Opposite corners.
+
+        Returns
+        -------
+        ConvexPolyhedron
+        """
+        planes = np.zeros((6, 4))
+        for k in range(3):
+            planes[2 * k, k], planes[2 * k, 3] = -1.0, -lower[k]
+            planes[2 * k + 1, k], planes[2 * k + 1, 3] = 1.0, upper[k]
+        corners = np.array(list(itertools.product(*np.stack([lower, upper]).T)))
+        return cls(corners, planes)
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, 3)."""
+        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    @property
+    def convex(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside the polyhedron, of the shape of its bounding box."""
+        bounds = self.bounds
+        half = 0.5 * (bounds[1] - bounds[0])
+        centre = self.vertices.mean(axis=0)
+        normals, offsets = self.planes[:, :3], self.planes[:, 3]
+        room = offsets - normals @ centre
+        scale = np.min(room / (np.abs(normals) @ half))
+        return centre - scale * half, centre + scale * half

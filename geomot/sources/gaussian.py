@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -11,12 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from geomot._constants import WEIGHT_LIMIT
+from geomot._core.plane.gaussian import GaussianDensity
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_real_array, as_vector
 from geomot.sources._distributions import Distribution, Normal
 from geomot.sources.base import Product, Source
+from geomot.sources.domains import ConvexPolygon
 
-__all__ = ["Gaussian", "normals"]
+__all__ = ["Gaussian", "normal_density", "normals"]
 
 FloatArray = NDArray[np.float64]
 
@@ -31,6 +36,13 @@ _SINGULAR = 2.0**-50
 # Uniform numbers are kept this far from 0 and 1, where quantiles are infinite.
 _OPEN_UNIT = 2.0**-54, 1.0 - 2.0**-53
 
+# Cells in the plane end this many deviations from the mean: beyond, the density is exp(-800) of its
+# largest value, 1e-39 of the least mass that float64 holds with all its digits.
+DEVIATIONS = 40.0
+
+# Binary digits to which roots are taken.
+_ROOT_DIGITS = 160
+
 
 def normals(u: FloatArray) -> FloatArray:
     """Return standard normal quantiles of numbers in [0, 1], all finite."""
@@ -40,6 +52,11 @@ def normals(u: FloatArray) -> FloatArray:
 @dataclass(frozen=True, eq=False, init=False)
 class Gaussian(Source):
     """Normal measure.
+
+    In the plane it has exact power diagrams: masses, centroids, costs and facets are right to 1e-12
+    of themselves, cells of any shape and in the tails included, while the deviations along the two
+    principal axes differ by less than a factor of 100. Cells are drawn to `domain`, a box of 40
+    deviations to each side of the mean; the mass beyond is less than 1e-340.
 
     Parameters
     ----------
@@ -71,7 +88,7 @@ class Gaussian(Source):
 
     mean: FloatArray
     cov: FloatArray
-    exact_dims: ClassVar[tuple[int, ...]] = (1,)
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
 
     def __init__(self, mean: ArrayLike, cov: ArrayLike) -> None:
         centre = as_real_array(mean, "mean")
@@ -91,6 +108,24 @@ class Gaussian(Source):
     def bounds(self) -> FloatArray:
         """Infinite corners, shape (2, d)."""
         return np.repeat([[-np.inf], [np.inf]], self.dim, axis=1)
+
+    @property
+    def domain(self) -> ConvexPolygon | None:
+        """In the plane, the box of 40 deviations to each side of the mean, as a polygon."""
+        if self.dim != 2:
+            return None
+        reach = DEVIATIONS * np.sqrt(np.diag(self.covariance))
+        (x0, y0), (x1, y1) = self.mean - reach, self.mean + reach
+        if not (x0 < self.mean[0] < x1 and y0 < self.mean[1] < y1):
+            raise ValueError(
+                f"cov must be large enough for float64 numbers about the mean, got {self}"
+            )
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def plane_density(self) -> Callable[[float], Any]:
+        """The normal density."""
+        return normal_density([self], [1.0], self.domain.bounds)
 
     @cached_property
     def covariance(self) -> FloatArray:
@@ -206,3 +241,46 @@ def _normalised(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.intc]]:
 
 def _rescaled(matrix: FloatArray, exponents: NDArray[np.intc]) -> FloatArray:
     return np.ldexp(np.ldexp(matrix, exponents[:, None]), exponents)
+
+
+def normal_density(
+    normals: Sequence[Gaussian], shares: ArrayLike, bounds: FloatArray
+) -> Callable[[float], GaussianDensity]:
+    """Return the density of a mixture of normal measures, as `Source.plane_density` does.
+
+    Parameters
+    ----------
+    normals : sequence of Gaussian
+        In the plane.
+    shares : array_like of shape (k,)
+        Positive.
+    bounds : ndarray of shape (2, 2)
+        The domain, a box.
+
+    Returns
+    -------
+    callable
+    """
+
+    def density(scale: float) -> GaussianDensity:
+        means = scale * np.array([normal.mean for normal in normals])
+        whitenings = np.array([_whitening(normal.covariance, scale) for normal in normals])
+        area = float(np.prod(scale * (bounds[1] - bounds[0])))
+        return GaussianDensity(means, whitenings, shares, area)
+
+    return density
+
+
+def _whitening(cov: FloatArray, scale: float) -> FloatArray:
+    """The lower triangular W with (W^T W)^-1 = scale^2 cov, as W_xx, W_yx, W_yy in pairs hi, lo."""
+    unit = Fraction(scale) ** 2
+    (a, b), (_, d) = ([unit * Fraction(float(x)) for x in row] for row in cov)
+    along = _root(a / (a * d - b * b))
+    rows = [_root(1 / a), -b / a * along, along]
+    return np.array([[float(x), float(x - Fraction(float(x)))] for x in rows])
+
+
+def _root(x: Fraction) -> Fraction:
+    """The square root, to many digits."""
+    digits = _ROOT_DIGITS + max(x.denominator.bit_length() - x.numerator.bit_length(), 0)
+    return Fraction(math.isqrt((x.numerator << (2 * digits)) // x.denominator), 1 << digits)

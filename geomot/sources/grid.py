@@ -93,7 +93,7 @@ class GridDensity(Source):
     @property
     def domain(self) -> ConvexPolygon | None:
         """A box in the plane as a polygon."""
-        return UniformBox(self.lower, self.upper).domain if self.dim == 2 else None
+        return ConvexPolygon(UniformBox(self.lower, self.upper).polygon) if self.dim == 2 else None
 
     @property
     def plane_density(self) -> Callable[[float], Any]:

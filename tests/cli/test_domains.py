@@ -167,10 +167,19 @@ def test_the_convex_hull_as_domain(folder, capsys):
     assert fit("line.npy", "--domain", "hull") == 0
     ends = [[points[:, 0].min()], [points[:, 0].max()]]
     assert geomot.load("map.npz").source.bounds.tolist() == ends
-    np.save("space.npy", np.zeros((5, 3)))
+    solid = np.random.default_rng(1).normal(size=(20, 3))
+    np.save("solid.npy", solid)
+    np.save("corners.npy", solid[:10])
+    assert fit("solid.npy", "--domain", "hull") == 0
+    assert geomot.load("map.npz").source == geomot.UniformPolyhedron(solid)
+    assert fit("solid.npy", "--domain", "polyhedron:corners.npy") == 0
+    assert geomot.load("map.npz").source == geomot.UniformPolyhedron(solid[:10])
+    np.save("high.npy", np.zeros((5, 4)))
+    np.save("level.npy", np.zeros((5, 3)))
     np.save("flat.npy", np.outer(np.arange(5.0), [1, 2]))
     capsys.readouterr()
-    for name, message in (("space", "needs sites with 1 or 2 columns"), ("flat", "one line")):
+    refused = (("high", "up to 3 columns"), ("level", "one plane"), ("flat", "one line"))
+    for name, message in refused:
         line = refusal(capsys, "fit", f"{name}.npy", "--domain", "hull", "-o", "map.npz")
         assert "--domain hull needs sites" in line and message in line
 

@@ -79,7 +79,7 @@ def test_not_converged(folder, capsys):
         ["fit", "sites.npy", "-o", "map.npz", "--threads", "0"],
         ["fit", "sites.npy", "-o", "map.npz", "--max-iter", "-1"],
         ["fit", "sites.npy", "-o", "map.npz", "--method", "magic"],
-        ["fit", "sites.npy", "-o", "map.npz", "--method", "newton", "--domain", "normal"],
+        ["fit", "sites.npy", "-o", "map.npz", "--method", "newton", "--domain", "ball:0,0,1"],
         ["fit", "sites.npy", "-o", "map.npz", "--seed", "-1"],
         ["fit", "sites.npy", "-o", "map.npz", "--seed", "x"],
         ["fit", "sites.npy", "-o", "map.npz", "--masses", "7"],
@@ -175,7 +175,16 @@ def test_sampled_map_that_did_not_converge(cloud, capsys):
 
 
 def test_map_of_a_normal_source_in_the_plane(sites, capsys):
-    argv = ["fit", "sites.npy", "-o", "map.npz", "--domain", "match", "--tol", "0.1"]
+    assert main(["fit", "sites.npy", "-o", "map.npz", "--domain", "match"]) == 0
+    assert geomot.load("map.npz").method == "newton"
+    capsys.readouterr()
+    for kind in ("map", "diagram"):
+        assert main(["plot", "map.npz", "-o", f"{kind}.png", "--kind", kind]) == 0
+        assert os.path.getsize(f"{kind}.png") > 1000
+
+
+def test_map_of_a_source_without_cells_in_the_plane(sites, capsys):
+    argv = ["fit", "sites.npy", "-o", "map.npz", "--domain", "ball:0.5,0.5,0.5", "--tol", "0.1"]
     assert main([*argv, "--seed", "0"]) == 0
     capsys.readouterr()
     assert main(["plot", "map.npz", "-o", "figure.png", "--kind", "map"]) == 0

@@ -153,7 +153,7 @@ def test_colours_from_a_column(folder):
         ),
         (["--masses", "4", "--normalize"], "--masses must not be negative"),
         (
-            ["--columns", "1,2,5", "--method", "newton"],
+            ["--columns", "1,2,4,5", "--method", "newton"],
             "--method montecarlo works in any dim",
         ),
         (["--device", "cuda"], "--device must be None for method newton"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from geomot._core.order import _as_keys, _ranks, _sorted_by
 from numpy.testing import assert_array_equal
 
+from geomot._core.order import _as_keys, _ranks, _sorted_by
 from geomot._power import coincident, hilbert_order
 
 
@@ -55,3 +55,21 @@ def test_coincident_groups_every_location_met_twice():
     for i, p in enumerate(points):
         expected.setdefault(tuple(p), set()).add(i)
     assert found == {frozenset(g) for g in expected.values() if len(g) > 1}
+
+
+def test_hilbert_curve_visits_a_cube_in_unit_steps():
+    n = 16
+    cube = np.stack(np.meshgrid(*3 * [np.arange(n, dtype=float)]), axis=-1).reshape(-1, 3)
+    order, keys = hilbert_order(cube / n)
+    assert len(np.unique(keys)) == n**3
+    assert_array_equal(np.abs(np.diff(cube[order], axis=0)).sum(axis=1), 1.0)
+
+
+def test_coincident_points_in_space():
+    points = np.random.default_rng(0).random((100, 3))
+    points[[3, 50, 70]] = points[20]
+    points[4] = points[20] + [0.0, 0.0, 1e-16]  # another place, the same cell of the grid
+    order, keys = hilbert_order(points)
+    members, starts = coincident(points[order], keys)
+    groups = [set(order[members[a:b]].tolist()) for a, b in zip(starts, starts[1:], strict=False)]
+    assert groups == [{3, 20, 50, 70}]

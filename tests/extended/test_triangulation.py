@@ -193,10 +193,12 @@ def test_triangles_of_a_far_lattice_have_all_of_its_points():
     assert len(mesh.triangles) == 2 * 11 * 11
 
 
-def test_sources_without_a_border_have_triangles_too():
+@pytest.mark.parametrize("sampled", [True, False])
+def test_sources_without_a_border_have_triangles_too(sampled):
     sites = rng(21).standard_normal((300, 2)) @ np.array([[1.0, 0.4], [0.0, 0.3]])
     source = geomot.Gaussian([3.0, -1.0], [[2.0, 0.9], [0.9, 0.5]])
-    solution = geomot.solve(sites, source=source, tol=0.03, random_state=0)
+    how = {"method": "montecarlo", "tol": 0.03, "random_state": 0} if sampled else {}
+    solution = geomot.solve(sites, source=source, **how)
     extended = geomot.ExtendedMap(solution, threshold=np.inf)
     assert extended.rule == "simplicial"
     # a centroid goes to its site

@@ -20,6 +20,7 @@ import pytest
 import geomot
 from geomot._files import archive
 from geomot.compare._cells import Cell, read_cell, write_cell
+from geomot.coupling import SemiDiscreteCoupling
 from geomot.datasets import digits
 from geomot.generator import LatentGenerator
 from geomot.latent import Autoencoder, FeatureClassifier, PCACodec
@@ -73,6 +74,11 @@ def generator():
     return LatentGenerator(PCACodec(2), **options).fit(IMAGES, LABELS)
 
 
+def coupling():
+    fitted = SemiDiscreteCoupling(epsilon=0.5, tv_tol=0.3, random_state=0)
+    return fitted.fit(SITES, SITES[:, 0] > 0.5)
+
+
 def save(value, path):
     if isinstance(value, Cell):
         write_cell(path, value)
@@ -92,6 +98,8 @@ KINDS = {
     "generator": (generator, geomot.load, "generator.npz"),
     "its map": (generator, geomot.load, "map.npz"),
     "its codec": (generator, geomot.load, "autoencoder.npz"),
+    "coupling": (coupling, SemiDiscreteCoupling.load, "coupling.npz"),
+    "one of its maps": (coupling, SemiDiscreteCoupling.load, "map-1.npz"),
 }
 
 

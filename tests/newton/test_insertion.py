@@ -7,8 +7,9 @@ import pytest
 from problems import problem_of
 
 from geomot import UniformPolygon
-from geomot._newton.insertion import insertion_start, make_valid, quantile_weights
+from geomot._newton.insertion import insertion_start, make_valid
 from geomot._newton.newton import Problem
+from geomot._newton.quantiles import quantile_weights
 
 BOX = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
 HEXAGON = np.column_stack([np.cos(np.arange(6) * np.pi / 3), np.sin(np.arange(6) * np.pi / 3)])

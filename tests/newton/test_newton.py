@@ -9,8 +9,9 @@ from scipy.sparse import csr_array
 
 from geomot import UniformPolygon
 from geomot._constants.newton import COARSE_TOL
-from geomot._newton.insertion import insertion_start, quantile_weights
+from geomot._newton.insertion import insertion_start
 from geomot._newton.newton import Problem, lift_cells, newton
+from geomot._newton.quantiles import quantile_weights
 
 
 def test_lifting_touches_only_empty_cells():
@@ -71,6 +72,6 @@ def test_hessian_is_the_derivative_of_the_masses():
         up, down = weights.copy(), weights.copy()
         up[k] += h
         down[k] -= h
-        masses = [problem.plane.diagram(w).masses for w in (up, down)]
+        masses = [problem.sorted_sites.diagram(w).masses for w in (up, down)]
         # piecewise quadratic masses: what is left is rounding
         assert_allclose((masses[0] - masses[1]) / (2 * h), matrix[:, k], atol=1e-8)

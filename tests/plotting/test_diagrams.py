@@ -231,3 +231,17 @@ def test_hidden_sites_are_said():
     np.testing.assert_array_equal(drawing.empty_sites.get_xydata(), [[1.2, 0.5]])
     assert drawing.axes.get_xlim()[1] < 2.0
     assert drawing.axes.get_xlim()[1] > 1.2
+
+
+def test_a_domain_with_a_hole_and_two_pieces():
+    square = 4.0 * np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+    region = geomot.UniformPolygon([square, square + 5.0], holes=[0.5 * square + 1.0])
+    solution = geomot.solve(region.sample(12, 0), None, region)
+    drawing = plotting.power_diagram(solution, values=solution.masses)
+    paths = drawing.cells.get_paths()
+    assert len(paths) == 12 and len(drawing.cells.get_array()) == 12
+    rings = sum(len(solution.diagram().cells.outlines(i)) for i in range(12))
+    assert sum((path.codes == path.CLOSEPOLY).sum() for path in paths) == rings
+    assert len(drawing.outline.get_path().vertices) == 3 * 5
+    for draw in (plotting.brenier_potential, plotting.brenier_contours, plotting.source_density):
+        draw(region if draw is plotting.source_density else solution)

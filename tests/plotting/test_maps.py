@@ -34,7 +34,7 @@ def test_map_takes_samples_or_none(solution):
 
 def test_map_of_a_source_without_cells():
     points = np.random.default_rng(3).random((70, 2))
-    source = geomot.Gaussian([0.0, 0.0], [[1.0, 0.5], [0.5, 1.0]])
+    source = geomot.UniformBall([0.0, 0.0], 2.0)
     solution = geomot.solve(points, source=source, tol=0.1, random_state=0)
     left, right = plotting.transport_map(solution, 50, random_state=1)
     assert list(left) == ["samples"]

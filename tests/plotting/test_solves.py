@@ -49,7 +49,9 @@ def uneven():
     masses = 10.0 ** -np.linspace(0, 5, 80)
     points = np.random.default_rng(1).random((80, 3))
     with pytest.warns(geomot.ConvergenceWarning):
-        return geomot.solve(points, masses, normalize=True, max_iter=3, random_state=0)
+        return geomot.solve(
+            points, masses, method="montecarlo", normalize=True, max_iter=3, random_state=0
+        )
 
 
 def legend_of(ax):
@@ -202,7 +204,7 @@ def test_light_sites_have_a_tolerance_of_their_own():
 def test_mass_errors_leave_out_sites_without_target():
     points = np.random.default_rng(2).random((40, 3))
     masses = np.r_[np.zeros(10), np.full(30, 1 / 30)]
-    solution = geomot.solve(points, masses, tol=0.1, random_state=0)
+    solution = geomot.solve(points, masses, method="montecarlo", tol=0.1, random_state=0)
     ax = plotting.mass_errors(solution, ax=plt.subplots()[1]).axes
     assert len(dots_of(ax)) == 30
     with pytest.raises(TypeError, match="solution must be a Solution, got ndarray"):
@@ -211,7 +213,7 @@ def test_mass_errors_leave_out_sites_without_target():
 
 def test_masses_of_a_hundred_thousand_sites(tmp_path):
     points = np.random.default_rng(0).random((100_000, 3))
-    solution = geomot.solve(points, tol=0.5, random_state=0)
+    solution = geomot.solve(points, method="montecarlo", tol=0.5, random_state=0)
     ax = plotting.mass_errors(solution).axes
     ax.figure.savefig(tmp_path / "big.svg")
     assert len(ax.collections) <= 3

@@ -149,7 +149,10 @@ def test_clusters_in_the_plane_from_a_normal_source(kind, most):
         "moons": lambda: geomot.datasets.moons(n),
     }[kind]()
     sites = (sites - sites.mean(axis=0)) / sites.std()
-    s = geomot.solve(sites, source=Gaussian(np.zeros(2), 1.0), tol=0.05, random_state=0, threads=1)
+    s = geomot.solve(
+        sites, source=Gaussian(np.zeros(2), 1.0), method="montecarlo", tol=0.05, random_state=0,
+        threads=1,
+    )  # fmt: skip
     assert s.converged
     assert s.estimate.n_fit_samples < most * n
 
@@ -159,7 +162,8 @@ def test_few_sites_on_a_line(n, dim):
     """Masses go from cell to cell: without the whole matrix, 3000 steps are not enough."""
     rng = np.random.default_rng(n)
     sites = rng.random((n, 1)) @ rng.standard_normal((1, dim))
-    s = geomot.solve(sites, source=Gaussian(np.zeros(dim), 1.0), tol=0.03, random_state=0)
+    source = Gaussian(np.zeros(dim), 1.0)
+    s = geomot.solve(sites, source=source, method="montecarlo", tol=0.03, random_state=0)
     assert s.converged
     assert s.n_iter < 200
 
@@ -171,8 +175,9 @@ def test_pairs_of_sites_next_to_each_other(dim, apart):
     n, pairs = 500, 50
     sites = rng.standard_normal((n, dim))
     sites[-pairs:] = sites[:pairs] + apart * rng.standard_normal((pairs, dim))
+    source = Gaussian(np.zeros(dim), 1.0)
     s = geomot.solve(
-        sites, source=Gaussian(np.zeros(dim), 1.0), tol=0.02, random_state=0, max_iter=1500
+        sites, source=source, method="montecarlo", tol=0.02, random_state=0, max_iter=1500
     )
     assert s.converged
     both = np.column_stack([s.masses[:pairs], s.masses[-pairs:]]) * n

@@ -14,7 +14,7 @@ def test_box():
     box = UniformBox([0, 1], [2, 2])
     assert (box.dim, box.area, box.volume) == (2, 2.0, 2.0)
     assert box.polygon.tolist() == [[0, 1], [2, 1], [2, 2], [0, 2]]
-    assert box.exact and not UniformBox.unit(3).exact
+    assert box.exact and UniformBox.unit(3).exact and not UniformBox.unit(4).exact
     assert UniformBox.unit(3).volume == 1.0
     assert repr(box) == "UniformBox([0.0, 1.0], [2.0, 2.0])"
     for name in ("area", "polygon"):

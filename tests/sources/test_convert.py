@@ -32,9 +32,9 @@ def test_as_source():
 def test_exact_domain():
     assert exact_domain(UniformPolygon(SQ)).vertices.tolist() == np.array(SQ).tolist()
     for bad, words in (
-        (UniformBox.unit(3), "must be on the line or in the plane"),
+        (UniformBox.unit(4), "must have at most 3 dimensions"),
         (Samples(np.eye(2)), "must be .* in the plane for exact diagrams, got Samples"),
-        (UniformBox.unit(1), "must have a domain of 2 dimensions"),
+        (UniformBox.unit(1), "must have a domain of 2 or 3 dimensions"),
     ):
         with pytest.raises(ValueError, match=f"source {words}"):
             exact_domain(bad)

@@ -408,4 +408,4 @@ def test_exact_in_one_dimension():
     for source in ALL:
         assert source.exact and 1 in source.exact_dims
     assert not WrappedSource(Noise()).exact
-    assert UniformBox.exact_dims == (1, 2) and UniformPolygon.exact_dims == (2,)
+    assert UniformBox.exact_dims == (1, 2, 3) and UniformPolygon.exact_dims == (2,)

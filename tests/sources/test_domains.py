@@ -40,5 +40,19 @@ def test_a_polygon_is_convex_and_in_one_piece():
     assert domain.convex and domain.connected and domain.dim == 2
     assert domain.bounds.tolist() == [[1.0, 2.0], [3.0, 5.0]]
     assert not domain.vertices.flags.writeable
-    assert geomot.UniformBox.unit(3).domain is None
+    assert geomot.UniformBox.unit(4).domain is None
     assert geomot.Gaussian([0.0, 0.0], 1.0).domain is None
+
+
+def test_a_polyhedron_is_convex_and_in_one_piece():
+    box = geomot.UniformBox([1.0, 2.0, -1.0], [3.0, 5.0, 0.0])
+    domain = box.domain
+    assert domain.convex and domain.connected and domain.dim == 3
+    assert domain.bounds.tolist() == [[1.0, 2.0, -1.0], [3.0, 5.0, 0.0]]
+    assert repr(domain) == "ConvexPolyhedron(<8 corners, 6 faces>)"
+    lower, upper = domain.inscribed_box()
+    np.testing.assert_allclose([lower, upper], domain.bounds, rtol=1e-14)
+    simplex = geomot.UniformPolyhedron([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).domain
+    lower, upper = simplex.inscribed_box()
+    assert (lower >= 0).all() and upper.sum() <= 1 + 1e-15
+    assert (upper - lower > 0.1).all()

@@ -20,6 +20,7 @@ from geomot import (
     UniformBall,
     UniformBox,
     UniformPolygon,
+    UniformPolyhedron,
 )
 from geomot.sources import Product, Source, WrappedSource, as_source, require_exact
 from geomot.sources.base import KINDS
@@ -52,6 +53,7 @@ KNOWN = [
     UniformBox(np.arange(5.0), np.arange(5.0) + rng(5).random(5) + 0.1),
     UniformPolygon([(0, 0), (3, 1), (1, 2)]),
     UniformPolygon.regular(97, (3.0, -2.0), 0.5),
+    UniformPolyhedron([(0, 0, 0), (3, 0, 1), (0, 2, 0), (1, 1, 4), (2, 2, 2)]),
     Samples(rng(0).random((20, 3)), rng(1).random(20)),
     Gaussian([1.0], 4.0),
     Gaussian([1.0, -2.0], [4.0, 0.25]),

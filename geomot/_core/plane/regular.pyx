@@ -14,14 +14,22 @@ The order of insertion is given (biased randomised rounds along a space-filling 
 Choi, Rote 2003), which makes the expected cost O(n log n) in general and O(n) on benign input.
 """
 
+from libc.math cimport fabs
 from libc.stdlib cimport free, malloc, realloc
 
 import numpy as np
 
-from geomot._core.interrupt cimport interrupted
-from geomot._core.predicates cimport orient, power_collinear, power_test
+from geomot._core.interrupt cimport interrupted, raise_pending
+from geomot._core.predicates cimport orient, power_collinear, power_test, weight_difference
 from geomot._core.status cimport INTERRUPTED, NO_MEMORY
 from geomot._core.types cimport index_t
+
+# As in `predicates`: bound on the error of a filter, relative to its permanent.
+cdef extern from *:
+    """
+    #define GEOMOT_STRIP_BOUND (8.0 * GEOMOT_ROUNDOFF)
+    """
+    const double STRIP_BOUND "GEOMOT_STRIP_BOUND"
 
 cdef enum:
     PERIOD = 8192               # insertions between two looks for Ctrl-C (about 10 ms)
@@ -329,22 +337,14 @@ cdef class Regular2D:
 
     cdef int build_chain(self, const index_t[::1] order) except -1:
         """Lower hull of the lifted sites along their common line."""
-        cdef Py_ssize_t m = order.shape[0], k, top = 0
+        cdef Py_ssize_t k, top
         site = np.asarray(self.site)
         inserted = np.asarray(order)
         # Distinct collinear points are ordered by x, or by y where the line is vertical.
         along = np.lexsort((site[inserted, 1], site[inserted, 0]))
         cdef index_t[::1] line = np.ascontiguousarray(inserted[along], dtype=np.int32)
-        self.chain = np.empty(m, dtype=np.int32)
-        for k in range(m):
-            if k % PERIOD == PERIOD - 1 and interrupted():
-                return -1
-            while top >= 2 and power_collinear(&self.site[self.chain[top - 2], 0],
-                                               &self.site[self.chain[top - 1], 0],
-                                               &self.site[line[k], 0]) <= 0:
-                top -= 1
-            self.chain[top] = line[k]
-            top += 1
+        self.chain = visible_along(self.site, line)
+        top = self.chain.shape[0]
         self.chain_length = top
         for k in range(top):
             self.incident[self.chain[k]] = <index_t> k
@@ -485,3 +485,45 @@ cdef class Regular2D:
             return np.empty((0, 3), dtype=np.int32)
         vert = np.asarray(self.vert)[: self.slots]
         return vert[((vert >= 0) & (vert < self.n)).all(axis=1)]
+
+
+# ---- sites on a line ----
+
+cdef inline int strip(const double* a, const double* p, const double* b) noexcept nogil:
+    """For p strictly between a and b on a line: +1 if the strip of p has positive width."""
+    cdef double left, right, rise, fall, up, down, value, bound
+    if a[1] == 0.0 and p[1] == 0.0 and b[1] == 0.0:
+        left = p[0] - a[0]
+        right = b[0] - p[0]
+        rise = weight_difference(p, a, &up)
+        fall = weight_difference(p, b, &down)
+        value = (b[0] - a[0]) * left * right
+        bound = STRIP_BOUND * (value + up * right + down * left)
+        value += rise * right + fall * left
+        if value > bound:
+            return 1
+        if value < -bound:
+            return -1
+    return power_collinear(a, p, b)
+
+
+def visible_along(const double[:, ::1] site, const index_t[::1] line):
+    """The sites whose cells have an interior, of sites (x, y, hi, lo) in their order on a line.
+
+    The lower hull of the lifted sites, by exact decisions."""
+    cdef Py_ssize_t m = line.shape[0], k, top = 0
+    cdef index_t[::1] chain = np.empty(m, dtype=np.int32)
+    cdef int status = 0
+    with nogil:
+        for k in range(m):
+            if k % PERIOD == PERIOD - 1 and interrupted():
+                status = INTERRUPTED
+                break
+            while top >= 2 and strip(&site[chain[top - 2], 0], &site[chain[top - 1], 0],
+                                     &site[line[k], 0]) <= 0:
+                top -= 1
+            chain[top] = line[k]
+            top += 1
+    if status == INTERRUPTED:
+        raise_pending()
+    return np.asarray(chain)[:top]

@@ -1,0 +1,51 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot._facets import Facets
+
+class SpaceSites:
+    def __init__(
+        self,
+        sites: NDArray[np.float64],
+        planes: NDArray[np.float64],
+        bounds: NDArray[np.float64],
+    ) -> None: ...
+    def diagram(
+        self,
+        weights: NDArray[np.float64],
+        weights_low: NDArray[np.float64] | None = None,
+        *,
+        threads: int = 1,
+    ) -> SpaceDiagram: ...
+
+class SpaceDiagram:
+    # In the caller's order of sites; the domain's mass is 1.
+    @property
+    def masses(self) -> NDArray[np.float64]: ...
+    @property
+    def centroids(self) -> NDArray[np.float64]: ...
+    @property
+    def costs(self) -> NDArray[np.float64]: ...
+    @property
+    def empty(self) -> NDArray[np.bool_]: ...
+    @property
+    def facets(self) -> Facets: ...
+    def cells(
+        self, *, threads: int = 1
+    ) -> tuple[
+        NDArray[np.float64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int64],
+    ]: ...
+    def simplices(self) -> NDArray[np.int64]: ...
+    def locate(self, points: NDArray[np.float64], *, threads: int = 1) -> NDArray[np.int64]: ...
+    def insert(
+        self,
+        points: NDArray[np.float64],
+        masses: NDArray[np.float64],
+        own: NDArray[np.integer] | None = None,
+        *,
+        threads: int = 1,
+    ) -> NDArray[np.float64]: ...
