@@ -58,6 +58,13 @@ def test_examples_are_found():
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_figures_of_examples_fit_a_page(path):
+    text = path.read_text(encoding="utf-8")
+    assert "with plotting.style(width=7):" in text
+    assert set(re.findall(r"figsize=\((\d+\.?\d*),", text)) <= {"7"}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path, tmp_path):
     text = path.read_text(encoding="utf-8")
     if re.search("torch|Autoencoder", text) and find_spec("torch") is None:

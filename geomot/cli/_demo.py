@@ -36,7 +36,7 @@ _IMAGES = 100
 
 # Digits at the two ends of each row of the interpolation, and images in a row.
 _PAIRS = ((0, 6), (1, 7), (2, 3), (4, 9), (5, 8))
-_MIXED = 12
+_MIXED = 9
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ def run(
     -------
     DemoResult
     """
+    from geomot import plotting
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     clock = time.perf_counter
@@ -146,12 +148,13 @@ def run(
     sampled = clock()
 
     real = images[rng.choice(len(images), _IMAGES, replace=False)]
-    figures = {
-        "power_diagram.png": _draw_diagram(solution, labels),
-        "brenier_potential.png": _draw_potential(solution, labels),
-        "digits.png": _draw_digits(real, decoded),
-        "interpolation.png": _draw_interpolation(codec, solution, labels),
-    }
+    with plotting.style():
+        figures = {
+            "power_diagram.png": _draw_diagram(solution, labels),
+            "brenier_potential.png": _draw_potential(solution, labels),
+            "digits.png": _draw_digits(real, decoded),
+            "interpolation.png": _draw_interpolation(codec, solution, labels),
+        }
     for name, figure in figures.items():
         replacing_figure(folder / name, figure, dpi=160)
     solution.save(folder / "map.npz")
@@ -204,7 +207,7 @@ def _figure(width: float, height: float) -> Figure:
 def _draw_diagram(solution: Solution, labels: np.ndarray) -> Figure:
     from geomot import plotting
 
-    figure = _figure(9.6, 4.6)
+    figure = _figure(7.0, 3.5)
     left, right = figure.subplots(ncols=2)
     plotting.site_cloud(solution, labels, legend=False, ax=left)
     left.set_title("codes of the digits")
@@ -216,17 +219,17 @@ def _draw_diagram(solution: Solution, labels: np.ndarray) -> Figure:
 def _draw_potential(solution: Solution, labels: np.ndarray) -> Figure:
     from geomot import plotting
 
-    figure = _figure(6.4, 5.4)
+    figure = _figure(5.0, 4.2)
     ax = figure.add_subplot(projection="3d")
     plotting.brenier_potential(solution, labels, label="digit", ax=ax)
-    ax.set_title("Brenier potential over the power diagram")
+    ax.set_title("Brenier potential over the power diagram", y=0.93)
     return figure
 
 
 def _draw_digits(real: np.ndarray, decoded: np.ndarray) -> Figure:
     from geomot import plotting
 
-    figure = _figure(8.4, 4.5)
+    figure = _figure(7.0, 3.7)
     left, right = figure.subplots(ncols=2)
     plotting.image_grid(real, vmin=0, vmax=1, ax=left)
     left.set_title("real")
@@ -250,7 +253,7 @@ def _draw_interpolation(
 
     straight = codec.decode(segments(codes))
     mapped = codec.decode(codes[solution.assign(segments(centroids))])
-    figure = _figure(10.6, 2.7)
+    figure = _figure(7.0, 2.2)
     left, right = figure.subplots(ncols=2)
     rows = [f"{a} to {b}" for a, b in _PAIRS]
     plotting.image_grid(straight, columns=_MIXED, row_labels=rows, vmin=0, vmax=1, ax=left)
