@@ -347,7 +347,7 @@ def _read_idx(file: IO[bytes] | gzip.GzipFile, allowed: int) -> np.ndarray:
     """Read an idx array of at most so many bytes, to the end of the file."""
     start = file.read(4)
     if _kind(start) != "idx" or not 1 <= start[3] <= 4:
-        raise ValueError("it is no idx file")
+        raise ValueError("it is not an idx file")
     sizes = file.read(4 * start[3])
     if len(sizes) < 4 * start[3]:
         raise ValueError("it is cut short")
@@ -488,7 +488,7 @@ def _read_picture(file: Path, size: int | None) -> np.ndarray:
             picture = opened.convert(kept)
         pixels = np.asarray(picture if size is None else _squared(picture, size))
     except UnidentifiedImageError:
-        raise ValueError(f"{file.name} is no picture, or damaged") from None
+        raise ValueError(f"{file.name} is not a picture, or damaged") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file.name} cannot be read: {error}") from None
     if mode.startswith("I"):

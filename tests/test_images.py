@@ -290,7 +290,7 @@ def bad_files():
         "header of idx": (good[:9], "cut short"),
         "long idx": (good + b"\0", "longer than its shape (5, 6, 4) says"),
         "claims": (bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9), "for which it is too short"),
-        "no axes": (bytes([0, 0, 8, 0]), "no idx file"),
+        "no axes": (bytes([0, 0, 8, 0]), "not an idx file"),
         "short gzip": (packed[:-9], "before the end-of-stream marker"),
         "damaged gzip": (packed[:60] + bytes(4) + packed[64:], "CRC check failed"),
         "gzip of a short idx": (gzip.compress(good[:-1]), "cut short"),
@@ -298,7 +298,7 @@ def bad_files():
             gzip.compress(bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9)),
             "for which it is too short",
         ),
-        "gzip of else": (gzip.compress(b"hello\0"), "no idx file"),
+        "gzip of else": (gzip.compress(b"hello\0"), "not an idx file"),
         "short npy": (b"\x93NUMPY\x01\x00", "EOF"),
         "huge npy": (huge + bytes(64), "mmap length is greater than file size"),
         "short zip": (b"PK\x03\x04hello", "not a zip file"),
@@ -373,7 +373,7 @@ def test_bad_folders(tmp_path):
     with pytest.raises(ValueError, match=message):
         load_images(tmp_path)
     (tmp_path / "x.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"x\.png is no picture, or damaged"):
+    with pytest.raises(ValueError, match=r"x\.png is not a picture, or damaged"):
         load_images(tmp_path)
     whole = (tmp_path / "0.png").read_bytes()
     (tmp_path / "x.png").write_bytes(whole[:-30])

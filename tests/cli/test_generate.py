@@ -271,7 +271,7 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["pickle.npy"], "pickle.npy: it is neither an npy"),
         (["empty"], "empty: the folder holds no images"),
         (["mixed"], "mixed: images must have one size: 0.png has 8 x 8 pixels and 1.png 5 x 8"),
-        (["broken"], "broken: 0.png is no picture, or damaged"),
+        (["broken"], "broken: 0.png is not a picture, or damaged"),
         (["short.idx"], "short.idx: it is cut short"),
         (["flat.npy"], "flat.npy: images must have shape"),
         (["equal.npy"], "codes of X must not be all equal"),
