@@ -52,7 +52,7 @@ class Stored:
         sklearn.exceptions.NotFittedError
             If the model is not fitted.
         TypeError
-            If `path` is no path.
+            If `path` is not a path.
         OSError
             If the file cannot be written.
         """
@@ -73,7 +73,7 @@ class Stored:
         Returns
         -------
         Self
-            The fitted model, with the parameters of the one saved, but for those that belong to
+            The fitted model, with the parameters of the one saved, except those that belong to
             a run: `device`, `threads`, `progress`, and seeds that are no integers.
 
         Raises
