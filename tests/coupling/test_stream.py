@@ -227,7 +227,11 @@ def run_ranks(tmp_path):
         )
         for rank in range(2)
     ]
-    said = [rank.communicate(timeout=100) for rank in ranks]
+    try:
+        said = [rank.communicate(timeout=300) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
     assert [rank.returncode for rank in ranks] == [0, 0], said
     return [out for out, _ in said]
 
