@@ -13,8 +13,8 @@ As it stands this takes a few seconds; ``--full`` takes 5000 points, and two or 
 # %%
 # Six points
 # ----------
-# Of the 720 permutations one has the least mean squared distance, which is the cost here. Beside it
-# stands one that is drawn by lot.
+# Of the 720 permutations one has the least mean squared distance, which is the cost here. A random
+# one is drawn beside it.
 
 import argparse
 from itertools import permutations
@@ -98,7 +98,7 @@ size = min(len(threes), len(eights))
 threes, eights = threes[:size], eights[:size]
 partners = {
     "optimal partners": discrete.assignment(threes, eights).permutation,
-    "partners by lot": rng.permutation(size),
+    "random partners": rng.permutation(size),
 }
 times = np.linspace(0, 1, 9)[:, None]
 strips = {}
@@ -110,46 +110,32 @@ for name, to in partners.items():
 # %%
 # The figure
 # ----------
-# Blue points are carried to orange ones. Of the weighted clouds, areas are masses, and the widths
-# of lines are what moves. In the second row, all lines of the optimal permutation, how far points
-# go, and where they are halfway: McCann's interpolation.
+# Blue points are carried to orange squares. Above a random permutation, below the optimal one, of
+# points and of digits. Of the weighted clouds, areas are masses, and the widths of lines are what
+# moves.
 
-blue, orange, green = plotting.class_colors(3)
-figure = plt.figure(figsize=(12, 9.6), layout="constrained")
-top, bottom = figure.add_gridspec(2, 1, height_ratios=(8, 2.3))
-axes = top.subgridspec(2, 3).subplots()
-plotting.permutation(six_from, six_to, by_lot, labels=False, legend=False, ax=axes[0, 0])
-axes[0, 0].set_title(f"six points, by lot: cost {mean_cost(six_from, six_to, by_lot):.2f}")
-plotting.permutation(six_from, six_to, best.permutation, labels=False, legend=False, ax=axes[0, 1])
-axes[0, 1].set_title(f"six points, optimal: cost {best.cost:.2f}")
-plotting.transport_plan(plan, legend=False, ax=axes[0, 2])
-axes[0, 2].set_title(f"60 against 80 weighted points: {plan.cost:.2f}")
-plotting.permutation(heap, hole, many.permutation, legend=False, ax=axes[1, 0])
-axes[1, 0].set_title(f"{n} points, optimal: cost {many.cost:.2f}")
-
-halfway, _ = many.interpolate(0.5)
-clouds = {"t = 0": (heap, blue), "t = 1/2": (halfway, green), "t = 1": (hole, orange)}
-for name, (points, colour) in clouds.items():
-    axes[1, 2].scatter(*points.T, s=3, color=colour, linewidths=0, label=name)
-axes[1, 2].set_title("the same, halfway")
-axes[1, 2].legend(
-    frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0.02), markerscale=3
-)
-axes[1, 2].spines[:].set_visible(False)
-for ax in axes[0, 0], axes[0, 1], axes[0, 2], axes[1, 0], axes[1, 2]:
-    ax.set(aspect="equal", xlabel="", ylabel="", xticks=(), yticks=())
-
-bins = np.linspace(0, 5, 51)
-for name, to, colour in (("greedy", greedy, "#CC79A7"), ("optimal", many.permutation, "#222222")):
-    apart = np.linalg.norm(heap - hole[to], axis=1)
-    label = f"{name}: cost {mean_cost(heap, hole, to):.2f}"
-    axes[1, 1].hist(apart, bins, histtype="step", color=colour, linewidth=1.5, label=label)
-axes[1, 1].set(xlabel="distance", ylabel="points")
-axes[1, 1].spines[["top", "right"]].set_visible(False)
-axes[1, 1].legend(frameon=False)
-axes[1, 1].set_title("how far points go")
-
-for ax, (name, pictures) in zip(bottom.subgridspec(1, 2).subplots(), strips.items(), strict=True):
-    plotting.image_grid(pictures, columns=9, vmin=0, vmax=1, ax=ax)
-    ax.set_title(f"threes to eights, {name}")
+rows = {
+    "random partners": (by_lot, mean_cost(six_from, six_to, by_lot)),
+    "optimal partners": (best.permutation, best.cost),
+}
+with plotting.style(width=7):
+    figure = plt.figure(figsize=(7, 3.2), layout="constrained")
+    grid = figure.add_gridspec(2, 3, width_ratios=(1, 1.35, 1.25))
+    for k, (name, (to, cost)) in enumerate(rows.items()):
+        ax = figure.add_subplot(grid[k, 0])
+        moves = plotting.permutation(six_from, six_to, to, labels=False, legend=False, ax=ax)
+        ax.set_axis_off()
+        ax.set_title(f"{name}: {cost:.2f}")
+        ax = figure.add_subplot(grid[k, 1])
+        plotting.image_grid(strips[name], columns=9, vmin=0, vmax=1, ax=ax)
+        ax.set_anchor("N")
+        change = mean_cost(threes, eights, partners[name])
+        ax.set_title(f"threes to eights: {change:.2f}")
+    ax = figure.add_subplot(grid[:, 2])
+    plotting.transport_plan(plan, legend=False, ax=ax)
+    ax.set_axis_off()
+    ax.set_anchor("N")
+    ax.set_title(f"60 to 80 with masses: {plan.cost:.2f}")
+    ax.legend(*moves.legend_elements(), ncols=2, loc="upper center", bbox_to_anchor=(0.5, 0))
+    figure.suptitle("Mean squared distance from points to their partners")
 plt.show()

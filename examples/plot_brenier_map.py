@@ -45,14 +45,28 @@ print(f"mean of the images {images.mean(axis=0)}, of the target {target.mean(axi
 # %%
 # The figure
 # ----------
-# Cells, the samples in them and the sites they are sent to share a colour. Below: how Newton's
-# method converged, and the potential as a surface over the diagram.
+# A cell, the samples in it, the point of the target that they are sent to and the facet over the
+# cell have the same colour. Where neighbouring cells differ in colour, the map jumps, and the
+# surface has its crease. A linear function, which would hide its shape, is subtracted.
 
-figure = plt.figure(figsize=(9.6, 8.4), layout="compressed")
-grid = figure.add_gridspec(2, 2)
-plotting.transport_map(
-    solution, samples, axes=(figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1]))
-)
-plotting.convergence(solution, ax=figure.add_subplot(grid[1, 0]))
-plotting.brenier_potential(solution, ax=figure.add_subplot(grid[1, 1], projection="3d"))
+with plotting.style(width=7):
+    figure = plt.figure(figsize=(7, 2.5), layout="compressed")
+    left, middle = figure.add_subplot(1, 3, 1), figure.add_subplot(1, 3, 2)
+    middle.sharex(left)
+    middle.sharey(left)
+    surface = figure.add_subplot(1, 3, 3, projection="3d")
+    _, points = plotting.transport_map(solution, samples, s=3, axes=(left, middle))
+    plotting.brenier_potential(
+        solution,
+        projection=False,
+        elevation=40,
+        azimuth=-75,
+        facecolors=points.sites.get_facecolor(),
+        edgecolors=points.sites.get_facecolor(),
+        ax=surface,
+    )
+    left.set_title("source: cells and samples")
+    middle.set_title("target: 400 points")
+    surface.set_title("Brenier potential")
+    surface.set(zlabel="", xlabel="", ylabel="")
 plt.show()

@@ -30,7 +30,6 @@ import numpy as np
 from matplotlib.ticker import LogLocator
 
 from geomot import compare, plotting
-from geomot.discrete import assignment
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--full", action="store_true", help="all methods, full training")
@@ -61,58 +60,44 @@ problem = study.make(0)
 temporary.cleanup()
 
 # %%
-# Paths between images
-# --------------------
-# Half of the codes are assigned to the other half at the least cost. The decoded path between two
-# partners is g((1 - t) y0 + t y1); those with the longest way to go are shown.
-
-labels = [entry.label for entry in study.entries if report.cells_of(study.name, entry.label)]
-half = len(problem.codes) // 2
-first, second = problem.codes[:half], problem.codes[half : 2 * half]
-partners = assignment(first, second).permutation
-longest = np.argsort(np.sum((first - second[partners]) ** 2, axis=1))[::-1][: len(labels)]
-times = np.linspace(0, 1, 12)[:, None]
-codes = [(1 - times) * first[i] + times * second[partners[i]] for i in longest]
-strips = problem.codec.decode(np.concatenate(codes)).clip(0, 1)
-
-# %%
 # The figure
 # ----------
 # Left the Frechet distance of each method in the features of the classifier, with its spread if
-# there are several seeds: what training data have to held-out data, dashed, is what can be reached.
-# In the middle what each method makes, right the paths.
+# there are several seeds. The dashed line is the distance between training and held-out data, the
+# best possible. Right the first images that each method makes.
 
-rows = len(labels)
-sizes = (2.2, 4.4, 4.4)
-figure, (chart, samples, paths) = plt.subplots(
-    1, 3, figsize=(13.2, 0.8 + 0.37 * rows), width_ratios=sizes, layout="compressed"
-)
-for row, label in enumerate(labels):
-    found = report.summary(study.name, label, "frechet")
-    if found.count:
-        spread = found.deviation if found.count > 1 else None
-        chart.errorbar(found.mean, row, xerr=spread, fmt="o", color="#0072B2")
-best = report.summary(study.name, "training data", "frechet").mean
-chart.axvline(best, color="#222222", linewidth=0.8, linestyle="--")
-chart.set(xscale="log", ylim=(rows - 0.5, -0.5))
-chart.xaxis.set_major_formatter("{x:g}")
-chart.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-chart.xaxis.set_minor_formatter("{x:g}")
-# As high as the rows of images beside it, which are 12 wide.
-chart.set_box_aspect(rows / 12 * sizes[1] / sizes[0])
-chart.set_yticks(range(rows), labels)
-chart.tick_params(axis="y", length=0)
-chart.grid(axis="y", color="#EEEEEE")
-chart.spines[["top", "right"]].set_visible(False)
-chart.set_title("Frechet distance", fontsize="medium")
-
+labels = [entry.label for entry in study.entries if report.cells_of(study.name, entry.label)]
+rows, columns = len(labels), 10
+(blue,) = plotting.class_colors(1)
 made = []
 for label in labels:
     cell = report.cells_of(study.name, label)[0]
-    shape = (12, *problem.train.shape[1:])
-    made.append(np.full(shape, 0.5) if cell.diverged else cell.arrays["samples"][:12])
-plotting.image_grid(np.concatenate(made), columns=12, vmin=0, vmax=1, ax=samples)
-samples.set_title("samples of each method", fontsize="medium")
-plotting.image_grid(strips, columns=12, vmin=0, vmax=1, ax=paths)
-paths.set_title("paths between assigned codes", fontsize="medium")
+    shape = (columns, *problem.train.shape[1:])
+    made.append(np.full(shape, 0.5) if cell.diverged else cell.arrays["samples"][:columns])
+
+with plotting.style(width=7):
+    figure, (chart, samples) = plt.subplots(
+        ncols=2, figsize=(7, 0.9 + 0.34 * rows), width_ratios=(1, 1.6), layout="compressed"
+    )
+    for row, label in enumerate(labels):
+        found = report.summary(study.name, label, "frechet")
+        if found.count:
+            spread = found.deviation if found.count > 1 else None
+            chart.errorbar(found.mean, row, xerr=spread, fmt="o", color=blue)
+    best = report.summary(study.name, "training data", "frechet").mean
+    chart.axvline(best, color="#777777", linewidth=0.8, linestyle="--")
+    chart.set(xscale="log", ylim=(rows - 0.5, -0.5), xlabel="Frechet distance, log scale")
+    chart.xaxis.set_major_formatter("{x:g}")
+    chart.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    chart.xaxis.set_minor_formatter("{x:g}")
+    # As high as the rows of images beside it.
+    chart.set_box_aspect(1.6 * rows / columns)
+    chart.set_yticks(range(rows), labels)
+    chart.tick_params(axis="y", length=0)
+    chart.grid(axis="y")
+    plotting.image_grid(np.concatenate(made), columns=columns, vmin=0, vmax=1, ax=samples)
+    samples.set_title("first samples")
+    if not arguments.full:
+        steps = max(report.values(study.name, label, "steps").max(initial=0) for label in labels)
+        figure.suptitle(f"Short training ({steps:.0f} steps, {len(problem.train)} images)")
 plt.show()

@@ -15,6 +15,8 @@ belongs to which digit, and where the map jumps. `geomot demo` does the same and
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 
 import geomot
 from geomot import plotting
@@ -60,12 +62,24 @@ atlas[inside, 1:9, 1:9] = codec.decode(extended.transform(points[inside])).resha
 # %%
 # The figure
 # ----------
-# The cells of the disk have the colour of the digit that they are sent to.
+# Left the cells of the disk, in one colour for each digit that they are sent to, and the singular
+# set in black. A digit stands at the cell in the middle of those of its code. Right the same disk.
 
-figure, axes = plt.subplots(ncols=2, figsize=(10.8, 5), layout="compressed")
-plotting.power_diagram(solution, labels, sites=False, label="digit", ax=axes[0])
-plotting.singular_set(extended, ax=axes[0])
-axes[0].set_title("cells, by digit, and the singular set")
-plotting.image_grid(atlas, gap=0, vmin=0, vmax=1, ax=axes[1])
-axes[1].set_title("the disk, mapped and decoded")
+with plotting.style(width=7):
+    figure, (left, right) = plt.subplots(ncols=2, figsize=(7, 3.6), layout="compressed")
+    drawing = plotting.power_diagram(solution, labels, sites=False, legend=False, ax=left)
+    plotting.singular_set(extended, cmap="gray", alpha=0.8, ax=left)
+    centroids = solution.centroids
+    halo = [withStroke(linewidth=2.5, foreground="white")]
+    for digit in range(10):
+        own = centroids[labels == digit]
+        middle = own[np.linalg.norm(own - np.median(own, axis=0), axis=1).argmin()]
+        left.text(*middle, digit, ha="center", va="center", weight="bold", path_effects=halo)
+    left.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    left.set_axis_off()
+    left.set_title(f"disk: cells by digit, {100 * rate:.1f} % singular")
+    image = plotting.image_grid(atlas, gap=0, vmin=0, vmax=1, ax=right).image
+    middle = 5 * SIDE - 0.5
+    image.set_clip_path(Circle((middle, middle), 5 * SIDE + 3, transform=right.transData))
+    right.set_title("the same disk, mapped and decoded")
 plt.show()

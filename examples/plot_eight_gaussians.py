@@ -61,15 +61,15 @@ labels = np.arange(len(data)) % 8
 # each step, in larger batches, and lets the learning rate fall from a smaller value to zero.
 
 reach = 2.0
-radii, angles = np.meshgrid(np.linspace(0, reach, 41), np.linspace(0, 2 * np.pi, 97))
-grid = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
+angles = np.linspace(0, 2 * np.pi, 721)
+circle = 1.5 * np.column_stack([np.cos(angles), np.sin(angles)])
 n = 2000 if full else 500
-surfaces, samples = {}, {}
+potentials, samples = {}, {}
 
 
 def look(model, name):
-    """Keep the potential over a disk, and points that the map makes."""
-    surfaces[name] = model.potential(grid.reshape(-1, 2)).reshape(radii.shape)
+    """Keep the Brenier potential |x|^2 / 2 + D on a circle, and points that the map makes."""
+    potentials[name] = np.sum(circle**2, axis=1) / 2 + model.potential(circle)
     samples[name] = model.sample(n, 1)
 
 
@@ -103,6 +103,8 @@ look(tuned.fit(data), "tuned")
 disk = geomot.UniformPolygon.regular(256, (0.0, 0.0), reach)
 brenier = geomot.BrenierMap(disk).fit(data)
 extended = brenier.extended()
+heights = brenier.solution_.heights
+potentials["exact"] = np.max(circle @ data.T + heights, axis=1)
 samples["exact map"] = brenier.sample(n, 1)
 samples["extended map"] = extended.sample(n, 1)
 
@@ -125,45 +127,38 @@ for name, points in {"training data": drawn, **samples}.items():
 # %%
 # The figure
 # ----------
-# Above, potentials over the disk of radius 2: D of the network, in grey, and the exact one in the
-# colours of the modes. Beside it the cells, with the singular set of the extended map along most of
-# the borders between modes. Below, the points that each map makes from the source, over the data in
-# grey: coloured by their mode, and black outside. With only 32 points in a mode, the gap between
-# two modes is not much wider than those within them, and some mixtures are made there.
+# Left, the Brenier potentials on the circle of radius 1.5, less their means: the exact one has a
+# crease between any two modes. Right, the points that two of the maps make, over the data in grey;
+# points outside are black crosses. With only 32 points in a mode, the gap between two modes is not
+# much wider than those within them, and the extended map makes some mixtures there.
 
-colours = np.array(plotting.class_colors(8))
-plt.rc("grid", color="#E4E4E4")
-figure = plt.figure(figsize=(15.5, 6.4), layout="constrained")
-for k, (name, points) in enumerate(samples.items(), 1):
-    if name in surfaces:
-        ax = figure.add_subplot(2, 5, k, projection="3d")
-        height = surfaces[name]
-        ax.plot_surface(
-            *np.moveaxis(grid, 2, 0), height, color="#D5DDE5", rstride=1, cstride=1, linewidth=0
-        )
-        title = f"D after {name}" if "steps" in name else f"D, {name}"
-    elif name == "exact map":
-        ax = figure.add_subplot(2, 5, k, projection="3d")
-        plotting.brenier_potential(brenier.solution_, labels, projection=False, legend=False, ax=ax)
-        title = "exact Brenier potential"
-    else:
-        ax = figure.add_subplot(2, 5, k)
-        plotting.power_diagram(brenier.solution_, labels, sites=False, legend=False, ax=ax)
-        plotting.singular_set(extended, ax=ax)
-        title = "cells and singular set"
-    ax.set(xticks=(-2, 0, 2), yticks=(-2, 0, 2), xlabel="", ylabel="")
-    if hasattr(ax, "zaxis"):
-        ax.set_zlabel("")
-        for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
-            axis.set_pane_color("white")
-    ax.set_title(title, fontsize="medium")
-
-    ax = figure.add_subplot(2, 5, k + 5)
-    apart = np.linalg.norm(points[:, None] - centres, axis=2)
-    outside = apart.min(axis=1) > radius
-    painted = np.where(outside, "#222222", colours[apart.argmin(axis=1)])
-    ax.scatter(*data.T, s=6, color="#C9D1D9", linewidths=0)
-    ax.scatter(*points.T, s=3, c=painted, linewidths=0)
-    ax.set(xlim=(-15, 15), ylim=(-15, 15), aspect="equal", xticks=(-10, 10), yticks=(-10, 10))
-    ax.set_title(f"{name}: {100 * np.mean(outside):.1f} % outside", fontsize="medium")
+blue, orange = plotting.class_colors(2)
+with plotting.style(width=7):
+    figure, axes = plt.subplots(
+        ncols=3, figsize=(7, 2.8), layout="compressed", width_ratios=(1.2, 1, 1)
+    )
+    for name, label, colour, line in (
+        ("tuned", "network", orange, "--"),
+        ("exact", "exact", blue, "-"),
+    ):
+        u = potentials[name] - potentials[name].mean()
+        axes[0].plot(np.degrees(angles), u, line, color=colour, label=label)
+    axes[0].set_box_aspect(0.8)
+    axes[0].set_ylim(
+        bottom=-0.35 * np.ptp(u) + min(line.get_ydata().min() for line in axes[0].lines)
+    )
+    axes[0].set(xlabel="angle in degrees", xticks=(0, 90, 180, 270, 360), title="potential")
+    axes[0].legend(loc="lower center", ncols=2)
+    for ax, name, title, colour in (
+        (axes[1], "tuned", f"network, {tuned.n_steps_} steps", orange),
+        (axes[2], "extended map", "extended exact map", blue),
+    ):
+        points = samples[name]
+        outside = np.linalg.norm(points[:, None] - centres, axis=2).min(axis=1) > radius
+        ax.scatter(*data.T, s=6, color="#C9D1D9", linewidths=0)
+        ax.scatter(*points[~outside].T, s=3, color=colour, linewidths=0)
+        ax.scatter(*points[outside].T, s=8, color="#222222", marker="x", linewidths=0.5)
+        ax.set(xlim=(-15, 15), ylim=(-15, 15), aspect="equal", xticks=(-10, 0, 10))
+        ax.set(yticks=(-10, 0, 10), xlabel="$y_1$", ylabel="$y_2$")
+        ax.set_title(f"{title}:\n{100 * np.mean(outside):.1f} % outside")
 plt.show()

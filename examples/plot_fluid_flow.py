@@ -43,7 +43,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 import geomot
-from geomot import metrics
+from geomot import metrics, plotting
 from geomot.baselines import GAN, FluidFlow
 
 parser = argparse.ArgumentParser()
@@ -120,8 +120,8 @@ models = {
     "GAN": GAN.from_preset("E4", **shrunk["GAN"]),
     "GAN, tuned": GAN(**{"batch_size": 512, **shrunk["GAN"]}, schedule="cosine", averaging=0.99),
 }
-start = fresh[:150]
-kept, errors = {name: {} for name in models}, {name: [] for name in models}
+start = fresh[:60]
+kept, errors = {}, {name: [] for name in models}
 for name, model in models.items():
     last = steps[name.split(",")[0]]
     model.set_params(max_steps=last, log_every=last // 20, random_state=0)
@@ -130,7 +130,7 @@ for name, model in models.items():
         """Measure the map, and keep some of its images."""
         error = np.mean(np.sum((model.transform(fresh) - wanted) ** 2, axis=1))
         errors[name].append((step, error))
-        kept[name][step] = (
+        kept[name] = (
             model.trajectories(start)
             if isinstance(model, FluidFlow)
             else np.stack([start, model.transform(start)], axis=1)
@@ -159,49 +159,43 @@ for name, images in maps.items():
 # %%
 # The figure
 # ----------
-# Above, the saddle point, where the true and the optimal map send some points, and how the error
-# against the true map falls. Below, the paths of the fluid and the map of the GAN for the same
-# points during the training. Wide mixtures first draw the fluid together, narrow ones spread it
-# over the data. What a GAN sends where is left to chance: lines that cross show that its map is not
-# one of least cost.
+# Above, where three maps send the same points: lines lead to the dots, over the data in grey. What
+# a GAN sends where is left to chance: lines that cross show that its map is not one of least cost.
+# Below, the error against the true map during the training, and steps about the saddle point.
 
-grey, blue, orange, vermilion = "#C9D1D9", "#0072B2", "#E69F00", "#D55E00"
+blue, orange = plotting.class_colors(2)
+ink = "#222222"
 low, high = held_out.min(axis=0), held_out.max(axis=0)
 middle, half = 0.5 * (low + high), 0.55 * np.max(high - low)
-
-
-def show(ax, paths, title):
-    """Draw paths over the data."""
-    ax.scatter(*held_out[:1000].T, s=3, color=grey, linewidths=0)
-    ax.add_collection(LineCollection(list(paths), colors="#7F97AD", linewidths=0.5, alpha=0.7))
-    ax.scatter(*paths[:, -1].T, s=6, color=vermilion, linewidths=0, zorder=3)
-    ax.set(xlim=middle[0] + [-half, half], ylim=middle[1] + [-half, half], aspect="equal")
-    ax.set_title(title, fontsize="medium")
-
-
-figure, axes = plt.subplots(3, 4, figsize=(12.6, 9.6), layout="constrained")
-saddle, first, second, curves = axes[0]
-saddle.plot(*np.array(in_turn).T, color=blue, label="in turn")
-saddle.plot(*np.array(together).T, color=orange, label="at the same time")
-saddle.plot(0, 0, "+", color="black")
-saddle.set(aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xlabel="x", ylabel="y")
-saddle.legend(frameon=False, fontsize="small", loc="upper left")
-saddle.set_title("descent and ascent on x y", fontsize="medium")
-show(first, np.stack([start, wanted[: len(start)]], axis=1), "true map")
-show(second, np.stack([start, optimal[: len(start)]], axis=1), "optimal map")
-for (name, values), colour, style in zip(
-    errors.items(), (blue, blue, orange, orange), ("-", ":", "-", ":"), strict=True
-):
-    step, error = np.transpose(values)
-    curves.plot(step, error, color=colour, linestyle=style, label=name)
-level = np.mean(np.sum((optimal - wanted) ** 2, axis=1))
-curves.axhline(level, color="#222222", linewidth=0.8, label="optimal map")
-curves.set(yscale="log", ylim=(0.003, 10), xlabel="step")
-curves.set_title("squared error to the true map", fontsize="medium")
-curves.legend(fontsize="small", ncols=2, loc="lower left")
-for row, name in zip(axes[1:], ("MTGN", "GAN"), strict=True):
-    taken = sorted(kept[name])
-    for ax, share in zip(row, (0.1, 0.25, 0.5, 1.0), strict=True):
-        step = taken[int(share * len(taken)) - 1]
-        show(ax, kept[name][step], f"{name}, step {step}")
+panels = (
+    ("true map", np.stack([start, wanted[: len(start)]], axis=1), ink),
+    (f"MTGN, {steps['MTGN']} steps", kept["MTGN"], blue),
+    (f"GAN, {steps['GAN']} steps", kept["GAN"], orange),
+)
+with plotting.style(width=7):
+    figure = plt.figure(figsize=(7, 4.8), layout="constrained")
+    above, below = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
+    axes = above.subgridspec(1, 3).subplots(sharex=True, sharey=True)
+    for ax, (title, paths, colour) in zip(axes, panels, strict=True):
+        ax.scatter(*held_out[:1000].T, s=2, color="#C9D1D9", linewidths=0)
+        ax.add_collection(LineCollection(list(paths), colors=colour, linewidths=0.5))
+        ax.scatter(*paths[:, -1].T, s=8, color=colour, linewidths=0, zorder=3)
+        ax.set(xlim=middle[0] + [-half, half], ylim=middle[1] + [-half, half], aspect="equal")
+        ax.set(title=title, xlabel="$y_1$", ylabel="$y_2$")
+        ax.label_outer()
+    curves, saddle = below.subgridspec(1, 2, width_ratios=(1.6, 1)).subplots()
+    for (name, values), colour, line in zip(
+        errors.items(), (blue, blue, orange, orange), ("-", ":", "-", ":"), strict=True
+    ):
+        curves.semilogy(*np.transpose(values), line, color=colour, label=name)
+    level = np.mean(np.sum((optimal - wanted) ** 2, axis=1))
+    curves.axhline(level, color=ink, linewidth=0.8, linestyle="--", label="optimal map")
+    curves.set(xlabel="step", ylabel="mean squared error", title="distance to the true map")
+    curves.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    saddle.plot(*np.array(in_turn).T, color=ink, label="in turn")
+    saddle.plot(*np.array(together).T, "--", color=ink, label="together")
+    saddle.plot(0, 0, "+", color=ink)
+    saddle.set(aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xlabel="x", ylabel="y")
+    saddle.set_title("steps about the saddle of x y")
+    saddle.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()

@@ -25,6 +25,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from geomot import plotting
 from geomot.generator import LatentGenerator
 from geomot.images import load_images
 from geomot.latent import Autoencoder
@@ -136,56 +137,46 @@ for name, made in decoded.items():
 # %%
 # The figure
 # ----------
-# Where there are classes, each has a map of its own, and paths lead from the middle of one to that
-# of the next. They are straight in the source, and mapped from there.
+# Where there are classes, each has a map of its own. Below, samples of the map of all images stand
+# over the training images that are nearest to them.
 
-COLUMNS = 12
+COLUMNS = 9
 scale = 255 if images.dtype == np.uint8 else 1
-black, white = images.min() / scale, images.max() / scale
-
-
-def tiles(pictures):
-    """One picture of many, grey or in colour, all between the same black and white."""
-    height, width = images.shape[-2:]
-    rows = np.reshape(pictures, (-1, COLUMNS, images[0].size // (height * width), height, width))
-    rows = np.broadcast_to(rows[:, :, :3], (*rows.shape[:2], 3, height, width))
-    rows = np.clip((rows - black) / (white - black), 0, 1)
-    rows = np.pad(rows, [(0, 0)] * 3 + [(1, 0)] * 2, constant_values=0.85)
-    return np.concatenate(np.concatenate(np.moveaxis(rows, 2, -1), axis=1), axis=1)
-
-
 if len(classes) > 1:
     names = [str(name) for name in classes[:10]]
     members = [np.flatnonzero(labels == name) for name in classes[:10]]
     made = [generator.conditional({name: 1.0}).sample(COLUMNS, 1) for name in classes[:10]]
-    ends = np.array([generator.codes_[rows].mean(axis=0) for rows in members[:4]])
 else:
-    names = [""] * 6
-    members = np.resize(np.arange(len(images)), (6, COLUMNS))
-    made = new[: 6 * COLUMNS]
-    ends = generator.codes_[:4]
+    names = [""] * 5
+    members = np.resize(np.arange(len(images)), (5, COLUMNS))
+    made = new[: 5 * COLUMNS]
 real = images[[np.resize(rows, COLUMNS) for rows in members]] / scale
-paths = generator.interpolate(ends[:-1], ends[1:], COLUMNS, space="source")
-_, nearest = generator.nearest_training(new[:COLUMNS])
+pairs = new[: 2 * COLUMNS]
+_, nearest = generator.nearest_training(pairs)
 
-figure = plt.figure(figsize=(12.4, 2 + 0.45 * len(names)), layout="constrained")
-grid = figure.add_gridspec(2, 2, height_ratios=(len(names), 3))
-panels = (
-    ("training images", real, names),
-    ("generated images", made, names),
-    ("paths in the source", paths, [""] * len(paths)),
-    (
-        "generated images, and the nearest training images",
-        [new[:COLUMNS], images[nearest] / scale],
-        ["new", "nearest"],
-    ),
-)
-for place, (title, pictures, rows) in zip(grid, panels, strict=True):
-    ax = figure.add_subplot(place)
-    canvas = tiles(pictures)
-    ax.imshow(canvas, interpolation="nearest")
-    ax.set_yticks((np.arange(len(rows)) + 0.5) * len(canvas) / len(rows), rows)
-    ax.set(title=title, xticks=[], anchor="N")
-    ax.tick_params(axis="y", length=0)
-    ax.spines[:].set_visible(False)
+
+def show(ax, pictures, columns, rows):
+    """Draw pictures in rows with names, all between the same black and white."""
+    plotting.image_grid(
+        np.reshape(pictures, (-1, *images.shape[1:])),
+        columns=columns,
+        row_labels=rows,
+        vmin=images.min() / scale,
+        vmax=images.max() / scale,
+        ax=ax,
+    )
+    ax.set_anchor("N")
+
+
+with plotting.style(width=7):
+    figure = plt.figure(figsize=(7, 1.5 + 0.36 * len(names)))
+    upper, lower = figure.add_gridspec(2, 1, height_ratios=(len(names), 2))
+    left, right = upper.subgridspec(1, 2).subplots()
+    show(left, real, COLUMNS, names)
+    left.set_title("training images")
+    show(right, made, COLUMNS, names)
+    right.set_title("generated images")
+    ax = figure.add_subplot(lower)
+    show(ax, [*pairs, *(images[nearest] / scale)], 2 * COLUMNS, ["new", "nearest"])
+    ax.set_title("generated images, and the nearest training images")
 plt.show()

@@ -154,35 +154,25 @@ rows = [generator.conditional({d: 1.0}).sample(12, random_state=d) for d in rang
 # %%
 # The figure
 # ----------
-# Top left, the last three rows share their noise, column by column. Paths that are straight in the
-# latent space pass through whatever lies between two digits; paths that are straight in the source
-# are mapped, and pass through codes of digits. Bottom right, the nearest training images are alike,
-# but not the same.
+# Left, the last four rows share their noise, column by column; the nearest training images are
+# those nearest to the row above: alike, but not the same. Right, each row has a map of its own.
 
-first, last = ([np.flatnonzero(labels == d)[0] for d in ends] for ends in ((3, 1, 4), (8, 7, 0)))
-paths = [generator.interpolate(first, last, 12, space=space) for space in ("latent", "source")]
-paths = np.stack(paths, axis=1).reshape(-1, *images.shape[1:])
-new = shown["extended map"][12:24]
-_, nearest = generator.nearest_training(new)
-
-figure = plt.figure(figsize=(12.4, 6.2), layout="constrained")
-left, right = figure.add_gridspec(1, 2, width_ratios=(1.12, 1))
-above_left, below_left = left.subgridspec(2, 1, height_ratios=(5, 6))
-above_right, below_right = right.subgridspec(2, 1, height_ratios=(10, 2))
-panels = (
-    (above_left, "real and generated digits", [made[:12] for made in shown.values()], list(shown)),
-    (below_left, "paths between training images", paths, ["latent", "source"] * 3),
-    (above_right, "one map for each digit", rows, [str(digit) for digit in range(10)]),
-    (
-        below_right,
-        "generated, and nearest training images",
-        [new, images[nearest]],
-        ["new", "nearest"],
-    ),
-)
-for place, title, pictures, names in panels:
-    stack = np.reshape(pictures, (-1, *images.shape[1:]))
-    ax = figure.add_subplot(place)
-    plotting.image_grid(stack, columns=12, row_labels=names, vmin=0, vmax=1, ax=ax)
-    ax.set(title=title, anchor="N")
+COLUMNS = 9
+_, nearest = generator.nearest_training(shown["extended map"][:COLUMNS])
+compared = {name: made[:COLUMNS] for name, made in shown.items() if name != "Gaussian"}
+compared |= {"nearest training": images[nearest], "Gaussian": shown["Gaussian"][:COLUMNS]}
+panels = {
+    "real and generated digits": compared,
+    "one map for each digit": {str(digit): made[:COLUMNS] for digit, made in enumerate(rows)},
+}
+with plotting.style(width=7):
+    figure, axes = plt.subplots(ncols=2, figsize=(7, 3.9))
+    for ax, (title, pictures) in zip(axes, panels.items(), strict=True):
+        stack = np.reshape(list(pictures.values()), (-1, *images.shape[1:]))
+        plotting.image_grid(
+            stack, columns=COLUMNS, row_labels=list(pictures), vmin=0, vmax=1, ax=ax
+        )
+        ax.set(title=title, anchor="N")
+    if not arguments.full:
+        figure.suptitle(f"Short training ({small['epochs']} epochs, {len(images)} images)")
 plt.show()

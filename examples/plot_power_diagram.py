@@ -20,10 +20,11 @@ import numpy as np
 import geomot
 from geomot import plotting
 
+N = 60
 rng = np.random.default_rng(3)
-sites = rng.random((120, 2))
+sites = rng.random((N, 2))
 voronoi = geomot.PowerDiagram(sites)
-weights = 0.012 * rng.random(120)
+weights = 0.02 * rng.random(N)
 power = geomot.PowerDiagram(sites, weights)
 print(f"Voronoi: {voronoi.empty.sum()} empty cells, masses sum to {voronoi.masses.sum():.15f}")
 print(f"power:   {power.empty.sum()} empty cells, masses sum to {power.masses.sum():.15f}")
@@ -40,13 +41,25 @@ print(f"equal masses: {solution.status}, largest relative error {solution.mass_e
 # %%
 # The figure
 # ----------
-# Cells are coloured by their weight; the Voronoi diagram shows its dual triangulation instead.
+# The sites are the same in all panels, and so is the scale of the colours: the mass of a cell in
+# multiples of the mean. Crosses are sites whose cells are empty. Where weights enlarge a cell or
+# shift it, its site may lie outside it: a line then leads from the site to the centroid.
 
-figure, axes = plt.subplots(ncols=3, figsize=(12.5, 3.8), layout="compressed")
-plotting.power_diagram(voronoi, triangulation=True, ax=axes[0])
-plotting.power_diagram(power, "weights", ax=axes[1])
-plotting.power_diagram(solution, "weights", ax=axes[2])
-titles = ("Voronoi, dual triangulation", "random weights", "weights for equal masses")
-for ax, title in zip(axes, titles, strict=True):
-    ax.set_title(title)
+panels = {
+    "equal weights (Voronoi)": voronoi,
+    "random weights": power,
+    "weights for equal masses": solution,
+}
+with plotting.style(width=7):
+    figure, axes = plt.subplots(
+        ncols=3, figsize=(7, 2.7), layout="compressed", sharex=True, sharey=True
+    )
+    scale = plt.Normalize(0, 2)
+    for ax, (title, diagram) in zip(axes, panels.items(), strict=True):
+        drawing = plotting.power_diagram(
+            diagram, N * diagram.masses, norm=scale, legend=False, ax=ax
+        )
+        ax.set_title(title)
+        ax.label_outer()
+    figure.colorbar(drawing.cells, ax=axes, label="mass / mean mass", extend="max", aspect=30)
 plt.show()

@@ -56,19 +56,25 @@ for name, (diagram, costs) in results.items():
 # %%
 # The figure
 # ----------
-# Masses of the two results in multiples of the mean, and the costs on their way to the bound.
+# Colours are masses of cells in multiples of the mean, dots are sites. Of the costs, the curves
+# show how far they are above the bound of regular hexagons.
 
-figure, axes = plt.subplots(ncols=3, figsize=(13.5, 4.0), layout="compressed")
-figure.get_layout_engine().set(wspace=0.06)
-scale = plt.Normalize(0.5, 1.5)
-for ax, (name, (diagram, _)) in zip(axes, results.items(), strict=False):
-    plotting.power_diagram(diagram, diagram.masses * N, norm=scale, legend=False, ax=ax)
-    ax.set_title(name)
-bar = figure.colorbar(axes[1].collections[0], ax=axes[1], label="mass / mean mass", shrink=0.8)
-bar.outline.set_visible(False)
-for colour, (name, (_, costs)) in zip(plotting.class_colors(2), results.items(), strict=True):
-    axes[2].semilogy(np.array(costs) / bound - 1, color=colour, label=name)
-axes[2].set(xlabel="round", ylabel="cost above the hexagonal bound, relative")
-axes[2].spines[["top", "right"]].set_visible(False)
-axes[2].legend(frameon=False)
+with plotting.style(width=7):
+    figure, axes = plt.subplots(ncols=3, figsize=(7, 2.2), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.08)
+    scale = plt.Normalize(0.7, 1.3)
+    for ax, (name, (diagram, _)) in zip(axes, results.items(), strict=False):
+        drawing = plotting.power_diagram(
+            diagram, diagram.masses * N, norm=scale, legend=False, ax=ax
+        )
+        ax.set_axis_off()
+        ax.set_title(name)
+    figure.colorbar(drawing.cells, ax=axes[:2], label="mass / mean mass", aspect=30)
+    curves = zip(plotting.class_colors(2), ("Voronoi", "equal mass"), results.values(), strict=True)
+    for colour, label, (_, costs) in curves:
+        above = 100 * (np.array(costs) / bound - 1)
+        axes[2].semilogy(above, color=colour, label=f"{label}: {above[-1]:.1f} %")
+    axes[2].set(xlabel="round", ylabel="above the bound, %", title="cost, and its last value")
+    axes[2].yaxis.set_major_formatter("{x:g}")
+    axes[2].legend(loc="upper right")
 plt.show()

@@ -129,40 +129,37 @@ for name, points in {"training data": drawn, **samples}.items():
 # %%
 # The figure
 # ----------
-# Above, the potential with its ridge between the two modes, the power diagram in the same colours,
-# and the cells with the singular set along the ridge. Right and below, what is generated, over the
-# data in grey: points in the two modes have the modes' colours, points outside are black.
+# Left, the potential over the cells, in the colours of the two modes, with its ridge between them;
+# its mean slope is subtracted. Then what two of the maps generate, over the data in grey: points in
+# the two modes have the modes' colours, points outside are black crosses.
 
 blue, orange = plotting.class_colors(2)
 
 
-def show(ax, name):
+def show(ax, name, title):
     """Draw generated points over the data."""
     points = samples[name]
     apart = np.linalg.norm(points[:, None] - centres, axis=2)
     outside = apart.min(axis=1) > radius
-    colours = np.where(outside, "#222222", np.where(apart.argmin(axis=1) == 0, blue, orange))
+    colours = np.where(apart.argmin(axis=1) == 0, blue, orange)
     ax.scatter(*data.T, s=5, color="#C9D1D9", linewidths=0)
-    ax.scatter(*points.T, s=3, c=colours, linewidths=0)
+    ax.scatter(*points[~outside].T, s=3, c=colours[~outside], linewidths=0)
+    ax.scatter(*points[outside].T, s=8, color="#222222", marker="x", linewidths=0.5)
     low, high = -20.0, 60.0
     hidden = np.mean(((points < low) | (points > high)).any(axis=1))
     beyond = f", {100 * hidden:.0f} % not shown" if hidden >= 0.005 else ""
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xticks=(0, 40), yticks=(0, 40))
-    ax.set_title(f"{name}\n{100 * np.mean(outside):.1f} % outside{beyond}", fontsize="medium")
+    ax.set(xlabel="$y_1$", ylabel="$y_2$")
+    ax.set_title(f"{title}\n{100 * np.mean(outside):.2g} % outside{beyond}")
 
 
-figure = plt.figure(figsize=(13.2, 6.6), layout="constrained")
-surface = figure.add_subplot(2, 4, 1, projection="3d")
-plotting.brenier_potential(brenier.solution_, labels, legend=False, ax=surface)
-surface.set_title("Brenier potential, less its mean slope", fontsize="medium")
-surface.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1), zlabel="")
-cells = figure.add_subplot(2, 4, 2)
-plotting.power_diagram(brenier.solution_, labels, sites=False, legend=False, ax=cells)
-cells.set_title("power diagram by mode", fontsize="medium")
-singular = figure.add_subplot(2, 4, 3)
-plotting.power_diagram(brenier.solution_, sites=False, ax=singular)
-plotting.singular_set(extended, ax=singular)
-singular.set_title("singular set of the extended map", fontsize="medium")
-for k, name in enumerate(["extended map", *networks], 4):
-    show(figure.add_subplot(2, 4, k), name)
+with plotting.style(width=7):
+    figure = plt.figure(figsize=(7, 2.8), layout="compressed")
+    surface = figure.add_subplot(1, 3, 1, projection="3d")
+    plotting.brenier_potential(brenier.solution_, labels, legend=False, ax=surface)
+    surface.set_title("Brenier potential\nof the exact map")
+    surface.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1), xlabel="", ylabel="", zlabel="")
+    show(figure.add_subplot(1, 3, 2), "extended map", "extended map")
+    name = "WGAN-GP, tuned"
+    show(figure.add_subplot(1, 3, 3), name, f"{name}, {networks[name].max_steps} steps")
 plt.show()

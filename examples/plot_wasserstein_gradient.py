@@ -24,7 +24,7 @@ import geomot
 from geomot import plotting
 from geomot.losses import Wasserstein2
 
-N, STEPS, SHOWN = 500, 300, (0, 30, 300)
+N, STEPS = 500, 200
 hexagon = geomot.UniformPolygon.regular(6)
 stream = torch.Generator().manual_seed(0)
 
@@ -48,11 +48,8 @@ class Curve(torch.nn.Module):
 
 curve, loss = Curve(), Wasserstein2(hexagon, tol=1e-4, threads=1)
 optimizer = torch.optim.Adam(curve.parameters(), lr=5e-3)
-grid = torch.linspace(0, 1, 4000)[:, None]
-costs, stages, newton = [], {}, []
-for step in range(STEPS + 1):
-    if step in SHOWN:
-        stages[step] = curve(grid).detach().numpy()
+costs, newton = [], []
+for _ in range(STEPS):
     t = (torch.arange(N) + torch.rand(N, generator=stream)) / N
     value = loss(curve(t[:, None]))
     optimizer.zero_grad()
@@ -70,7 +67,7 @@ print(
 # The gradient of a mass is the Kantorovich weight of its site. If the masses are free as well, the
 # best ones are those of the Voronoi cells, and the sites are those of the best quantiser.
 
-M, ROUNDS = 60, 150
+M, ROUNDS = 60, 100
 start = torch.tensor(hexagon.sample(M, random_state=1))
 quantised, paths = {}, {}
 for name in ("equal masses", "free masses"):
@@ -97,24 +94,27 @@ for name in ("equal masses", "free masses"):
 # The figure
 # ----------
 # No M points do better than regular hexagons of their own would (Fejes Toth): 5 / (18 sqrt 3) times
-# the area over M.
+# the area over M, the dotted line.
 
-figure, axes = plt.subplots(ncols=4, figsize=(15.6, 4.0), layout="compressed")
-colours = plotting.class_colors(3)
-outline = np.vstack([hexagon.polygon, hexagon.polygon[:1]])
-for ax, step, colour in zip(axes, SHOWN[1:], colours, strict=False):
-    ax.plot(*stages[step].T, color=colour, linewidth=0.8)
-    ax.plot(*outline.T, color="#555555", linewidth=1.0)
-    ax.set(title=f"the curve after {step} steps", aspect="equal")
-    ax.set_axis_off()
-free = quantised["free masses"]
-plotting.power_diagram(free, M * free.target_masses, label="mass / mean mass", ax=axes[2])
-axes[2].set_title("points with the best masses")
-for (name, path), colour in zip(paths.items(), colours[:2], strict=True):
-    axes[3].loglog(path, color=colour, label=f"{M} points, {name}")
-axes[3].loglog(costs, color=colours[2], label=f"curve, {N} points")
-axes[3].axhline(5 / (18 * np.sqrt(3)) * hexagon.area / M, color="#777777", linestyle=":")
-axes[3].set(xlabel="step", ylabel="W2^2")
-axes[3].spines[["top", "right"]].set_visible(False)
-axes[3].legend(frameon=False, fontsize="small")
+with plotting.style(width=7):
+    figure, axes = plt.subplots(ncols=3, figsize=(7, 2.3), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.08)
+    blue, orange, purple = plotting.class_colors(3)
+    plotting.source_density(hexagon, facecolor="none", ax=axes[0])
+    image = curve(torch.linspace(0, 1, 4000)[:, None]).detach().numpy()
+    axes[0].plot(*image.T, color=purple, linewidth=0.8)
+    axes[0].set_title(f"curve, {STEPS} steps")
+    free = quantised["free masses"]
+    masses = M * free.target_masses
+    cells = plotting.power_diagram(free, masses, legend=False, ax=axes[1]).cells
+    axes[1].set_title(f"best {M} points")
+    for ax in axes[:2]:
+        ax.set_axis_off()
+    figure.colorbar(cells, ax=axes[:2], label="mass / mean mass", aspect=30)
+    axes[2].loglog(costs, color=purple, label=f"curve ({N} points)")
+    for (name, path), colour, line in zip(paths.items(), (blue, orange), ("-", "--"), strict=True):
+        axes[2].loglog(path, line, color=colour, label=f"{M} points, {name}")
+    axes[2].axhline(5 / (18 * np.sqrt(3)) * hexagon.area / M, color="#777777", linestyle=":")
+    axes[2].set(xlabel="step", ylabel="$W_2^2$", title="Wasserstein loss")
+    axes[2].legend(loc="upper right", fontsize="x-small")
 plt.show()
