@@ -21,6 +21,7 @@ from geomot._validation import as_count, as_generator, as_points, as_threads, as
 from geomot.diagram import PowerDiagram
 from geomot.extended.rules import Combination, LineRule, Rule, SimplicialRule, SmoothedRule
 from geomot.extended.separation import Spacing, angles
+from geomot.extended.twins import Twins, coincident_owners, near_owners
 from geomot.solution import Solution
 from geomot.sources import Source, UniformPolygon
 
@@ -34,6 +35,9 @@ SINGULAR = ("side", "discrete", "reject")
 
 # Points that the default threshold is found from.
 _THRESHOLD_POINTS = 20_000
+
+# Sites nearer to each other than this share of their spacing do not enter it.
+_CLOSE = 0.125
 
 # Times that more points are drawn in place of rejected ones; points that are mapped at once.
 _ROUNDS = 1000
@@ -123,9 +127,15 @@ class ExtendedMap:
         self.solution = solution
         self.threads = as_threads(threads)
         self.smoothing = as_tolerance(smoothing, "smoothing")
+        masses = solution.target_masses
+        same = coincident_owners(solution.sites, masses)
+        self._alike = near_owners(solution.sites, same, masses, solution.masses, self.threads)
         self._rule, self.rule = self._choose_rule()
-        held = solution.target_masses > 0.0
-        self._spacing = Spacing(solution.sites, self.threads, solution.sites[held])
+        # triangles and lines keep twins apart, unless they are at the same place
+        owner = self._alike if self.rule == "smoothed" else same
+        self._twins = Twins(owner, solution.sites, masses)
+        held = np.unique(self._alike[masses > 0.0])
+        self._spacing = Spacing(solution.sites, self.threads, held)
         self.threshold = self.angle_threshold = np.inf
         if angle_threshold is not None:
             self.angle_threshold = _as_positive(angle_threshold, "angle_threshold")
@@ -139,6 +149,7 @@ class ExtendedMap:
         return f"ExtendedMap(<{n} sites in {d} dimensions>, {self.rule!r})"
 
     def _choose_rule(self) -> tuple[Rule, str]:
+        """The rule, and its name."""
         s = self.solution
         centroids = s.centroids
         d = s.source.dim
@@ -150,23 +161,27 @@ class ExtendedMap:
                 return _simplicial(s), "simplicial"
             except QhullError:
                 pass  # on a line, or too few
-        # what is blended has mass
-        held = np.flatnonzero(s.target_masses > 0.0)
-        own = s.sites[held], s.weights[held], centroids[held]
+        # what is blended has mass, and is not its own twin
+        groups = Twins(self._alike, s.sites, s.target_masses)
+        held = np.unique(self._alike[s.target_masses > 0.0])
+        own = s.sites[held], s.weights[held], groups.mean(centroids)[held]
         return SmoothedRule(*own, self.smoothing, self.threads, held), "smoothed"
 
     def _find_threshold(self, rng: np.random.Generator) -> float:
         combination, cell = self._combine(self.solution.source.sample(_THRESHOLD_POINTS, rng))
-        # of the other sites that have a share, the one with the largest
-        share = np.where(combination.sites == cell[:, None], 0.0, combination.weights)
+        # of the other sites that have a share, the one with the largest; twins tell no spacing
+        ratios = self._spacing.ratios(cell[:, None], combination.sites)
+        share = np.where(ratios > _CLOSE, combination.weights, 0.0)
         best = np.argmax(share, axis=1)
         rows = np.flatnonzero(share[np.arange(len(cell)), best] > 0.0)
-        ratios = self._spacing.ratios(cell[rows], combination.sites[rows, best[rows]])
-        return Spacing.fence(ratios) if len(ratios) else np.inf
+        return Spacing.fence(ratios[rows, best[rows]]) if len(rows) else np.inf
 
     def _combine(self, points: FloatArray) -> tuple[Combination, IntArray]:
-        """Combinations for points, with everything that has a share, and the points' cells."""
-        cell = self.solution.assign(points, threads=self.threads)
+        """Combinations for points, with everything that has a share, and the points' cells.
+
+        Both are of sites that stand for their twins.
+        """
+        cell = self._twins.owner[self.solution.assign(points, threads=self.threads)]
         return self._rule(points, cell, self.threads), cell
 
     def _too_far(self, combination: Combination, cell: IntArray) -> NDArray[np.bool_]:
@@ -177,7 +192,8 @@ class ExtendedMap:
             far = angles(sites[first], sites[second]) > self.angle_threshold
         else:
             far = self._spacing.ratios(first, second) > self.threshold
-        return np.asarray(far & (combination.weights > 0.0) & (second != first))
+        far &= self._alike[first] != self._alike[second]
+        return np.asarray(far & (combination.weights > 0.0))
 
     def _as_points(self, X: ArrayLike) -> FloatArray:
         return as_points(X, "X", self.solution.source.dim, allow_empty=True)
@@ -214,8 +230,9 @@ class ExtendedMap:
         Returns
         -------
         csr_array of shape (q, n)
-            At least 0; rows sum to 1. The product with labels of the sites, one column for each
-            class, are probabilities of the classes.
+            At least 0; rows sum to 1. Sites at the same place share in proportion to their masses.
+            The product with labels of the sites, one column for each class, gives probabilities of
+            the classes.
         """
         _check_choice(singular, SINGULAR[:2])
         points = self._as_points(X)
@@ -231,7 +248,7 @@ class ExtendedMap:
         indices = np.concatenate(sites) if sites else np.empty(0, dtype=np.int64)
         table = csr_array((data, indices, np.cumsum(np.concatenate(starts))), (len(points), n))
         table.sum_duplicates()
-        return table
+        return self._twins.spread(table)
 
     def _settled(self, points: FloatArray, singular: str) -> tuple[Combination, NDArray[np.bool_]]:
         """Combinations without sites that lie too far apart, and which points are singular."""
@@ -256,7 +273,7 @@ class ExtendedMap:
             part = slice(start, start + _MAPPED)
             combination, lost[part] = self._settled(points[part], singular)
             images[part] = np.einsum(
-                "qk,qkd->qd", combination.weights, self.solution.sites[combination.sites]
+                "qk,qkd->qd", combination.weights, self._twins.places[combination.sites]
             )
         return images, lost
 

@@ -24,6 +24,10 @@ _SPACING_NEIGHBOURS = 5
 FENCE = 1.5
 _QUARTILES = [0.25, 0.75]
 
+# A ratio that never stands out: diagonals of lattices of few values, whose ratios are so alike that
+# the quartiles are equal, have at most 1.42.
+_NEVER_FAR = 1.5
+
 
 class Spacing:
     """Distances between sites in units of the spacing around them.
@@ -34,15 +38,15 @@ class Spacing:
         The sites.
     threads : int
         Number of threads.
-    among : ndarray of shape (m, d), optional
-        The sites that the spacing is that of; all of them if None.
+    among : ndarray of shape (m,), int64
+        Distinct sites, whose spacing it is.
     """
 
-    def __init__(self, sites: FloatArray, threads: int, among: FloatArray | None = None) -> None:
+    def __init__(self, sites: FloatArray, threads: int, among: IntArray) -> None:
         self.sites = sites
         n = len(sites)
         self.local = np.ones(n)
-        distinct = np.unique(sites if among is None else among, axis=0)
+        distinct = sites[among]
         if len(distinct) > 1:
             k = min(_SPACING_NEIGHBOURS + 1, len(distinct))
             nearest, _ = TopScores(distinct, np.zeros(len(distinct)))(sites, k, threads)
@@ -60,10 +64,10 @@ class Spacing:
         """Ratio beyond which a pair stands out of a sample of neighbouring pairs.
 
         Tukey's outer-fence rule on logarithms: the upper quartile plus FENCE times the range
-        between the quartiles.
+        between the quartiles; but no ratio below _NEVER_FAR.
         """
         low, high = np.quantile(np.log(np.maximum(ratios, LEAST_POSITIVE)), _QUARTILES)
-        return float(np.exp(high + FENCE * (high - low)))
+        return max(float(np.exp(high + FENCE * (high - low))), _NEVER_FAR)
 
 
 def angles(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from geomot import BrenierMap, UniformBox
+from geomot import BrenierMap, Gaussian, UniformBox
 from geomot.extended.separation import Spacing, angles
 
 
@@ -97,12 +97,13 @@ def test_angles_are_those_of_the_normals():
 
 def test_spacing():
     sites = np.array([[0.0], [1.0], [2.0], [100.0], [101.0], [102.0], [102.0]])
-    spacing = Spacing(sites, 1)
+    spacing = Spacing(sites, 1, np.arange(6))
     distance = np.abs(sites - np.unique(sites).reshape(1, -1))
     np.testing.assert_allclose(spacing.local, np.sort(distance, axis=1)[:, 1:6].mean(axis=1))
     assert spacing.ratios(np.array([0]), np.array([1]))[0] < 1.0
-    assert Spacing(np.zeros((1, 2)), 1).local.tolist() == [1.0]
-    assert Spacing.fence(np.ones(10)) == pytest.approx(1.0)
+    assert Spacing(np.zeros((1, 2)), 1, np.arange(1)).local.tolist() == [1.0]
+    assert Spacing.fence(np.ones(10)) == pytest.approx(1.5)
+    assert Spacing.fence(np.full(10, 4.0)) == pytest.approx(4.0)
     ratios = np.exp(rng(0).standard_normal(1000))
     assert np.mean(ratios > Spacing.fence(ratios)) < 0.03
 
@@ -115,3 +116,14 @@ def test_nothing_is_left_after_rejection(monkeypatch):
         extended.sample(10, 0, "reject")
     images = extended.sample(10, 0)
     np.testing.assert_array_equal(np.sort(images), np.sort(brenier.sample(10, 0)))
+
+
+def test_lattices_are_hardly_cut():
+    """Their ratios are so alike that the quartiles are equal: diagonals stood out."""
+    ticks = (np.arange(7) + 0.5) / 7
+    plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    assert BrenierMap().fit(plane).extended().rejection_rate(4000)[0] < 0.01
+    for d in (3, 5):
+        corners = np.sign(rng(1).standard_normal((400, d)))
+        brenier = BrenierMap(Gaussian(np.zeros(d), 1.0), tv_tol=0.05, random_state=0, threads=1)
+        assert brenier.fit(corners).extended().rejection_rate(4000)[0] < 0.01
