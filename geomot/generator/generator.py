@@ -35,6 +35,7 @@ from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
 from geomot.generator import files
 from geomot.generator.moment_matching import matching_source
+from geomot.generator.restart import start_of
 from geomot.generator.whitening import Whitening
 from geomot.metrics import nearest_distances
 from geomot.solver import solve
@@ -294,7 +295,8 @@ class LatentGenerator(BaseEstimator):
     def conditional(self, class_weight: Mapping[Any, float] | str) -> LatentGenerator:
         """Return a generator in which classes have other masses.
 
-        The map is fitted again, from the weights of this one.
+        The map is fitted again, from the weights of this one if their cells are nearer to the new
+        masses than what a solver begins with.
 
         Parameters
         ----------
@@ -330,7 +332,7 @@ class LatentGenerator(BaseEstimator):
             known.source,
             method=known.method,
             tol=known.tol,
-            initial_weights=known.weights_exact[place],
+            initial_weights=start_of(known, place, masses[support]),
             max_iter=self.transport_.max_iter,
             threads=self.transport_.threads,
             random_state=self.transport_.random_state,
