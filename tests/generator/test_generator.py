@@ -257,7 +257,7 @@ def test_conditional_starts_warm(planar, monkeypatch):
         seen["initial_weights"], planar.transport_.solution_.weights_exact
     )
     np.testing.assert_allclose(class_masses(balanced, LABELS), 0.1)
-    most = planar.conditional({label: 1 for label in range(9)})
+    most = planar.conditional(dict.fromkeys(range(9), 1))
     rows = np.flatnonzero(LABELS < 9)
     np.testing.assert_array_equal(
         seen["initial_weights"], planar.transport_.solution_.weights_exact[rows]
