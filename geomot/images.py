@@ -58,6 +58,9 @@ _IMAGE_UNPACKED_ALLOWANCE = 2**28
 # A number and a separator: the row of a table, not a label.
 _ROW_OF_TABLE = re.compile(r"\s*\d+\s*[,;\t]")
 
+# What stands for a missing label in a text file, as numpy and pandas write it.
+_MISSING = ("nan", "<na>", "nat")
+
 # Images that are checked at once.
 _CHECKED_IMAGES = 4096
 
@@ -358,6 +361,9 @@ def _text_labels(path: str) -> np.ndarray:
         words = [word for line in file if (word := readable(line).strip('"'))]
     if words and all(_ROW_OF_TABLE.match(word) for word in words):
         raise ValueError("it must hold one label per line, and has several columns")
+    for index, word in enumerate(words):
+        if word.lower() in _MISSING:
+            raise ValueError(f"labels must not be missing, got {word} at index {index}")
     return _numbered(words)
 
 
@@ -378,6 +384,9 @@ def _as_labels(labels: np.ndarray) -> np.ndarray:
         raise ValueError(f"labels must have shape (n,), got {labels.shape}")
     if labels.dtype.kind == "U":
         return labels
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        index = int(np.flatnonzero(~np.isfinite(labels))[0])
+        raise ValueError(f"labels must not be missing, got {labels[index]} at index {index}")
     if labels.dtype.kind == "f" and not (labels == np.rint(labels)).all():
         raise ValueError("labels must be integers or strings, got non-integer numbers")
     if labels.dtype.kind not in "fiub":

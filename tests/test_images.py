@@ -265,6 +265,13 @@ def test_bad_arrays(tmp_path, array, message):
         assert str(caught.value).startswith(str(tmp_path / name))
 
 
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>"])
+def test_missing_labels(tmp_path, missing):
+    (tmp_path / "labels").write_text(f"1\n{missing}\n2\n")
+    with pytest.raises(ValueError, match=f"must not be missing, got {missing} at index 1"):
+        load_labels(tmp_path / "labels")
+
+
 def test_a_table_is_no_list_of_labels(tmp_path):
     (tmp_path / "labels.csv").write_text("0,shirt\n1,coat\n2,shirt\n")  # pandas, with its index
     with pytest.raises(ValueError, match="one label per line, and has several columns"):

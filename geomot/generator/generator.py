@@ -202,7 +202,7 @@ class LatentGenerator(BaseEstimator):
         n = len(data)
         if self.singular not in SINGULAR:
             raise ValueError(f"singular must be one of {SINGULAR}, got {self.singular!r}")
-        classes, members = as_labels(y, n)
+        classes, members = (None, None) if y is None else as_labels(y, n)
         masses = class_masses(
             as_masses(sample_weight, n, "sample_weight", normalize=True),
             class_weight,

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import SEED_RANGE
+from geomot._data import as_labels
 from geomot._files.parts import Array, Entry, Record, as_list, as_mapping, as_word
 from geomot._validation import as_count, as_generator, as_samples, as_tolerance
 from geomot.latent._codec import Stored
@@ -278,19 +279,10 @@ def _as_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """The classes, sorted, and the index of each label among them."""
     if y is None:
         raise TypeError("y must be an array of labels, got None")
-    labels = np.asarray(y)
-    if labels.dtype == object and all(isinstance(label, str) for label in labels.flat):
-        labels = labels.astype(str)
-    if labels.dtype.kind not in "biufU":
-        raise TypeError(f"y must hold numbers or text, got dtype {labels.dtype}")
-    if labels.shape != (n,):
-        raise ValueError(f"y must have shape ({n},), got {labels.shape}")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError("y must be finite")
-    classes, index = np.unique(labels, return_inverse=True)
+    classes, index = as_labels(y, n)
     if len(classes) < 2:
         raise ValueError(f"y must hold at least two classes, got only {classes[0]!r}")
-    return classes, index.astype(np.int64)
+    return classes, index
 
 
 def _read_classes(values: Any, kind: str, n: int) -> np.ndarray:

@@ -274,7 +274,7 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["broken"], "broken: 0.png is no picture, or damaged"),
         (["short.idx"], "short.idx: it is cut short"),
         (["flat.npy"], "flat.npy: images must have shape"),
-        (["equal.npy"], "codes of X must not be all equal"),
+        (["equal.npy"], "codes of X must contain at least two different points"),
         (["images.npy", "-o", "images.npy"], "images.npy: is not a folder"),
         (["images.npy", "-o", "images.npy/out"], "images.npy/out: Not a directory"),
     ],

@@ -225,6 +225,32 @@ def test_class_weight():
     assert set(words[odd.support_]) == {"odd"}
 
 
+class Same:
+    """Data are their own codes."""
+
+    def encode(self, X):
+        return X
+
+    def decode(self, codes):
+        return codes
+
+
+@pytest.mark.parametrize("value", [1.0, 0.1, 1e8, 1 / 3])
+def test_points_that_are_equal_up_to_rounding(value):
+    """Means of equal numbers are rounded, and left a variance."""
+    for data in (np.full((9, 3), value), value * (1.0 + 2.0**-52 * np.eye(9)[:, :3])):
+        with pytest.raises(ValueError, match="codes of X must contain at least two different"):
+            LatentGenerator(Same()).fit(data)
+
+
+def test_points_near_each_other_are_not_equal():
+    near = np.random.default_rng(0).standard_normal((20, 2))
+    with pytest.raises(ValueError, match="must not lie within 1e-150 of each other"):
+        LatentGenerator(Same()).fit(1e-200 * near)
+    for data in (1e-140 * near, 1.0 + 1e-13 * near):
+        assert LatentGenerator(Same()).fit(data).transport_.solution_.converged
+
+
 def test_conditional(planar):
     before = planar.transport_.solution_
     sixes = planar.conditional({6: 1.0})
@@ -406,7 +432,7 @@ def test_nearest_of_many(monkeypatch, planar):
         ((np.full((5, 8, 8), np.nan),), "X must be finite, got nan"),
         ((np.zeros((0, 8, 8)),), "X must hold at least one sample"),
         ((np.zeros(5),), "X must have shape"),
-        ((np.ones((5, 64)),), "the codes of X must not be all equal"),
+        ((np.ones((5, 64)),), "the codes of X must contain at least two different points"),
         ((BYTES, LABELS[:-1]), r"y must hold numbers or text, of shape \(300,\)"),
         ((BYTES, LABELS.astype(complex)), "y must hold numbers or text"),
         ((BYTES, None, np.ones(299)), r"sample_weight must have shape \(300,\)"),
@@ -431,7 +457,7 @@ def test_bad_data(arguments, message):
 
 def test_a_failed_fit_leaves_nothing_fitted():
     generator = LatentGenerator(PCACodec(2)).fit(BYTES)
-    with pytest.raises(ValueError, match="codes of X must not be all equal"):
+    with pytest.raises(ValueError, match="codes of X must contain at least two different points"):
         generator.fit(np.zeros((5, 8, 8)))
     with pytest.raises(NotFittedError):
         generator.sample(1)
