@@ -229,9 +229,9 @@ def _draw_digits(real: np.ndarray, decoded: np.ndarray) -> Figure:
 
     figure = _figure(8.4, 4.5)
     left, right = figure.subplots(ncols=2)
-    plotting.image_grid(real, vmin=0, vmax=1, ax=left)
+    plotting.image_grid(real, cmap="gray", vmin=0, vmax=1, ax=left)
     left.set_title("real")
-    plotting.image_grid(decoded, vmin=0, vmax=1, ax=right)
+    plotting.image_grid(decoded, cmap="gray", vmin=0, vmax=1, ax=right)
     right.set_title("generated: decoded samples of the map")
     return figure
 
@@ -254,9 +254,11 @@ def _draw_interpolation(
     figure = _figure(10.6, 2.7)
     left, right = figure.subplots(ncols=2)
     rows = [f"{a} to {b}" for a, b in _PAIRS]
-    plotting.image_grid(straight, columns=_MIXED, row_labels=rows, vmin=0, vmax=1, ax=left)
+    plotting.image_grid(
+        straight, cmap="gray", columns=_MIXED, row_labels=rows, vmin=0, vmax=1, ax=left
+    )
     left.set_title("straight in the latent space")
-    plotting.image_grid(mapped, columns=_MIXED, vmin=0, vmax=1, ax=right)
+    plotting.image_grid(mapped, cmap="gray", columns=_MIXED, vmin=0, vmax=1, ax=right)
     right.set_title("straight in the disk, then mapped")
     return figure
 

@@ -18,6 +18,7 @@ import geomot
 from geomot._constants import LATENT_DIM
 from geomot._files.replacing import replacing_text
 from geomot._stderr import is_terminal
+from geomot.cli._heartbeat import doing
 from geomot.cli._shared import (
     EXIT_NOT_CONVERGED,
     EXIT_OK,
@@ -55,8 +56,6 @@ WRITTEN = (
     "interpolation.png",
     "conditional.png",
 )
-
-# What the papers use for images of digits.
 
 
 def add(commands: Any) -> None:
@@ -128,7 +127,8 @@ class _Clock:
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         start = time.perf_counter()
-        yield
+        with doing(part):
+            yield
         self.seconds[part] = time.perf_counter() - start
 
 

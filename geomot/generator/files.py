@@ -19,6 +19,7 @@ from geomot._files.replacing import put_aside, replacing_folder
 from geomot._validation import as_count, as_flag, as_masses, as_path, as_points, as_samples
 from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
+from geomot.generator.calls import SAME_CODES, encode
 from geomot.generator.whitening import Whitening
 from geomot.storage import load as load_solution
 
@@ -33,6 +34,9 @@ _Parts = tuple[_Generator, str, dict[str, str], int | None]
 
 _MAIN, _MAP, _CODEC = "generator.npz", "map.npz", "autoencoder.npz"
 _FILES = (_MAIN, _MAP, _CODEC)
+
+# Data whose codes are computed again when an autoencoder is given, by which it is recognised.
+_COMPARED = 100
 
 # Seconds between attempts to read a generator that another process is replacing.
 _WAITS = (0.01,) * 10 + (0.1,) * 9
@@ -94,6 +98,8 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -
         autoencoder = _own_codecs()[codec].load(folder / _CODEC, device=device)
     elif codec:
         raise ValueError(f"autoencoder must be None: {folder} holds one")
+    else:
+        _check_codes(generator, autoencoder)
     generator.autoencoder = generator.autoencoder_ = autoencoder
     generator.device = device
     solution = load_solution(folder / _MAP)
@@ -101,6 +107,20 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str) -
         raise ValueError(f"{folder / _MAP} does not fit the codes in {folder / _MAIN}")
     generator.transport_ = map_of(solution, BrenierMap(random_state=map_seed))
     return generator
+
+
+def _check_codes(generator: LatentGenerator, autoencoder: Any) -> None:
+    """Refuse an autoencoder whose codes of the first data are not those of the fit."""
+    if generator._data is None:
+        return
+    known = generator.codes_[:_COMPARED]
+    codes = encode(autoencoder, generator._data[:_COMPARED])
+    extent = float(np.abs(generator.codes_ - generator.codes_.mean(axis=0)).max())
+    if codes.shape != known.shape or np.abs(codes - known).max() > SAME_CODES * extent:
+        raise ValueError(
+            "autoencoder must be the one that the generator was saved with: it gives other codes "
+            "for the training data"
+        )
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import LATENT_DIM, SEED_RANGE
-from geomot._data import CHUNK, as_labels, class_masses, float_chunks, nearest
+from geomot._data import as_labels, class_masses, nearest
 from geomot._validation import (
     as_count,
     as_generator,
@@ -33,7 +33,7 @@ from geomot._validation import (
 )
 from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
-from geomot.generator import files
+from geomot.generator import calls, files
 from geomot.generator.moment_matching import matching_source
 from geomot.generator.restart import start_of
 from geomot.generator.whitening import Whitening
@@ -52,10 +52,6 @@ IntArray = NDArray[np.int64]
 # What messages call the sites.
 _CODES = "the codes of X"
 
-# Codes of a fitted map may differ by this share of their extent from those computed again: float32
-# networks on another machine do.
-_SAME_CODES = 1e-4
-
 _MODES = ("extended", "discrete")
 _SPACES = ("latent", "source")
 
@@ -70,7 +66,8 @@ class LatentGenerator(BaseEstimator):
         `geomot.latent.Autoencoder` and `PCACodec`) is cloned and fitted to the data; all else is
         used as it is: ``encode`` takes float arrays of shape (k, ...) as the data have it (uint8
         data come as floats from 0 to 1) and returns codes of shape (k, latent_dim), ``decode``
-        does the reverse. None stands for an `Autoencoder` with 10 latent dimensions.
+        does the reverse. Modules of torch are called in their mode for evaluation. None stands
+        for an `Autoencoder` with 10 latent dimensions.
     transport : BrenierMap, optional
         The map. One that is fitted to the codes of the data is used as it is; one that is not is
         cloned and fitted. None stands for a map with the `tv_tol` and `threads` below.
@@ -285,7 +282,7 @@ class LatentGenerator(BaseEstimator):
             raise ValueError("source must be None where transport is fitted")
         known = self.transport.sites_
         extent = float(np.abs(sites - sites.mean(axis=0)).max())
-        if known.shape != sites.shape or np.abs(known - sites).max() > _SAME_CODES * extent:
+        if known.shape != sites.shape or np.abs(known - sites).max() > calls.SAME_CODES * extent:
             raise ValueError(
                 "transport must be fitted to the codes of X that have mass, of shape "
                 f"{sites.shape}, got one fitted to other points of shape {known.shape}"
@@ -485,30 +482,10 @@ class LatentGenerator(BaseEstimator):
     # -----------------------------------------------------------------------------------------
 
     def _encode(self, data: np.ndarray) -> FloatArray:
-        parts = [self._encoded(part) for part in float_chunks(data)]
-        return np.concatenate(parts)
-
-    def _encoded(self, part: FloatArray) -> FloatArray:
-        codes = as_points(self.autoencoder_.encode(part), "autoencoder.encode(X)")
-        if len(codes) != len(part):
-            raise ValueError(
-                f"autoencoder.encode must return one code for each of {len(part)} data, "
-                f"got shape {codes.shape}"
-            )
-        return codes
+        return calls.encode(self.autoencoder_, data)
 
     def _decode(self, codes: FloatArray) -> FloatArray:
-        images = np.empty((len(codes), *self.sample_shape_))
-        for start in range(0, len(codes), CHUNK):
-            part = codes[start : start + CHUNK]
-            decoded = as_real_array(self.autoencoder_.decode(part), "autoencoder.decode(codes)")
-            if len(decoded) != len(part) or decoded.size != images[start : start + CHUNK].size:
-                raise ValueError(
-                    "autoencoder.decode must return data of shape "
-                    f"{(len(part), *self.sample_shape_)}, got {decoded.shape}"
-                )
-            images[start : start + CHUNK] = decoded.reshape(-1, *self.sample_shape_)
-        return images
+        return calls.decode(self.autoencoder_, codes, self.sample_shape_)
 
     def _to_sites(self, codes: FloatArray) -> FloatArray:
         return codes if self._whitening is None else self._whitening.to_sites(codes)
@@ -576,7 +553,8 @@ class LatentGenerator(BaseEstimator):
         path : str or path-like
             The folder. Nothing in it is executed or unpickled.
         autoencoder : object with `encode` and `decode`, optional
-            The autoencoder, where it is not one of geomot's.
+            The autoencoder, where it is not one of geomot's. If the training data were saved, it
+            must give the same codes.
         device : str, default "cpu"
             Where torch shall have the autoencoder's networks.
 
@@ -588,7 +566,8 @@ class LatentGenerator(BaseEstimator):
         Raises
         ------
         ValueError
-            If a file is damaged, foreign or does not belong to the others. The message names it.
+            If a file is damaged, foreign or does not belong to the others, or the autoencoder is
+            not the one that the generator was fitted with. The message names it.
         OSError
             If a file cannot be opened.
         """

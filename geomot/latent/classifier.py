@@ -22,7 +22,13 @@ from geomot.latent._networks import (
     build_classifier,
     initialise,
 )
-from geomot.latent._scaling import as_float, chunks, mean_and_scale, standardise
+from geomot.latent._scaling import (
+    as_float,
+    chunks,
+    mean_and_scale,
+    refuse_channels_last,
+    standardise,
+)
 from geomot.latent._torch import apply, as_device, import_torch, settings
 from geomot.latent._training import Hyperparameters, train
 
@@ -151,6 +157,7 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         """
         torch = import_torch("latent.FeatureClassifier")
         X = as_samples(X, "X")
+        refuse_channels_last(X.shape[1:], "X")
         classes, index = _as_labels(y, len(X))
         layout = _layout(X.shape[1:], len(classes))
         steps = math.ceil(len(X) / _BATCH_SIZE)
