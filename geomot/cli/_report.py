@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from geomot import _data
 from geomot._files.replacing import replacing
+from geomot.cli._quality import judge
 from geomot.cli._shared import describe_error
 from geomot.images import save_grid
 
@@ -33,8 +34,6 @@ _CLASSES_SHOWN = 20
 # Source points that tell the rate of rejection, and data that tell their distance to each other.
 _COUNTED = 10_000
 _COMPARED = 1000
-
-_QUANTILES = (0.05, 0.5, 0.95)
 
 # Bytes of a MiB.
 _MIB = 2**20
@@ -89,13 +88,13 @@ def make(
     with clock("singular set"):
         singular, error_of_it = extended.rejection_rate(_COUNTED, rng)
         mixed = None if labels is None else _mixed(generator, labels, rng)
+        copied, error_of_copies = generator.copy_rate(_COUNTED, rng)
     shown = rng.permutation(len(images))[:_SHOWN]
-    some = np.sort(rng.permutation(len(images))[:_COMPARED])
     discrete = generator.sample(min(n, _COMPARED), rng, mode="discrete")
     with clock("nearest training images"):
         distances, nearest = generator.nearest_training(samples)
-        of_discrete, _ = generator.nearest_training(discrete)
-        _, of_data = _data.nearest(images[some], images, some)
+    with clock("quality"):
+        quality = judge(generator, codes, samples, images, rng)
     with clock("reconstruction error"):
         error = codec.reconstruction_error(images)
     unit = _units(images)
@@ -107,6 +106,7 @@ def make(
                 codes=codes,
                 nearest=nearest,
                 distances=distances,
+                code_distances=generator.nearest_codes(codes)[0],
             )
         unit.grid(folder / "real.png", images[shown], title="training images")
         unit.grid(folder / "samples.png", samples[:_SHOWN], title="generated images")
@@ -152,12 +152,12 @@ def make(
         "singular points": generator.singular,
         "share of mixed labels": mixed,
         "samples": n,
-        "distances to the nearest training image": {
-            "levels": list(_QUANTILES),
-            "generated": np.quantile(distances, _QUANTILES).tolist(),
-            "decoded training codes": np.quantile(of_discrete, _QUANTILES).tolist(),
-            "training images, to others": np.quantile(of_data, _QUANTILES).tolist(),
-        },
+        "share of copies": copied,
+        "standard error of the copies": error_of_copies,
+        "smoothing": generator.smoothing,
+        "threshold": extended.threshold if np.isfinite(extended.threshold) else None,
+        "whitened": generator.whiten,
+        **quality,
         "shares of the labels": _shares(labels, generator, codes),
         "conditional maps": conditional,
         "files": [*(f"{name}.png" for name in grids), "samples.npz", "model/", "summary.json"],
@@ -200,18 +200,17 @@ def describe(facts: dict[str, Any], generator: LatentGenerator) -> str:
         f"+- {100 * facts['its standard error']:.2f} % of the source is singular "
         f"({_SINGULAR[facts['singular points']]})",
     ]
+    lines.append(
+        f"               {100 * facts['share of copies']:.1f} "
+        f"+- {100 * facts['standard error of the copies']:.1f} % of the samples are copies: "
+        "they decode a training code"
+    )
     if facts["share of mixed labels"] is not None:
         lines.append(
             f"               {100 * facts['share of mixed labels']:.2f} % of the samples mix codes "
             f"of several labels (none has {100 * _PURE:g} %)"
         )
-    lines.append(
-        "Novelty        Euclidean distance to the nearest training image, "
-        "5 %, 50 % and 95 % of the images below:"
-    )
-    for name in ("generated", "decoded training codes", "training images, to others"):
-        values = facts["distances to the nearest training image"][name]
-        lines.append(f"               {name:28}{'   '.join(f'{v:8.4g}' for v in values)}")
+    lines += _quality_lines(facts)
     if facts["shares of the labels"] is not None:
         lines.append("Labels         mass wanted, and share of the samples (by the nearest code):")
         for label, (wanted, share) in facts["shares of the labels"].items():
@@ -229,6 +228,27 @@ def describe(facts: dict[str, Any], generator: LatentGenerator) -> str:
         lines.append(f"Peak memory    {facts['peak memory in bytes'] / _MIB:.0f} MiB")
     lines.append(f"Files          {', '.join(facts['files'])}")
     return "\n".join(lines) + "\n"
+
+
+def _quality_lines(facts: dict[str, Any]) -> list[str]:
+    lines = [
+        "Copies         distance to the nearest training code, 5 %, 50 % and 95 % (0 for copies):"
+    ]
+    for name, values in facts["distances to the nearest training code"].items():
+        if name != "levels":
+            lines.append(f"               {name:28}{'   '.join(f'{v:8.4g}' for v in values)}")
+    if facts["quality"] is not None:
+        lines.append(
+            f"Quality        of {facts['images compared']} images, in the autoencoder's codes "
+            "of the data and of what is judged:"
+        )
+        lines.append(f"               {'':28}{'Frechet':>8}   precision   recall")
+        for name, row in facts["quality"].items():
+            lines.append(
+                f"               {name:28}{row['Frechet distance']:8.4g}   "
+                f"{row['precision']:9.3f}   {row['recall']:6.3f}"
+            )
+    return lines
 
 
 # ---------------------------------------------------------------------------------------------

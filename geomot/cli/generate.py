@@ -103,6 +103,23 @@ def add(commands: Any) -> None:
         "code of their cell, or redraw them (side)",
     )
     generate.add_argument(
+        "--smoothing",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="width of the smoothing: more of it makes fewer copies and more mixtures (1)",
+    )
+    generate.add_argument(
+        "--threshold",
+        type=float,
+        metavar="R",
+        help="largest distance of codes to mix, in units of their spacing; inf mixes all "
+        "(what stands out)",
+    )
+    generate.add_argument(
+        "--whiten", action="store_true", help="fit the map to codes of covariance 1"
+    )
+    generate.add_argument(
         "--class-weight",
         metavar="SPEC",
         help="masses of the classes: LABEL=W,LABEL=W,... (others get none), or balanced",
@@ -166,6 +183,9 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
         codec,
         tv_tol=args.tv_tol,
         singular=args.singular,
+        smoothing=args.smoothing,
+        threshold=args.threshold,
+        whiten=args.whiten,
         random_state=args.seed,
         threads=args.threads,
         device=args.device,
@@ -202,6 +222,10 @@ def _check(args: argparse.Namespace) -> None:
             raise BadInput(f"--{name.replace('_', '-')} must be at least 1, got {value}")
     if not 0.0 < args.tv_tol < 1.0:
         raise BadInput(f"--tv-tol must lie between 0 and 1, got {args.tv_tol:g}")
+    if not 0.0 < args.smoothing < np.inf:
+        raise BadInput(f"--smoothing must be positive and finite, got {args.smoothing:g}")
+    if args.threshold is not None and not args.threshold > 0.0:
+        raise BadInput(f"--threshold must be positive, got {args.threshold:g}")
     training = {"epochs": args.epochs, "architecture": args.architecture}
     given = [name for name, value in training.items() if value is not None]
     if args.latent_dim is not None and args.autoencoder is not None:

@@ -20,7 +20,7 @@ from scipy.spatial import QhullError
 from geomot._validation import as_count, as_generator, as_points, as_threads, as_tolerance
 from geomot.diagram import PowerDiagram
 from geomot.extended.rules import Combination, LineRule, Rule, SimplicialRule, SmoothedRule
-from geomot.extended.separation import Spacing, angles
+from geomot.extended.separation import Neighbourhoods, Spacing, angles
 from geomot.extended.twins import Twins, coincident_owners, near_owners
 from geomot.solution import Solution
 from geomot.sources import Source, UniformPolygon
@@ -38,6 +38,9 @@ _THRESHOLD_POINTS = 20_000
 
 # Sites nearer to each other than this share of their spacing do not enter it.
 _CLOSE = 0.125
+
+# Shares that are less than this short of 1 are 1: scores are float32.
+_ROUNDED = 1e-6
 
 # Times that more points are drawn in place of rejected ones; points that are mapped at once.
 _ROUNDS = 1000
@@ -70,13 +73,16 @@ class ExtendedMap:
     threshold : float, optional
         How far apart two sites may lie to be combined, in units of the spacing of the sites around
         them. None takes what stands out among the neighbours of sampled points: 1.5 times the range
-        of the quartiles above the upper one, on a logarithmic scale. ``numpy.inf`` combines all.
+        of the quartiles above the upper one, on a logarithmic scale. Above the plane, where
+        distances are alike, it also keeps apart sites that have none of their 20 nearest sites in
+        common. ``numpy.inf`` combines all.
     angle_threshold : float, optional
         In place of `threshold`: the largest angle, in radians, between the normals (y, -1) of the
         graph of the Brenier potential. It depends on the unit of length and the origin.
-    smoothing : float, default 0.5
-        Width of the smoothing, in units of the depth of the cells. Not used on the line and in the
-        plane.
+    smoothing : float, default 1.0
+        Width of the smoothing, in units of the depth of the cells: up to 1, centroids of cells go
+        to their sites. The less, the more images are sites themselves (`copy_rate`); the more, the
+        more mix unlike ones. Not used on the line and in the plane.
     random_state : None, int, Generator or RandomState, default 0
         Randomness of the points that the default threshold is found from.
     threads : int, optional
@@ -116,7 +122,7 @@ class ExtendedMap:
         *,
         threshold: float | None = None,
         angle_threshold: float | None = None,
-        smoothing: float = 0.5,
+        smoothing: float = 1.0,
         random_state: Any = 0,
         threads: int | None = None,
     ) -> None:
@@ -137,12 +143,15 @@ class ExtendedMap:
         held = np.unique(self._alike[masses > 0.0])
         self._spacing = Spacing(solution.sites, self.threads, held)
         self.threshold = self.angle_threshold = np.inf
+        self._neighbourhoods: Neighbourhoods | None = None
         if angle_threshold is not None:
             self.angle_threshold = _as_positive(angle_threshold, "angle_threshold")
         elif threshold is not None:
             self.threshold = _as_positive(threshold, "threshold")
         elif len(solution.sites) > 1:
             self.threshold = self._find_threshold(as_generator(random_state))
+            if self.rule == "smoothed":
+                self._neighbourhoods = Neighbourhoods(solution.sites, self.threads, held)
 
     def __repr__(self) -> str:
         n, d = self.solution.sites.shape
@@ -192,8 +201,12 @@ class ExtendedMap:
             far = angles(sites[first], sites[second]) > self.angle_threshold
         else:
             far = self._spacing.ratios(first, second) > self.threshold
-        far &= self._alike[first] != self._alike[second]
-        return np.asarray(far & (combination.weights > 0.0))
+        other = (self._alike[first] != self._alike[second]) & (combination.weights > 0.0)
+        if self._neighbourhoods is not None:
+            row, column = np.nonzero(other & ~far)
+            pair = self._alike[cell[row]], self._alike[second[row, column]]
+            far[row, column] = self._neighbourhoods.apart(*pair)
+        return np.asarray(far & other)
 
     def _as_points(self, X: ArrayLike) -> FloatArray:
         return as_points(X, "X", self.solution.source.dim, allow_empty=True)
@@ -352,6 +365,52 @@ class ExtendedMap:
         points = self.solution.source.sample(n, as_generator(random_state))
         rate = float(np.mean(self.is_singular(points)))
         return rate, float(np.sqrt(max(rate * (1.0 - rate), 1.0 / n) / n))
+
+    def copy_rate(
+        self, n: int = 20_000, random_state: Any = 0, singular: str = "side"
+    ) -> tuple[float, float]:
+        """Share of samples that are sites themselves, and nothing new.
+
+        The map is flat around the centroids of cells: there a site has the whole share.
+
+        Parameters
+        ----------
+        n : int, default 20000
+            Number of points that it is measured on.
+        random_state : None, int, Generator or RandomState, default 0
+            The randomness.
+        singular : {"side", "discrete", "reject"}, default "side"
+            As in `sample`.
+
+        Returns
+        -------
+        rate, standard_error : float
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap, UniformBox
+        >>> Y = np.random.default_rng(0).random((50, 3))
+        >>> brenier = BrenierMap(UniformBox.unit(3), tv_tol=0.1, random_state=0).fit(Y)
+        >>> rates = [brenier.extended(smoothing=s).copy_rate()[0] for s in (0.1, 0.5, 2.0)]
+        >>> rates[0] > 0.5 > rates[1] > rates[2]
+        True
+        """
+        n = as_count(n, "n", 1)
+        _check_choice(singular, SINGULAR)
+        points = self.solution.source.sample(n, as_generator(random_state))
+        copies = lost = 0
+        for start in range(0, n, _MAPPED):
+            part = points[start : start + _MAPPED]
+            combination, is_lost = self._settled(part, "side" if singular == "side" else "discrete")
+            whole = combination.weights.max(axis=1) > 1.0 - _ROUNDED
+            if singular == "reject":
+                whole &= ~is_lost
+                lost += int(is_lost.sum())
+            copies += int(whole.sum())
+        drawn = max(n - lost, 1)
+        rate = copies / drawn
+        return rate, float(np.sqrt(max(rate * (1.0 - rate), 1.0 / drawn) / drawn))
 
 
 def _simplicial(solution: Solution) -> SimplicialRule:

@@ -16,7 +16,15 @@ import numpy as np
 
 from geomot._files import parts
 from geomot._files.replacing import put_aside, replacing_folder
-from geomot._validation import as_count, as_flag, as_masses, as_path, as_points, as_samples
+from geomot._validation import (
+    as_count,
+    as_flag,
+    as_masses,
+    as_path,
+    as_points,
+    as_samples,
+    as_tolerance,
+)
 from geomot.brenier import BrenierMap, map_of
 from geomot.extended.map import SINGULAR
 from geomot.generator.calls import SAME_CODES, encode
@@ -156,6 +164,12 @@ def _as_classes(value: Any, name: str) -> np.ndarray:
     return known
 
 
+def _as_threshold(value: Any, name: str) -> float:
+    # JSON has no infinity
+    return np.inf if value == _INFINITE else as_tolerance(value, name)
+
+
+_INFINITE = "inf"
 _DATA = ("<f8", "<f4", "|u1")
 _RECORD = parts.Record(
     "geomot-generator",
@@ -166,6 +180,8 @@ _RECORD = parts.Record(
         "classes_": parts.Entry(_as_classes, default=None),
         "tv_tol": parts.Entry(parts.as_number),
         "singular": parts.Entry(parts.one_of(*SINGULAR)),
+        "smoothing": parts.Entry(as_tolerance, default=0.5),
+        "threshold": parts.Entry(_as_threshold, default=None),
         "whiten": parts.Entry(as_flag),
         "random_state": parts.Entry(as_count, default=None),
         "map_random_state": parts.Entry(as_count, default=None),
@@ -184,6 +200,7 @@ def _write_main(generator: LatentGenerator, folder: Path, kind: str, training_da
         "autoencoder": kind,
         "sums": {p.name: _checksum(p) for p in sorted(folder.iterdir())},
         "tv_tol": float(generator.tv_tol),
+        "threshold": _INFINITE if generator.threshold == np.inf else generator.threshold,
         "whiten": bool(generator.whiten),
         "random_state": _seed(generator.random_state),
         "map_random_state": _seed(generator.transport_.random_state),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -82,6 +83,13 @@ class LatentGenerator(BaseEstimator):
         belong together: stay with those on the side of their cell, take the code of their cell,
         or draw other points. The first two keep the masses of the codes; see
         `ExtendedMap.sample`.
+    smoothing : float, default 1.0
+        How far the extended map spreads a code over its cell, above the plane. The more, the fewer
+        samples are copies of training data, and the more are mixtures of unlike ones; see
+        `ExtendedMap`, and `copy_rate` for what it comes to.
+    threshold : float, optional
+        How far apart two codes may lie to be combined, in units of the spacing around them; see
+        `ExtendedMap`. None finds what stands out.
     whiten : bool, default False
         Whether the map is fitted to codes that an affine map has given mean 0 and covariance 1.
     random_state : None, int, Generator or RandomState, optional
@@ -134,6 +142,8 @@ class LatentGenerator(BaseEstimator):
         source: Any = None,
         tv_tol: float = 0.01,
         singular: str = "side",
+        smoothing: float = 1.0,
+        threshold: float | None = None,
         whiten: bool = False,
         random_state: Any = None,
         threads: int | None = None,
@@ -145,6 +155,8 @@ class LatentGenerator(BaseEstimator):
         self.source = source
         self.tv_tol = tv_tol
         self.singular = singular
+        self.smoothing = smoothing
+        self.threshold = threshold
         self.whiten = whiten
         self.random_state = random_state
         self.threads = threads
@@ -222,7 +234,7 @@ class LatentGenerator(BaseEstimator):
         self.classes_, self._members = classes, members
         self._masses = masses
         self._data: np.ndarray | None = data.copy()
-        self._extended: ExtendedMap | None = None
+        self._extended: tuple[dict[str, Any], ExtendedMap] | None = None
         sites = self._to_sites(codes[support])
         self.transport_ = self._fitted_map(sites, masses[support], map_seed)
         return self
@@ -343,11 +355,12 @@ class LatentGenerator(BaseEstimator):
 
     @property
     def extended_(self) -> ExtendedMap:
-        """The extended map, made when first used."""
+        """The extended map, made when first used, and again for other parameters."""
         check_is_fitted(self, "transport_")
-        if self._extended is None:
-            self._extended = self.transport_.extended()
-        return self._extended
+        options = {"smoothing": self.smoothing, "threshold": self.threshold}
+        if self._extended is None or self._extended[0] != options:
+            self._extended = options, self.transport_.extended(**options)
+        return self._extended[1]
 
     # -----------------------------------------------------------------------------------------
     # Generation
@@ -476,6 +489,67 @@ class LatentGenerator(BaseEstimator):
         queries = as_samples(images, "images", self.sample_shape_)
         indices, distances = nearest(queries, self._data)
         return distances, indices
+
+    def nearest_codes(self, codes: ArrayLike) -> tuple[FloatArray, IntArray]:
+        """Find the training code nearest to each of some codes, to see whether they are copies.
+
+        Distances between images hardly tell: a decoded training code is as far from its image as
+        a new one is.
+
+        Parameters
+        ----------
+        codes : array_like of shape (k, latent_dim)
+            Codes, such as `sample` returns them.
+
+        Returns
+        -------
+        distances : ndarray of shape (k,)
+            Euclidean distances between codes: 0 for copies.
+        indices : ndarray of shape (k,), int64
+            Rows of the data of `fit`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0).fit(images[:200])
+        >>> _, codes = generator.sample(5, mode="discrete", return_codes=True)
+        >>> generator.nearest_codes(codes)[0]
+        array([0., 0., 0., 0., 0.])
+        """
+        check_is_fitted(self, "transport_")
+        queries = as_points(codes, "codes", self.codes_.shape[1], allow_empty=True)
+        distances, indices = cKDTree(self.codes_).query(queries)
+        return distances, indices.astype(np.int64)
+
+    def copy_rate(self, n: int = 20_000, random_state: Any = 0) -> tuple[float, float]:
+        """Share of the samples that decode a training code, and are no new data.
+
+        Parameters
+        ----------
+        n : int, default 20000
+            Number of source points that it is measured on.
+        random_state : None, int, Generator or RandomState, default 0
+            The randomness.
+
+        Returns
+        -------
+        rate, standard_error : float
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0).fit(images[:200])
+        >>> generator.copy_rate()[0] < 0.01  # in the plane the map is flat nowhere
+        True
+        """
+        check_is_fitted(self, "transport_")
+        return self.extended_.copy_rate(n, random_state, self.singular)
 
     # -----------------------------------------------------------------------------------------
     # Data, codes, sites

@@ -55,6 +55,7 @@ def test_rows_repeated_as_a_whole_are_no_copies():
     assert copies(extended) == pytest.approx(copies(fitted(SITES).extended()), abs=0.03)
 
 
+@pytest.mark.filterwarnings("ignore::geomot.errors.ConvergenceWarning")
 def test_rows_repeated_up_to_rounding(doubled):
     near = SITES[FIRST] + 1e-6 * rng(1).standard_normal((180, 5))
     extended = fitted(np.concatenate([SITES, near]), tv_tol=0.1).extended()

@@ -361,6 +361,34 @@ def test_singular_points(spatial, singular):
     np.testing.assert_array_equal(codes, expected)
 
 
+def test_copies_are_told_in_codes(spatial):
+    _, codes = spatial.sample(2000, 1, return_codes=True)
+    distances, index = spatial.nearest_codes(codes)
+    expected = np.linalg.norm(codes[:, None] - spatial.codes_, axis=2)
+    np.testing.assert_allclose(distances, expected.min(axis=1))
+    np.testing.assert_array_equal(index, expected.argmin(axis=1))
+    rate, error = spatial.copy_rate()
+    assert rate == pytest.approx(np.mean(distances < 1e-4), abs=6 * error + 0.02)
+    with pytest.raises(ValueError, match=r"codes must have shape \(n, 4\)"):
+        spatial.nearest_codes(codes[:, :3])
+
+
+def test_parameters_of_the_extended_map(spatial, tmp_path):
+    other = clone(spatial).set_params(smoothing=2.0, threshold=np.inf)
+    other.__dict__.update({k: v for k, v in vars(spatial).items() if k.endswith("_")})
+    other.__dict__.update({k: v for k, v in vars(spatial).items() if k.startswith("_")})
+    assert (other.extended_.smoothing, other.extended_.threshold) == (2.0, np.inf)
+    assert other.copy_rate()[0] < spatial.copy_rate()[0]
+    first = other.extended_
+    assert other.extended_ is first
+    other.set_params(smoothing=0.1)
+    assert other.extended_.smoothing == 0.1
+    for threshold in (np.inf, 2.0, None):
+        other.set_params(threshold=threshold).save(tmp_path / "model")
+        found = LatentGenerator.load(tmp_path / "model")
+        assert (found.smoothing, found.threshold) == (0.1, threshold)
+
+
 def test_paths_in_the_latent_space(planar):
     path = planar.interpolate(3, 8, 5)
     assert path.shape == (5, 8, 8)
