@@ -19,6 +19,7 @@ from scipy.spatial import QhullError
 
 from geomot._validation import as_count, as_generator, as_points, as_threads, as_tolerance
 from geomot.diagram import PowerDiagram
+from geomot.extended.balance import frequencies
 from geomot.extended.rules import Combination, LineRule, Rule, SimplicialRule, SmoothedRule
 from geomot.extended.separation import Neighbourhoods, Spacing, angles
 from geomot.extended.twins import Twins, coincident_owners, near_owners
@@ -41,6 +42,11 @@ _CLOSE = 0.125
 
 # Shares that are less than this short of 1 are 1: scores are float32.
 _ROUNDED = 1e-6
+
+# Points that balance cells and images, for each site and at most; the seed of their randomness.
+_BALANCED_PER_SITE = 32
+_BALANCED_MOST = 2**18
+_BALANCED_SEED = 0
 
 # Times that more points are drawn in place of rejected ones; points that are mapped at once.
 _ROUNDS = 1000
@@ -143,6 +149,7 @@ class ExtendedMap:
         held = np.unique(self._alike[masses > 0.0])
         self._spacing = Spacing(solution.sites, self.threads, held)
         self.threshold = self.angle_threshold = np.inf
+        self._often: dict[str, FloatArray] = {}
         self._neighbourhoods: Neighbourhoods | None = None
         if angle_threshold is not None:
             self.angle_threshold = _as_positive(angle_threshold, "angle_threshold")
@@ -248,7 +255,10 @@ class ExtendedMap:
             the classes.
         """
         _check_choice(singular, SINGULAR[:2])
-        points = self._as_points(X)
+        return self._twins.spread(self._groups(self._as_points(X), singular))
+
+    def _groups(self, points: FloatArray, singular: str) -> csr_array:
+        """Shares of sites that stand for their twins."""
         n = len(self.solution.sites)
         sites, shares, starts = [], [], [np.zeros(1, dtype=np.int64)]
         for start in range(0, len(points), _MAPPED):
@@ -261,7 +271,7 @@ class ExtendedMap:
         indices = np.concatenate(sites) if sites else np.empty(0, dtype=np.int64)
         table = csr_array((data, indices, np.cumsum(np.concatenate(starts))), (len(points), n))
         table.sum_duplicates()
-        return self._twins.spread(table)
+        return table
 
     def _settled(self, points: FloatArray, singular: str) -> tuple[Combination, NDArray[np.bool_]]:
         """Combinations without sites that lie too far apart, and which points are singular."""
@@ -308,7 +318,14 @@ class ExtendedMap:
         _check_choice(singular, SINGULAR[:2])
         return self._images(self._as_points(X), singular)[0]
 
-    def sample(self, n: int, random_state: Any = None, singular: str = "side") -> FloatArray:
+    def sample(
+        self,
+        n: int,
+        random_state: Any = None,
+        singular: str = "side",
+        *,
+        keep_masses: bool = True,
+    ) -> FloatArray:
         """Draw images of source points.
 
         Parameters
@@ -318,9 +335,12 @@ class ExtendedMap:
         random_state : None, int, Generator or RandomState, optional
             The randomness.
         singular : {"side", "discrete", "reject"}, default "side"
-            See `transform`; each site then keeps its probability, as the mass of its cell is spread
-            over images around it. "reject" draws other points in place of singular ones, and takes
-            from the probability of sites beside the singular set.
+            See `transform`. "reject" draws other points in place of singular ones.
+        keep_masses : bool, default True
+            Draw points of some cells more often than others, so that the shares of each site in the
+            images sum to its mass (`geomot.extended.balance`). Otherwise points are drawn from the
+            source: the cells then have the masses, and images of sparse groups of sites may lose a
+            tenth to their neighbours.
 
         Returns
         -------
@@ -329,23 +349,56 @@ class ExtendedMap:
         Raises
         ------
         ValueError
-            If next to all points are singular, and are to be rejected.
+            If almost all points are singular, and are to be rejected.
         """
         n = as_count(n, "n")
         _check_choice(singular, SINGULAR)
         rng = as_generator(random_state)
-        source = self.solution.source
-        if singular != "reject":
-            return self._images(source.sample(n, rng), singular)[0]
+        if n == 0:
+            return np.empty((0, self.solution.source.dim))
+        rounds = 0
         kept: list[FloatArray] = []
         missing = n
-        for _ in range(_ROUNDS):
-            images, lost = self._images(source.sample(missing, rng), "discrete")
-            kept.append(images[~lost])
+        while missing:
+            points = self._drawn(missing, rng, singular, keep_masses)
+            images, lost = self._images(points, "side" if singular == "side" else "discrete")
+            kept.append(images[~lost] if singular == "reject" else images)
             missing -= len(kept[-1])
-            if missing == 0:
-                return np.concatenate(kept)
-        raise ValueError("singular must not be 'reject' where next to all points are singular")
+            rounds += 1
+            if rounds == _ROUNDS and missing:
+                raise ValueError(
+                    "singular='reject' found no regular point: almost all points are singular"
+                )
+        return np.concatenate(kept)
+
+    def _drawn(
+        self, n: int, rng: np.random.Generator, singular: str, keep_masses: bool
+    ) -> FloatArray:
+        """Up to n source points, which more often are in the cells that lose to others."""
+        points = self.solution.source.sample(n, rng)
+        if not keep_masses:
+            return points
+        often = self._frequencies(singular)
+        cell = self._twins.owner[self.solution.assign(points, threads=self.threads)]
+        accepted: FloatArray = points[rng.random(n) * often.max() < often[cell]]
+        return accepted
+
+    def _frequencies(self, singular: str) -> FloatArray:
+        """How often points of each cell are drawn; found when first asked for."""
+        if singular not in self._often:
+            s = self.solution
+            n = len(s.sites)
+            points = s.source.sample(
+                min(_BALANCED_PER_SITE * n, _BALANCED_MOST), np.random.default_rng(_BALANCED_SEED)
+            )
+            cell = self._twins.owner[s.assign(points, threads=self.threads)]
+            table = self._groups(points, "side" if singular == "side" else "discrete")
+            if singular == "reject":
+                regular = (~self.is_singular(points)).astype(np.float64)
+                table = csr_array(table.multiply(regular[:, None]))
+            masses = np.bincount(self._twins.owner, s.target_masses, minlength=n)
+            self._often[singular] = frequencies(table, cell, masses)
+        return self._often[singular]
 
     def rejection_rate(self, n: int = 20_000, random_state: Any = 0) -> tuple[float, float]:
         """Share of the source that is singular.
