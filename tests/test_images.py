@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from geomot import images
-from geomot.images import load_images, load_labels, save_grid
+from geomot.images import load_images, load_labels, save_animation, save_grid
 
 PICTURES = pytest.importorskip("PIL.Image")
 
@@ -297,7 +297,7 @@ def bad_files():
         "header of idx": (good[:9], "cut short"),
         "long idx": (good + b"\0", "longer than its shape (5, 6, 4) says"),
         "claims": (bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9), "for which it is too short"),
-        "no axes": (bytes([0, 0, 8, 0]), "no idx file"),
+        "no axes": (bytes([0, 0, 8, 0]), "not an idx file"),
         "short gzip": (packed[:-9], "before the end-of-stream marker"),
         "damaged gzip": (packed[:60] + bytes(4) + packed[64:], "CRC check failed"),
         "gzip of a short idx": (gzip.compress(good[:-1]), "cut short"),
@@ -305,7 +305,7 @@ def bad_files():
             gzip.compress(bytes([0, 0, 8, 3]) + 12 * b"\xff" + bytes(9)),
             "for which it is too short",
         ),
-        "gzip of else": (gzip.compress(b"hello\0"), "no idx file"),
+        "gzip of else": (gzip.compress(b"hello\0"), "not an idx file"),
         "short npy": (b"\x93NUMPY\x01\x00", "EOF"),
         "huge npy": (huge + bytes(64), "mmap length is greater than file size"),
         "short zip": (b"PK\x03\x04hello", "not a zip file"),
@@ -380,7 +380,7 @@ def test_bad_folders(tmp_path):
     with pytest.raises(ValueError, match=message):
         load_images(tmp_path)
     (tmp_path / "x.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"x\.png is no picture, or damaged"):
+    with pytest.raises(ValueError, match=r"x\.png is not a picture, or damaged"):
         load_images(tmp_path)
     whole = (tmp_path / "0.png").read_bytes()
     (tmp_path / "x.png").write_bytes(whole[:-30])
@@ -490,3 +490,36 @@ def test_bad_grids(tmp_path, stack, options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         save_grid(tmp_path / "a.png", stack, **options)
     assert not (tmp_path / "a.png").exists()
+
+
+def test_animations(tmp_path):
+    pictures = pytest.importorskip("PIL.Image")
+    ramp = np.linspace(0.0, 1.0, 4)[:, None, None] * np.ones((8, 5))
+    colour = np.stack([ramp, 0.0 * ramp, 1.0 - ramp], axis=1)
+    for frames, first, last in (
+        (ramp, [0, 0, 0], [255, 255, 255]),
+        (ramp[:, None], [0, 0, 0], [255, 255, 255]),
+        (np.rint(255 * ramp).astype(np.uint8), [0, 0, 0], [255, 255, 255]),
+        (colour, [0, 0, 255], [255, 0, 0]),
+    ):
+        save_animation(tmp_path / "a.gif", frames, size=20)
+        with pictures.open(tmp_path / "a.gif") as found:
+            assert (found.n_frames, found.size) == (6, (10, 16))
+            for frame, expected in ((0, first), (3, last)):
+                found.seek(frame)
+                pixels = np.asarray(found.convert("RGB"))
+                assert (pixels == expected).all()
+
+
+def test_bad_animations(tmp_path):
+    pytest.importorskip("PIL")
+    for frames, message in [
+        (np.zeros((3, 4)), "frames must have shape"),
+        (np.zeros((0, 4, 4)), "frames must have shape"),
+        (np.zeros((2, 5, 4, 4)), "frames must have shape"),
+        (np.full((2, 4, 4), np.nan), "frames must be finite"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            save_animation(tmp_path / "a.gif", frames)
+    with pytest.raises(ValueError, match="path must end in .gif"):
+        save_animation(tmp_path / "a.png", np.zeros((2, 4, 4)))

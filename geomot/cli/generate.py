@@ -34,8 +34,9 @@ __all__ = ["add"]
 _DESCRIPTION = """\
 Train an autoencoder on images, fit the optimal map from a simple measure onto their codes, and
 generate new images with the extended map. Written into the folder: grids of images (png),
-samples.npz (images, their codes, nearest training images), the model (a folder, for
-geomot.latent.LatentGenerator.load), and what was measured (summary.txt and summary.json)."""
+interpolation.gif (paths between training images), samples.npz (images, their codes, nearest
+training images), the model (a folder, for geomot.LatentGenerator.load), and what was measured
+(summary.txt and summary.json)."""
 
 _EPILOG = """\
 images: an npy or npz array of shape (n, h, w), (n, c, h, w), (n, h, w, c) or (n, h * h); an idx
@@ -43,19 +44,19 @@ file (MNIST's format), gzipped or not; or a folder of png or jpg files of one si
 of them, one per class). Exit codes: 0 done, 2 bad input, 3 map not converged (all is written),
 130 interrupted."""
 
-# The files written into the folder, beside those in its folder model.
-WRITTEN = (
-    "samples.npz",
-    "summary.json",
-    "summary.txt",
-    "real.png",
-    "samples.png",
-    "samples_discrete.png",
-    "reconstructions.png",
-    "nearest.png",
-    "interpolation.png",
-    "conditional.png",
+# The files written into the folder, beside those in its folder model: grids, without their ending,
+# and others.
+GRIDS = (
+    "real",
+    "samples",
+    "samples_discrete",
+    "reconstructions",
+    "nearest",
+    "interpolation",
+    "conditional",
 )
+_FORMATS = ("png", "svg", "pdf")
+WRITTEN = ("samples.npz", "summary.json", "summary.txt", "interpolation.gif")
 
 
 def add(commands: Any) -> None:
@@ -127,6 +128,9 @@ def add(commands: Any) -> None:
     generate.add_argument(
         "--samples", type=int, default=1000, metavar="N", help="images to generate (1000)"
     )
+    generate.add_argument(
+        "--format", choices=_FORMATS, default="png", help="format of the grids (png)"
+    )
     generate.add_argument("--seed", type=int, default=0, help="seed of all randomness (0)")
     generate.add_argument("--threads", type=int, metavar="T", help="threads (all cores)")
     generate.add_argument(
@@ -195,7 +199,7 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
         generator.fit(images, labels, class_weight=weights)
     with clock("model file"):
         generator.save(folder / "model")
-    report = make(folder, generator, images, labels, args.samples, args.seed, clock)
+    report = make(folder, generator, images, labels, args.samples, args.seed, clock, args.format)
     facts = {"geomot": geomot.__version__, "input": str(args.images), "seed": args.seed, **report}
     text = describe(facts, generator)
     replacing_text(folder / "summary.json", json.dumps(facts, indent=1) + "\n")
@@ -244,7 +248,8 @@ def _check(args: argparse.Namespace) -> None:
 def _refuse_overwriting(args: argparse.Namespace, folder: Path) -> None:
     if folder.is_dir() and Path(args.images).is_dir() and folder.samefile(args.images):
         raise BadInput(f"{folder}: is the folder of the images: choose another output")
-    written = [*(folder / name for name in WRITTEN), *folder.glob("model/*")]
+    grids = (f"{name}.{args.format}" for name in GRIDS)
+    written = [*(folder / name for name in (*WRITTEN, *grids)), *folder.glob("model/*")]
     refuse_overwriting(written, [args.images, args.labels, args.autoencoder])
 
 

@@ -15,6 +15,7 @@ import pytest
 import geomot
 from geomot import images
 from geomot.cli import main
+from geomot.cli.generate import GRIDS as NAMES
 from geomot.cli.generate import WRITTEN
 from geomot.datasets import digits
 from geomot.generator import LatentGenerator
@@ -33,7 +34,7 @@ GRIDS = {
     "nearest.png",
     "interpolation.png",
 }
-FILES = GRIDS | {"samples.npz", "summary.json", "summary.txt", "model"}
+FILES = GRIDS | {"interpolation.gif", "samples.npz", "summary.json", "summary.txt", "model"}
 
 QUICK = ["--no-torch", "--tv-tol", "0.3", "--samples", "30", "--threads", "1"]
 
@@ -156,7 +157,8 @@ def test_labels_and_classes(folder, capsys):
     argv = ["generate", "images.npy", "--labels", "labels.npy", "-o", "out", *QUICK]
     assert main([*argv, "--latent-dim", "2", "--class-weight", "3=1, 8=3"]) == 0
     assert {p.name for p in Path("out").iterdir()} == FILES | {"conditional.png"}
-    assert {*WRITTEN, "model"} == FILES | {"conditional.png"}
+    grids = {f"{name}.png" for name in NAMES}
+    assert {*WRITTEN, *grids, "model"} == FILES | {"conditional.png"}
     facts = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
     wanted = {label: share[0] for label, share in facts["shares of the labels"].items()}
     assert wanted.pop("3") == pytest.approx(0.25)
@@ -207,6 +209,14 @@ def test_options_of_the_extended_map(folder, capsys):
     assert (facts["smoothing"], facts["threshold"], facts["whitened"]) == (3.0, None, True)
     assert facts["singular share of the source"] == 0.0
     assert facts["share of copies"] < 0.1
+
+
+def test_vector_formats(folder, capsys):
+    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "2", *QUICK]
+    assert main([*argv, "--format", "svg"]) == 0
+    names = {p.name for p in Path("out").iterdir()}
+    assert names == {name.replace(".png", ".svg") for name in FILES}
+    assert b"<svg" in Path("out/samples.svg").read_bytes()
 
 
 def test_few_images(folder, capsys):
@@ -291,7 +301,7 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["pickle.npy"], "pickle.npy: it is neither an npy"),
         (["empty"], "empty: the folder holds no images"),
         (["mixed"], "mixed: images must have one size: 0.png has 8 x 8 pixels and 1.png 5 x 8"),
-        (["broken"], "broken: 0.png is no picture, or damaged"),
+        (["broken"], "broken: 0.png is not a picture, or damaged"),
         (["short.idx"], "short.idx: it is cut short"),
         (["flat.npy"], "flat.npy: images must have shape"),
         (["equal.npy"], "codes of X must contain at least two different points"),
