@@ -107,7 +107,7 @@ def wasserstein2(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, for input that cannot be meant, such as sites with NaN.
+        If an argument is invalid, such as sites with NaN; the message names it.
     ImportError
         If torch is missing.
     RuntimeError

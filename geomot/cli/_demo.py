@@ -105,7 +105,7 @@ def run(
         True trains the autoencoder, False takes principal components; None takes the autoencoder
         if PyTorch is installed.
     threads : int, optional
-        Threads of the solver; None uses the cores at hand.
+        Threads of the solver; None: all available cores.
     progress : bool, default False
         Whether to show progress bars on stderr.
 

@@ -132,7 +132,7 @@ def make(
     grids = ["real", "samples", "samples_discrete", "reconstructions", "nearest", "interpolation"]
     conditional = None
     classes = None if labels is None else np.unique(labels[generator.support_])
-    if classes is not None and 1 < len(classes) <= _CLASSES_SHOWN:
+    if labels is not None and classes is not None and 1 < len(classes) <= _CLASSES_SHOWN:
         with clock("conditional maps"):
             path = folder / f"conditional.{suffix}"
             conditional = _conditional(unit, path, generator, images, labels, rng)
@@ -168,7 +168,7 @@ def make(
         "standard error of the copies": error_of_copies,
         "smoothing": generator.smoothing,
         "threshold": extended.threshold if np.isfinite(extended.threshold) else None,
-        "whitened": generator.whiten,
+        "whitened": generator.whitened_,
         **quality,
         "shares of the labels": _shares(labels, generator, codes),
         "conditional maps": conditional,

@@ -118,7 +118,9 @@ def add(commands: Any) -> None:
         "(what stands out)",
     )
     generate.add_argument(
-        "--whiten", action="store_true", help="fit the map to codes of covariance 1"
+        "--whiten",
+        action=argparse.BooleanOptionalAction,
+        help="fit the map to codes of covariance 1 (where it does not converge otherwise)",
     )
     generate.add_argument(
         "--class-weight",

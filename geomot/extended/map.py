@@ -69,8 +69,8 @@ class ExtendedMap:
     on the triangles between them; elsewhere it is the gradient of the smoothed Brenier potential,
     piecewise linear too (`geomot.extended.rules`).
 
-    A point is singular if a site with a share in its image lies too far from the site of the cell
-    that it is in.
+    A point is singular if its image would mix the site of its own cell with one that is too far
+    away.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class ExtendedMap:
     random_state : None, int, Generator or RandomState, default 0
         Randomness of the points that the default threshold is found from.
     threads : int, optional
-        Number of threads; None uses the cores at hand. The result does not depend on it.
+        Number of threads; None: all available cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -396,8 +396,8 @@ class ExtendedMap:
             if singular == "reject":
                 regular = (~self.is_singular(points)).astype(np.float64)
                 table = csr_array(table.multiply(regular[:, None]))
-            masses = np.bincount(self._twins.owner, s.target_masses, minlength=n)
-            self._often[singular] = frequencies(table, cell, masses)
+            together = np.bincount(self._twins.owner, s.target_masses, minlength=n)
+            self._often[singular] = frequencies(table, cell, together.astype(np.float64))
         return self._often[singular]
 
     def rejection_rate(self, n: int = 20_000, random_state: Any = 0) -> tuple[float, float]:

@@ -201,7 +201,7 @@ def _write_main(generator: LatentGenerator, folder: Path, kind: str, training_da
         "sums": {p.name: _checksum(p) for p in sorted(folder.iterdir())},
         "tv_tol": float(generator.tv_tol),
         "threshold": _INFINITE if generator.threshold == np.inf else generator.threshold,
-        "whiten": bool(generator.whiten),
+        "whiten": generator.whitened_,
         "random_state": _seed(generator.random_state),
         "map_random_state": _seed(generator.transport_.random_state),
         "centre": getattr(generator._whitening, "centre", None),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import LATENT_DIM, SEED_RANGE
 from geomot._data import as_labels, class_masses, nearest
+from geomot._stderr import warn
 from geomot._validation import (
     as_count,
     as_generator,
@@ -33,12 +35,14 @@ from geomot._validation import (
     as_samples,
 )
 from geomot.brenier import BrenierMap, map_of
+from geomot.errors import ConvergenceWarning
 from geomot.extended.map import SINGULAR
 from geomot.generator import calls, files
 from geomot.generator.moment_matching import matching_source
 from geomot.generator.restart import start_of
 from geomot.generator.whitening import Whitening
 from geomot.metrics import nearest_distances
+from geomot.solution import Solution
 from geomot.solver import solve
 from geomot.sources import Source
 
@@ -53,6 +57,9 @@ IntArray = NDArray[np.int64]
 # What messages call the sites.
 _CODES = "the codes of X"
 
+# Dimensions in which maps onto codes are exact, and need no whitening to converge.
+_EXACT_DIMENSIONS = 2
+
 _MODES = ("extended", "discrete")
 _SPACES = ("latent", "source")
 
@@ -64,13 +71,13 @@ class LatentGenerator(BaseEstimator):
     ----------
     autoencoder : object with `encode` and `decode`, optional
         What maps data to codes and back. A scikit-learn estimator that is not fitted (such as
-        `geomot.latent.Autoencoder` and `PCACodec`) is cloned and fitted to the data; all else is
-        used as it is: ``encode`` takes float arrays of shape (k, ...) as the data have it (uint8
+        `geomot.latent.Autoencoder` and `PCACodec`) is cloned and fitted to the data; anything else is
+        used unchanged: ``encode`` takes float arrays of shape (k, ...) as the data have it (uint8
         data come as floats from 0 to 1) and returns codes of shape (k, latent_dim), ``decode``
         does the reverse. Modules of torch are called in their mode for evaluation. None stands
         for an `Autoencoder` with 10 latent dimensions.
     transport : BrenierMap, optional
-        The map. One that is fitted to the codes of the data is used as it is; one that is not is
+        The map. A map already fitted to these codes is used unchanged; one that is not fitted is
         cloned and fitted. None stands for a map with the `tv_tol` and `threads` below.
     source : Source, array_like or object with a method `sample`, optional
         The source measure, as for `BrenierMap`. None takes for two latent dimensions the uniform
@@ -90,13 +97,15 @@ class LatentGenerator(BaseEstimator):
     threshold : float, optional
         How far apart two codes may lie to be combined, in units of the spacing around them; see
         `ExtendedMap`. None finds what stands out.
-    whiten : bool, default False
+    whiten : bool, optional
         Whether the map is fitted to codes that an affine map has given mean 0 and covariance 1.
+        None does it, with a warning, where the map onto the codes as they are does not converge,
+        as for tight clusters that lie nearly on a line.
     random_state : None, int, Generator or RandomState, optional
         All randomness: of the training, of the map, and of `sample` where it is given none.
     threads : int, optional
-        Number of threads; None leaves the autoencoder its own number, and else uses the cores at
-        hand.
+        Number of threads; None leaves the autoencoder its own number, and uses all available cores
+        for the rest.
     device : str, default "cpu"
         Where torch trains the autoencoder and, if it is not "cpu", fits maps by Monte Carlo.
     progress : bool, default False
@@ -107,7 +116,7 @@ class LatentGenerator(BaseEstimator):
     autoencoder_ : object
         The codec that is used.
     transport_ : BrenierMap
-        The fitted map; its sites are the codes (whitened, if `whiten`) of the rows in `support_`.
+        The fitted map; its sites are the codes of the rows in `support_`, whitened if `whitened_`.
     extended_ : ExtendedMap
         The extended map, made when first used.
     codes_ : ndarray of shape (n, latent_dim)
@@ -116,6 +125,8 @@ class LatentGenerator(BaseEstimator):
         The rows of the data that have mass, in increasing order.
     sample_shape_ : tuple of int
         Shape of one datum.
+    whitened_ : bool
+        Whether the sites of the map are whitened codes.
     classes_ : ndarray of shape (k,), or None
         The labels that occur, if `fit` was given some.
 
@@ -144,7 +155,7 @@ class LatentGenerator(BaseEstimator):
         singular: str = "side",
         smoothing: float = 1.0,
         threshold: float | None = None,
-        whiten: bool = False,
+        whiten: bool | None = None,
         random_state: Any = None,
         threads: int | None = None,
         device: str = "cpu",
@@ -174,7 +185,7 @@ class LatentGenerator(BaseEstimator):
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
     ) -> LatentGenerator:
-        """Train the autoencoder, unless it is, and fit the map to the codes.
+        """Train the autoencoder if it is not trained yet, then fit the map to the codes.
 
         Parameters
         ----------
@@ -199,8 +210,8 @@ class LatentGenerator(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, for input that cannot be meant: NaN among it, or a `transport` that
-            is fitted to other points than the codes.
+            If an argument is invalid, such as data with NaN or a `transport` that is fitted to
+            other points than the codes; the message names it.
 
         Warns
         -----
@@ -227,17 +238,43 @@ class LatentGenerator(BaseEstimator):
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
         codes = self._encode(data)
         support = np.flatnonzero(masses > 0.0)
-        self._whitening = (
-            Whitening.of(codes[support], masses[support], _CODES) if self.whiten else None
-        )
         self.codes_, self.support_ = codes, support
         self.classes_, self._members = classes, members
         self._masses = masses
         self._data: np.ndarray | None = data.copy()
         self._extended: tuple[dict[str, Any], ExtendedMap] | None = None
-        sites = self._to_sites(codes[support])
-        self.transport_ = self._fitted_map(sites, masses[support], map_seed)
+        self._whitening, self.transport_ = self._mapped(codes[support], masses[support], map_seed)
         return self
+
+    def _mapped(
+        self, codes: FloatArray, masses: FloatArray, seed: int
+    ) -> tuple[Whitening | None, BrenierMap]:
+        """The map onto codes, and what they are whitened by."""
+        if self.whiten:
+            return self._whitened(codes, masses, seed)
+        given = self.transport is not None or self.source is not None
+        if self.whiten is not None or given or codes.shape[1] <= _EXACT_DIMENSIONS:
+            return None, self._fitted_map(codes, masses, seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            plain = self._fitted_map(codes, masses, seed)
+        if plain.solution_.converged:
+            return None, plain
+        warn(
+            f"the map onto the codes as they are did not converge ({plain.solution_.status}), and "
+            "is fitted to whitened ones: whiten=True saves the first attempt",
+            UserWarning,
+            stacklevel=3,
+        )
+        whitening, white = self._whitened(codes, masses, seed)
+        errors = [_total_variation(found.solution_) for found in (white, plain)]
+        return (whitening, white) if errors[0] <= errors[1] else (None, plain)
+
+    def _whitened(
+        self, codes: FloatArray, masses: FloatArray, seed: int
+    ) -> tuple[Whitening, BrenierMap]:
+        whitening = Whitening.of(codes, masses, _CODES)
+        return whitening, self._fitted_map(whitening.to_sites(codes), masses, seed)
 
     def _fitted_codec(self, data: np.ndarray, seed: int) -> Any:
         codec = self.autoencoder
@@ -354,6 +391,12 @@ class LatentGenerator(BaseEstimator):
         return other
 
     @property
+    def whitened_(self) -> bool:
+        """Whether the sites of the map are whitened codes."""
+        check_is_fitted(self, "transport_")
+        return self._whitening is not None
+
+    @property
     def extended_(self) -> ExtendedMap:
         """The extended map, made when first used, and again for other parameters."""
         check_is_fitted(self, "transport_")
@@ -416,7 +459,8 @@ class LatentGenerator(BaseEstimator):
         a, b : array_like
             The ends: data, of shape `sample_shape_` or (k, *sample_shape_); or whole numbers, one
             or (k,), for rows of the data of `fit`; or codes, of shape (latent_dim,) or (k,
-            latent_dim). What could be two of these is the one named first. One end may be single.
+            latent_dim). If an argument fits two of these, the first applies. One end may be a single
+            item while the other has k.
         steps : int, default 8
             Points of a path, both ends among them.
         space : {"latent", "source"}, default "latent"
@@ -646,6 +690,11 @@ class LatentGenerator(BaseEstimator):
             If a file cannot be opened.
         """
         return files.load(LatentGenerator, path, autoencoder, device)
+
+
+def _total_variation(solution: Solution) -> float:
+    estimate = solution.estimate
+    return np.inf if estimate is None else estimate.tv
 
 
 def _is_fitted(estimator: Any) -> bool:

@@ -230,7 +230,7 @@ def test_not_converged(folder, capsys, monkeypatch):
     from geomot.generator import generator
 
     monkeypatch.setattr(generator, "BrenierMap", functools.partial(geomot.BrenierMap, max_iter=1))
-    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "3", *QUICK]
+    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "3", *QUICK, "--no-whiten"]
     argv[argv.index("0.3")] = "0.001"
     line = complaint(capsys, argv, 3)
     assert "not converged (max_iter): total variation" in line
