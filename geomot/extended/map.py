@@ -229,6 +229,15 @@ class ExtendedMap:
         Returns
         -------
         ndarray of shape (q,), bool
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> extended.is_singular([[0.5, 0.5], [0.2, 0.7]])
+        array([False, False])
         """
         points = self._as_points(X)
         singular = np.zeros(len(points), dtype=bool)
@@ -253,6 +262,16 @@ class ExtendedMap:
             At least 0; rows sum to 1. Sites at the same place share in proportion to their masses.
             The product with labels of the sites, one column for each class, gives probabilities of
             the classes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> table = extended.shares([[0.5, 0.5]])
+        >>> table.shape, round(float(table.sum()), 9)
+        ((1, 50), 1.0)
         """
         _check_choice(singular, SINGULAR[:2])
         return self._twins.spread(self._groups(self._as_points(X), singular))
@@ -314,6 +333,16 @@ class ExtendedMap:
         Returns
         -------
         ndarray of shape (q, d)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> image = extended.transform([[0.5, 0.5]])
+        >>> bool(np.allclose(image, extended.shares([[0.5, 0.5]]) @ Y))
+        True
         """
         _check_choice(singular, SINGULAR[:2])
         return self._images(self._as_points(X), singular)[0]
@@ -350,6 +379,15 @@ class ExtendedMap:
         ------
         ValueError
             If almost all points are singular, and are to be rejected.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> extended.sample(3, random_state=0).shape
+        (3, 2)
         """
         n = as_count(n, "n")
         _check_choice(singular, SINGULAR)
@@ -413,6 +451,16 @@ class ExtendedMap:
         Returns
         -------
         rate, standard_error : float
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> rate, error = extended.rejection_rate(1000)
+        >>> 0.0 <= rate < 0.1
+        True
         """
         n = as_count(n, "n", 1)
         points = self.solution.source.sample(n, as_generator(random_state))

@@ -131,7 +131,7 @@ class Twins:
 
     def mean(self, values: FloatArray) -> FloatArray:
         """Means of the members' values by mass, shape (n, ...); NaN values are left out."""
-        known = np.isfinite(values).all(axis=1).astype(np.float64)
+        known = np.asarray(np.isfinite(values).all(axis=1), dtype=np.float64)
         total: FloatArray = np.atleast_1d(self._share @ known)
         summed = np.asarray(self._share @ np.where(known[:, None] > 0.0, values, 0.0))
         mean = np.full(values.shape, np.nan)

@@ -71,11 +71,11 @@ class LatentGenerator(BaseEstimator):
     ----------
     autoencoder : object with `encode` and `decode`, optional
         What maps data to codes and back. A scikit-learn estimator that is not fitted (such as
-        `geomot.latent.Autoencoder` and `PCACodec`) is cloned and fitted to the data; anything else is
-        used unchanged: ``encode`` takes float arrays of shape (k, ...) as the data have it (uint8
-        data come as floats from 0 to 1) and returns codes of shape (k, latent_dim), ``decode``
-        does the reverse. Modules of torch are called in their mode for evaluation. None stands
-        for an `Autoencoder` with 10 latent dimensions.
+        `geomot.latent.Autoencoder` and `PCACodec`) is cloned and fitted to the data; anything else
+        is used unchanged: ``encode`` takes float arrays of shape (k, ...) as the data have it
+        (uint8 data come as floats from 0 to 1) and returns codes of shape (k, latent_dim),
+        ``decode`` does the reverse. Modules of torch are called in their mode for
+        evaluation. None stands for an `Autoencoder` with 10 latent dimensions.
     transport : BrenierMap, optional
         The map. A map already fitted to these codes is used unchanged; one that is not fitted is
         cloned and fitted. None stands for a map with the `tv_tol` and `threads` below.
@@ -217,6 +217,17 @@ class LatentGenerator(BaseEstimator):
         -----
         ConvergenceWarning
             If the map did not reach its tolerance.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200], class_weight="balanced")
+        >>> generator.transport_.solution_.converged
+        True
         """
         data = as_samples(X, "X")
         n = len(data)
@@ -363,6 +374,18 @@ class LatentGenerator(BaseEstimator):
         -----
         ConvergenceWarning
             If the map did not reach its tolerance.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> sixes = generator.conditional({6: 1.0})
+        >>> set(labels[sixes.support_].tolist())
+        {6}
         """
         check_is_fitted(self, "transport_")
         if class_weight is None:
@@ -437,6 +460,18 @@ class LatentGenerator(BaseEstimator):
             On the scale of the data (from 0 to 1 for uint8), not clipped.
         codes : ndarray of shape (n, latent_dim)
             If `return_codes`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> samples, codes = generator.sample(3, 0, return_codes=True)
+        >>> samples.shape, codes.shape
+        ((3, 64), (3, 2))
         """
         check_is_fitted(self, "transport_")
         n = as_count(n, "n")
@@ -459,8 +494,8 @@ class LatentGenerator(BaseEstimator):
         a, b : array_like
             The ends: data, of shape `sample_shape_` or (k, *sample_shape_); or whole numbers, one
             or (k,), for rows of the data of `fit`; or codes, of shape (latent_dim,) or (k,
-            latent_dim). If an argument fits two of these, the first applies. One end may be a single
-            item while the other has k.
+            latent_dim). If an argument fits two of these, the first applies. One end may be a
+            single item while the other has k.
         steps : int, default 8
             Points of a path, both ends among them.
         space : {"latent", "source"}, default "latent"
@@ -472,6 +507,17 @@ class LatentGenerator(BaseEstimator):
         -------
         ndarray of shape (steps, *sample_shape_), or (k, steps, *sample_shape_)
             The latter if one of the ends has k rows.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> generator.interpolate(3, 8, steps=5, space="source").shape
+        (5, 64)
         """
         check_is_fitted(self, "transport_")
         steps = as_count(steps, "steps", 2)
@@ -503,6 +549,17 @@ class LatentGenerator(BaseEstimator):
         Returns
         -------
         ndarray of shape (k, *sample_shape_)
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> generator.reconstruct(images[:4]).shape
+        (4, 64)
         """
         check_is_fitted(self, "transport_")
         return self._decode(self._encode(as_samples(X, "X", self.sample_shape_)))
@@ -526,6 +583,18 @@ class LatentGenerator(BaseEstimator):
         ------
         ValueError
             If the generator was saved without its training data.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> distances, rows = generator.nearest_training(images[:3])
+        >>> rows
+        array([0, 1, 2])
         """
         check_is_fitted(self, "transport_")
         if self._data is None:
@@ -589,7 +658,7 @@ class LatentGenerator(BaseEstimator):
         >>> from geomot.latent import PCACodec
         >>> images, _ = digits()
         >>> generator = LatentGenerator(PCACodec(2), random_state=0).fit(images[:200])
-        >>> generator.copy_rate()[0] < 0.01  # in the plane the map is flat nowhere
+        >>> generator.copy_rate()[0] < 0.1  # in the plane the map is flat on borders only
         True
         """
         check_is_fitted(self, "transport_")
@@ -656,6 +725,20 @@ class LatentGenerator(BaseEstimator):
             nothing else.
         training_data : bool, default True
             Whether to save the training data, without which `nearest_training` does not work.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     generator.save(os.path.join(folder, "model"))
+        ...     sorted(os.listdir(os.path.join(folder, "model")))
+        ['autoencoder.npz', 'generator.npz', 'map.npz']
         """
         check_is_fitted(self, "transport_")
         files.save(self, path, training_data)
@@ -688,6 +771,21 @@ class LatentGenerator(BaseEstimator):
             not the one that the generator was fitted with. The message names it.
         OSError
             If a file cannot be opened.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     generator.save(os.path.join(folder, "model"))
+        ...     again = LatentGenerator.load(os.path.join(folder, "model"))
+        >>> bool((again.sample(3, 0) == generator.sample(3, 0)).all())
+        True
         """
         return files.load(LatentGenerator, path, autoencoder, device)
 

@@ -46,6 +46,16 @@ def matching_source(points: FloatArray, masses: FloatArray, name: str) -> Source
     ValueError
         If the points are all equal up to rounding, or so near each other that float64 does not hold
         the squares of their distances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.generator import matching_disk, matching_source
+    >>> codes = np.random.default_rng(0).standard_normal((100, 2))
+    >>> masses = np.full(100, 0.01)
+    >>> source = matching_source(codes, masses, "codes")
+    >>> bool(np.allclose(source.mean, codes.mean(axis=0)))
+    True
     """
     mean, covariance = moments(points, masses, name)
     return matching_disk(points, masses) if points.shape[1] == 2 else Gaussian(mean, covariance)
@@ -66,6 +76,16 @@ def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
     UniformPolygon
         Of 256 sides. Source and target then differ by shape alone, which is what the transport
         cost measures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.generator import matching_disk, matching_source
+    >>> codes = np.random.default_rng(0).standard_normal((100, 2))
+    >>> masses = np.full(100, 0.01)
+    >>> disk = matching_disk(codes, masses)
+    >>> len(disk.polygon)
+    256
     """
     mean = masses @ codes
     variance = masses @ ((codes - mean) ** 2).sum(axis=1)

@@ -224,6 +224,14 @@ class Autoencoder(Codec):
         -----
         UserWarning
             If there are more latent dimensions than n samples or their features can have.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import Autoencoder
+        >>> codec = Autoencoder(2, epochs=1, random_state=0)
+        >>> codec.fit(np.random.default_rng(0).random((20, 5))).encode(np.zeros((3, 5))).shape  # doctest: +SKIP
+        (3, 2)
         """
         torch = import_torch("latent.Autoencoder", " (geomot.latent.PCACodec does without)")
         X = as_samples(X, "X")

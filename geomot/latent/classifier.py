@@ -154,6 +154,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
             If PyTorch is not installed.
         ConvergenceError
             If the training diverges at once.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> classifier.classes_  # doctest: +SKIP
+        array([0, 1])
         """
         torch = import_torch("latent.FeatureClassifier")
         X = as_samples(X, "X")
@@ -222,6 +231,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         Returns
         -------
         features : ndarray of shape (n, 128), float64
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> len(classifier.features(X))  # doctest: +SKIP
+        20
         """
         return self._evaluate(X, logits=False)
 
@@ -237,6 +255,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         -------
         probabilities : ndarray of shape (n, n_classes), float64
             Rows sum to 1; columns in the order of `classes_`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> classifier.predict_proba(X).shape  # doctest: +SKIP
+        (20, 2)
         """
         logits = self._evaluate(X, logits=True)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -253,6 +280,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         Returns
         -------
         labels : ndarray of shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> classifier.predict(X).shape  # doctest: +SKIP
+        (20,)
         """
         best = self._evaluate(X, logits=True).argmax(axis=1)
         return self.classes_[best]

@@ -85,6 +85,13 @@ class PCACodec(Codec):
         ------
         ValueError
             If `X` is not finite or of another shape, or `latent_dim` larger than its sides.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> PCACodec(2).fit(np.random.default_rng(0).random((20, 5))).sample_shape_
+        (5,)
         """
         X = as_samples(X, "X")
         flat = as_float(X).reshape(len(X), -1)
