@@ -229,8 +229,9 @@ class Autoencoder(Codec):
         --------
         >>> import numpy as np
         >>> from geomot.latent import Autoencoder
-        >>> codec = Autoencoder(2, epochs=1, random_state=0)
-        >>> codec.fit(np.random.default_rng(0).random((20, 5))).encode(np.zeros((3, 5))).shape  # doctest: +SKIP
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = Autoencoder(2, epochs=1, random_state=0).fit(X)  # doctest: +SKIP
+        >>> codec.encode(X[:3]).shape  # doctest: +SKIP
         (3, 2)
         """
         torch = import_torch("latent.Autoencoder", " (geomot.latent.PCACodec does without)")
