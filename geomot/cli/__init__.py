@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import geomot
 from geomot.cli import compare, demo, fit, generate, info, plot, sample
+from geomot.cli._heartbeat import heartbeat
 from geomot.cli._shared import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(name: str, args: argparse.Namespace) -> int:
     try:
-        code: int = args.run(args)
+        with heartbeat(name):
+            code: int = args.run(args)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:

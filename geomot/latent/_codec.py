@@ -55,6 +55,18 @@ class Stored:
             If `path` is not a path.
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     codec.save(os.path.join(folder, "codec.npz"))
+        ...     os.listdir(folder)
+        ['codec.npz']
         """
         check_is_fitted(self)
         self._record.write(path, {**self._to_parts(), "parameters": self._parameters()})
@@ -82,6 +94,19 @@ class Stored:
             If the file is not a complete, undamaged model of this class and version.
         OSError
             If the file cannot be opened.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     codec.save(os.path.join(folder, "codec.npz"))
+        ...     again = PCACodec.load(os.path.join(folder, "codec.npz"))
+        >>> bool((again.encode(X) == codec.encode(X)).all())
+        True
         """
         place = device
         if "device" in cls._get_param_names():  # type: ignore[attr-defined]
@@ -146,6 +171,15 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         Returns
         -------
         codes : ndarray of shape (n, latent_dim), float64
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> codec.encode(X).shape
+        (20, 2)
         """
         check_is_fitted(self)
         X = new_samples(self, X, self.sample_shape_)
@@ -164,6 +198,15 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         X : ndarray of shape (n, *sample_shape_), float64
             In the units of the training data, for those of uint8 from 0 to 1. Nothing is clipped:
             images may lie a little outside their range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> codec.decode([[0.0, 0.0]]).shape
+        (1, 5)
         """
         check_is_fitted(self)
         codes = as_points(codes, "codes", self._latent_dim())
@@ -196,6 +239,15 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         -------
         float
             The mean over samples and features, in the units that `decode` gives.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> bool(0.0 < codec.reconstruction_error(X) < X.var())
+        True
         """
         check_is_fitted(self)
         X = new_samples(self, X, self.sample_shape_)
