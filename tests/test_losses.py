@@ -446,10 +446,12 @@ def test_masses_of_few_digits_are_divided_by_their_sum(dtype):
         for masses in (torch.full((n,), 1.0 / n, dtype=dtype), torch.softmax(logits, 0)):
             masses.requires_grad_()
             exact = masses.detach().to(torch.float64)
-            value = wasserstein2(y, None, masses, tol=1e-6)
+            value = wasserstein2(y, None, target_masses=masses, tol=1e-6)
             assert value.dtype == dtype
-            expected = wasserstein2(y.double(), None, exact / exact.sum(), tol=1e-6).item()
+            expected = wasserstein2(
+                y.double(), None, target_masses=exact / exact.sum(), tol=1e-6
+            ).item()
             assert value.item() == pytest.approx(expected, rel=torch.finfo(dtype).eps)
             assert gradient(value, masses)[0].dtype == dtype
     with pytest.raises(ValueError, match="target_masses must sum to 1"):
-        wasserstein2(y, None, torch.full((1000,), 1.05e-3, dtype=dtype))
+        wasserstein2(y, None, target_masses=torch.full((1000,), 1.05e-3, dtype=dtype))

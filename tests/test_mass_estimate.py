@@ -89,5 +89,5 @@ def test_total_variation_is_at_most_one():
 @pytest.mark.parametrize("n", [3, 5, 7])
 def test_floor_of_coincident_sites(n):
     """Masses of one cell sum to more than 1, or less, by rounding."""
-    solution = geomot.solve(np.full((n, 3), 0.1), random_state=0)
+    solution = geomot.solve(np.full((n, 4), 0.1), random_state=0)
     assert solution.estimate.tv_floor == 0.0

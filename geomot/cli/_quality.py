@@ -23,7 +23,7 @@ __all__ = ["judge"]
 _QUANTILES = (0.05, 0.5, 0.95)
 
 # Images of each kind that are compared, at most and at least.
-_MOST = 1000
+_MOST_JUDGED = 1000
 _LEAST = 20
 
 
@@ -59,7 +59,7 @@ def judge(
         "generated": np.quantile(generator.nearest_codes(codes)[0], _QUANTILES).tolist(),
         "training codes, to others": np.quantile(to_others, _QUANTILES).tolist(),
     }
-    size = min(_MOST, len(samples), len(known) // 2)
+    size = min(_MOST_JUDGED, len(samples), len(known) // 2)
     facts = {"distances to the nearest training code": distances, "images compared": size}
     if size < _LEAST:
         return {**facts, "quality": None}

@@ -24,7 +24,7 @@ IntArray = NDArray[np.int64]
 
 # Steps: what is left after these is noise of P. And the limits of the frequencies: nothing is drawn
 # so seldom that its samples are lost.
-_STEPS = 30
+_BALANCING_STEPS = 30
 _LIMITS = (0.25, 4.0)
 
 
@@ -52,7 +52,7 @@ def frequencies(shares: csr_array, cell: IntArray, masses: FloatArray) -> FloatA
     # points stand for their cell's mass, so that chance in their number does not matter
     weight = (masses / np.maximum(count, 1))[cell]
     often = np.where(seen, count / np.where(seen, kept, 1.0), 1.0)
-    for _ in range(_STEPS):
+    for _ in range(_BALANCING_STEPS):
         received = shares.T @ (weight * often[cell])
         received[~seen] += masses[~seen]
         wanted = masses * (received.sum() / masses.sum())

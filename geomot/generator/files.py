@@ -47,7 +47,7 @@ _MAIN, _MAP, _CODEC = "generator.npz", "map.npz", "autoencoder.npz"
 _FILES = (_MAIN, _MAP, _CODEC)
 
 # Data whose codes are computed again when an autoencoder is given, by which it is recognised.
-_COMPARED = 100
+_CODES_COMPARED = 100
 
 # Seconds between attempts to read a generator that another process is replacing.
 _WAITS = (0.01,) * 10 + (0.1,) * 9
@@ -126,8 +126,8 @@ def _check_codes(generator: LatentGenerator, autoencoder: Any) -> None:
     """Refuse an autoencoder whose codes of the first data are not those of the fit."""
     if generator._data is None:
         return
-    known = generator.codes_[:_COMPARED]
-    codes = encode(autoencoder, generator._data[:_COMPARED])
+    known = generator.codes_[:_CODES_COMPARED]
+    codes = encode(autoencoder, generator._data[:_CODES_COMPARED])
     extent = float(np.abs(generator.codes_ - generator.codes_.mean(axis=0)).max())
     if codes.shape != known.shape or np.abs(codes - known).max() > SAME_CODES * extent:
         raise ValueError(

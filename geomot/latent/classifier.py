@@ -334,12 +334,13 @@ def _as_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
             "y must be an array of labels: FeatureClassifier requires y to be passed, but the "
             "target y is None"
         )
-    if np.shape(y) == (n, 1):
+    y = np.asarray(y) if hasattr(y, "__array_function__") else y
+    if getattr(y, "shape", None) == (n, 1):
         y = column_or_1d(y, warn=True)
     classes, index = as_labels(y, n)
     check_classification_targets(np.asarray(y))
     if len(classes) < 2:
-        raise ValueError(f"y must hold at least two classes, got only {classes[0]!r}")
+        raise ValueError(f"y must hold at least two classes, got one class, {classes[0]!r}")
     return classes, index
 
 

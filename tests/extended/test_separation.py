@@ -122,11 +122,11 @@ def test_lattices_are_hardly_cut():
     """Their ratios are so alike that the quartiles are equal: diagonals stood out."""
     ticks = (np.arange(7) + 0.5) / 7
     plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    assert BrenierMap().fit(plane).extended().rejection_rate(4000)[0] < 0.01
+    assert BrenierMap().fit(plane).extended().rejection_rate(4000, 0)[0] < 0.01
     for d in (3, 5):
         corners = np.sign(rng(1).standard_normal((400, d)))
         brenier = BrenierMap(Gaussian(np.zeros(d), 1.0), tv_tol=0.05, random_state=0, threads=1)
-        assert brenier.fit(corners).extended().rejection_rate(4000)[0] < 0.01
+        assert brenier.fit(corners).extended().rejection_rate(4000, 0)[0] < 0.01
 
 
 def test_neighbours_in_common():
