@@ -87,7 +87,7 @@ def _build_parser() -> Parser:
     parser = Parser(
         prog="geomot",
         description="Semi-discrete optimal transport: the optimal map from a continuous measure "
-        "onto points. Exact on the line and in the plane; from samples elsewhere.",
+        "onto points. Exact on the line, in the plane and in space; from samples elsewhere.",
     )
     parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
