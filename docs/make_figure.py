@@ -17,14 +17,25 @@ solution = geomot.solve(moons(300), source=disk)
 
 with plotting.style():
     figure = Figure(figsize=(11.4, 3.9), layout="compressed")
-    grid = figure.add_gridspec(1, 3, width_ratios=(1, 0.95, 1.1))
-    source, target = plotting.transport_map(
-        solution, 600, axes=(figure.add_subplot(grid[0]), figure.add_subplot(grid[1]))
+    left, middle = figure.add_subplot(1, 3, 1), figure.add_subplot(1, 3, 2)
+    middle.sharex(left)
+    middle.sharey(left)
+    right = figure.add_subplot(1, 3, 3, projection="3d")
+    source, target = plotting.transport_map(solution, 600, s=8, axes=(left, middle))
+    colours = target.sites.get_facecolor()
+    plotting.brenier_potential(
+        solution,
+        projection=False,
+        elevation=40,
+        azimuth=-75,
+        facecolors=colours,
+        edgecolors=colours,
+        ax=right,
     )
-    surface = plotting.brenier_potential(solution, ax=figure.add_subplot(grid[2], projection="3d"))
-    source.axes.set_title("power diagram of the source, with samples")
-    target.axes.set_title("the points they are sent to")
-    surface.axes.set_title("Brenier potential")
+    left.set_title("power diagram of the source, with samples")
+    middle.set_title("the points they are sent to")
+    right.set_title("Brenier potential over the diagram")
+    right.set(xlabel="", ylabel="", zlabel="")
 
 # A palette of 256 colours makes the file less than half as large.
 pixels = BytesIO()
