@@ -53,7 +53,9 @@ def judge(
         What JSON can hold. Scores are None where there are too few images.
     """
     known = generator.codes_[generator.support_]
-    to_others = cKDTree(known).query(known, 2)[0][:, 1] if len(known) > 1 else np.zeros(1)
+    # data that occur twice tell nothing of how far others are
+    distinct = np.unique(known, axis=0)
+    to_others = cKDTree(distinct).query(distinct, 2)[0][:, 1]
     distances = {
         "levels": list(_QUANTILES),
         "generated": np.quantile(generator.nearest_codes(codes)[0], _QUANTILES).tolist(),

@@ -211,6 +211,15 @@ def test_options_of_the_extended_map(folder, capsys):
     assert facts["share of copies"] < 0.1
 
 
+def test_images_that_occur_twice(folder, capsys):
+    np.savez("twice.npz", images=np.concatenate([BYTES, BYTES]), labels=np.r_[LABELS, LABELS])
+    argv = ["generate", "twice.npz", "-o", "out", "--latent-dim", "3", *QUICK]
+    assert main([*argv, "--class-weight", "balanced"]) == 0
+    facts = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
+    assert facts["share of copies"] < 0.5
+    assert facts["distances to the nearest training code"]["training codes, to others"][0] > 0.0
+
+
 def test_vector_formats(folder, capsys):
     argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "2", *QUICK]
     assert main([*argv, "--format", "svg"]) == 0
