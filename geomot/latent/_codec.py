@@ -220,11 +220,30 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         """Dimension of the codes of the fitted codec."""
 
     def transform(self, X: Any) -> np.ndarray:
-        """Codes of the data: the same as `encode`."""
+        """Codes of the data: the same as `encode`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> PCACodec(2).fit(images).transform(images[:3]).shape
+        (3, 2)
+        """
         return self.encode(X)
 
     def inverse_transform(self, codes: Any) -> np.ndarray:
-        """Data from codes: the same as `decode`."""
+        """Data from codes: the same as `decode`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> codec = PCACodec(2).fit(images)
+        >>> codec.inverse_transform(codec.transform(images[:3])).shape
+        (3, 64)
+        """
         return self.decode(codes)
 
     def reconstruction_error(self, X: Any) -> float:
