@@ -116,5 +116,6 @@ with plotting.style(width=7):
         axes[2].loglog(path, line, color=colour, label=f"{M} points, {name}")
     axes[2].axhline(5 / (18 * np.sqrt(3)) * hexagon.area / M, color="#777777", linestyle=":")
     axes[2].set(xlabel="step", ylabel="$W_2^2$", title="Wasserstein loss")
+    axes[2].set_ylim(top=60)
     axes[2].legend(loc="upper right", fontsize="x-small")
 plt.show()

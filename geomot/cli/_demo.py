@@ -37,7 +37,7 @@ _IMAGES = 100
 
 # Digits at the two ends of each row of the interpolation, and images in a row.
 _PAIRS = ((0, 6), (1, 7), (2, 3), (4, 9), (5, 8))
-_MIXED = 12
+_MIXED = 9
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ def run(
     -------
     DemoResult
     """
+    from geomot import plotting
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     clock = time.perf_counter
@@ -151,12 +153,13 @@ def run(
     sampled = clock()
 
     real = images[rng.choice(len(images), _IMAGES, replace=False)]
-    figures = {
-        "power_diagram.png": _draw_diagram(solution, labels),
-        "brenier_potential.png": _draw_potential(solution, labels),
-        "digits.png": _draw_digits(real, decoded, new),
-        "interpolation.png": _draw_interpolation(codec, solution, labels),
-    }
+    with plotting.style():
+        figures = {
+            "power_diagram.png": _draw_diagram(solution, labels),
+            "brenier_potential.png": _draw_potential(solution, labels),
+            "digits.png": _draw_digits(real, decoded, new),
+            "interpolation.png": _draw_interpolation(codec, solution, labels),
+        }
     for name, figure in figures.items():
         replacing_figure(folder / name, figure, dpi=160)
     solution.save(folder / "map.npz")
@@ -214,10 +217,11 @@ def _figure(width: float, height: float) -> Figure:
 def _draw_diagram(solution: Solution, labels: np.ndarray) -> Figure:
     from geomot import plotting
 
-    figure = _figure(9.6, 4.6)
-    left, right = figure.subplots(ncols=2)
+    figure = _figure(7.0, 3.5)
+    left, right = figure.subplots(ncols=2, sharex=True, sharey=True)
     plotting.site_cloud(solution, labels, legend=False, ax=left)
     left.set_title("codes of the digits")
+    left.set(xlabel="", ylabel="")
     plotting.power_diagram(solution, labels, sites=False, label="digit", ax=right)
     right.set_title("the cell that is sent to each code")
     return figure
@@ -226,7 +230,7 @@ def _draw_diagram(solution: Solution, labels: np.ndarray) -> Figure:
 def _draw_potential(solution: Solution, labels: np.ndarray) -> Figure:
     from geomot import plotting
 
-    figure = _figure(6.4, 5.4)
+    figure = _figure(5.0, 4.2)
     ax = figure.add_subplot(projection="3d")
     plotting.brenier_potential(solution, labels, label="digit", ax=ax)
     ax.set_title("Brenier potential over the power diagram")
@@ -263,7 +267,7 @@ def _draw_interpolation(
 
     straight = codec.decode(segments(codes))
     mapped = codec.decode(codes[solution.assign(segments(centroids))])
-    figure = _figure(10.6, 2.7)
+    figure = _figure(7.0, 2.2)
     left, right = figure.subplots(ncols=2)
     rows = [f"{a} to {b}" for a, b in _PAIRS]
     plotting.image_grid(

@@ -49,17 +49,23 @@ _ASSIGNED = 1000
 
 # Gradient descent and ascent at the saddle point: rate and steps.
 _RATE = 0.2
-_TURNS = 120
+_TURNS = 40
+
+# Moves that a figure of an assignment shows: of more, one would see a grey disk.
+_MOVES = 200
 
 
 def draw(report: Report) -> dict[str, Any]:
     """Draw the figures of all studies, by name."""
+    from geomot.plotting import style
+
     figures = {}
-    for study in report.studies:
-        for kind in study.figures:
-            figure = _KINDS[kind](report, study)
-            if figure is not None:
-                figures[f"{plain_name(study.name)}-{kind}"] = figure
+    with style():
+        for study in report.studies:
+            for kind in study.figures:
+                figure = _KINDS[kind](report, study)
+                if figure is not None:
+                    figures[f"{plain_name(study.name)}-{kind}"] = figure
     return figures
 
 
@@ -114,8 +120,15 @@ def _verdict(cell: Cell, metric: str) -> str:
         step = "" if cell.diverged_at is None else f" at step {cell.diverged_at}"
         return f"{cell.label}\ndiverged{step}"
     value = cell.metrics.get(metric)
-    shown = "" if value is None else f"\n{METRICS[metric].title} {value:.3g}"
-    return cell.label + shown
+    said = [] if value is None else [f"{METRICS[metric].title} {value:.3g}"]
+    said += _steps(cell)
+    return "\n".join([cell.label, ", ".join(said)]) if said else cell.label
+
+
+def _steps(cell: Cell) -> list[str]:
+    """How long a training was, if it is known: a short one is not the method's best."""
+    steps = cell.metrics.get("steps")
+    return [] if steps is None or math.isnan(steps) else [f"{steps:.0f} steps"]
 
 
 def _points(report: Report, study: Study) -> Any:
@@ -180,6 +193,7 @@ def _surface(report: Report, study: Study) -> Any:
     problem = study.make(report.seeds[0])
     solution = BrenierMap(problem.source, threads=1).fit(problem.train).solution_
     panels = len(cells) + 1
+    reach = float(np.abs(problem.source.bounds).max())
     figure = Figure(figsize=(3.6 * panels, 4.2), layout="constrained")
     engine: Any = figure.get_layout_engine()
     # Labels of axes in space are not kept inside the figure.
@@ -187,16 +201,28 @@ def _surface(report: Report, study: Study) -> Any:
     for k, cell in enumerate(cells):
         values = cell.arrays["surface"]
         ticks = np.linspace(-SURFACE_REACH, SURFACE_REACH, len(values))
+        shown = np.abs(ticks) <= reach
+        x, y = np.meshgrid(ticks[shown], ticks[shown])
+        # The map is x + grad D(x): this is the potential that the exact one is compared with.
+        u = 0.5 * (x**2 + y**2) + values[np.ix_(shown, shown)]
         ax = figure.add_subplot(1, panels, k + 1, projection="3d")
-        ax.plot_surface(*np.meshgrid(ticks, ticks), values, cmap="viridis", linewidth=0)
-        ax.set_title(f"{cell.label}: D", fontsize="small")
-        ax.tick_params(labelsize="xx-small", pad=-2)
+        ax.plot_surface(x, y, u, cmap="viridis", linewidth=0)
+        for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+            axis.set_pane_color("white")
+        _in_space(ax, f"{cell.label}:\n$|x|^2/2 + D(x)$")
     ax = figure.add_subplot(1, panels, panels, projection="3d")
-    plotting.brenier_potential(solution, legend=False, ax=ax)
-    ax.set_title("exact Brenier potential", fontsize="small")
-    ax.tick_params(labelsize="xx-small", pad=-2)
+    plotting.brenier_potential(solution, projection=False, centered=False, legend=False, ax=ax)
+    _in_space(ax, "exact Brenier potential")
     figure.suptitle(study.title, fontsize="medium")
     return figure
+
+
+def _in_space(ax: Any, title: str) -> None:
+    """Title and small ticks; names of axes in space would be cut."""
+    ax.set(title=title, xlabel="", ylabel="", zlabel="")
+    ax.title.set_fontsize("small")
+    ax.locator_params(nbins=4)
+    ax.tick_params(labelsize="xx-small", pad=-2)
 
 
 def _paths(report: Report, study: Study) -> Any:
@@ -227,6 +253,7 @@ def _saddle(report: Report, study: Study) -> Any:
         x, y = alternating[-1]
         x = x - rate * y
         alternating.append(np.array([x, y + rate * x]))
+    reach = 1.1 * float(np.abs(together).max())
     figure, axes = _figure(2, "Descent in x and ascent in y on x y: the saddle is not reached")
     for ax, path, name in (
         (axes[0], np.array(alternating), "in turn: circles"),
@@ -235,7 +262,6 @@ def _saddle(report: Report, study: Study) -> Any:
         ax.plot(*path.T, color="#0072B2", linewidth=0.8)
         ax.plot(*start, "o", color=_SAMPLES, markersize=4)
         ax.plot(0.0, 0.0, "+", color=_INK)
-        reach = 1.1 * float(np.abs(path).max())
         _plane(ax, name, np.array([-reach, -reach]), np.array([reach, reach]))
     return figure
 
@@ -277,7 +303,7 @@ def _bars(report: Report, study: Study) -> Any:
         ax.set_yticks(range(len(labels)), labels, fontsize="x-small")
         ax.tick_params(axis="x", which="both", labelsize="x-small")
         ax.tick_params(axis="y", labelleft=k % across == 0, length=0)
-        ax.grid(axis="y", color="#EEEEEE")
+        ax.grid(axis="y", color="#BBBBBB")
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
     first.set_ylim(len(labels) - 0.5, -0.5)
@@ -365,8 +391,7 @@ def _images(report: Report, study: Study) -> Any:
     plotting.image_grid(
         images,
         columns=per_row,
-        row_labels=[c.label for c in cells],
-        cmap="gray",
+        row_labels=[", ".join([c.label, *_steps(c)]) for c in cells],
         vmin=float(low),
         vmax=float(high),
         ax=ax,
@@ -417,17 +442,23 @@ def _moves(report: Report, study: Study) -> Any:
     problem = study.make(cells[0].seed)
     figure, axes = _figure(len(cells), study.title)
     for ax, cell in zip(axes, cells, strict=True):
+        title = cell.label
         if problem.masses is None:
+            n = len(problem.train)
+            shown = np.random.default_rng(0).permutation(n)[:_MOVES]
+            ends = problem.test[cell.arrays["columns"][shown]]
             plotting.permutation(
-                problem.train, problem.test, cell.arrays["columns"], legend=False, ax=ax
+                problem.train[shown], ends, np.arange(len(shown)), labels=False, legend=False, ax=ax
             )
+            if len(shown) < n:
+                title += f", {len(shown)} of {n} moves"
         else:
             # The cell has no potentials: the plan is solved for once more.
             plotting.transport_plan(
                 plan(problem.train, problem.test, *problem.masses), legend=False, ax=ax
             )
         ax.set(xlabel="", ylabel="")
-        ax.set_title(f"{cell.label}\nmean cost {cell.metrics['cost']:.4g}", fontsize="small")
+        ax.set_title(f"{title}\nmean cost {cell.metrics['cost']:.4g}", fontsize="small")
         ax.tick_params(labelsize="x-small")
     return figure
 
