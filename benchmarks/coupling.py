@@ -39,7 +39,7 @@ TOLERANCE = 1e-5  # of dopri5, relative and absolute
 
 def eight_gaussians():
     """2000 points and 2000 others of eight Gaussians, in units of their standard deviation."""
-    clouds = [gaussian_modes(2000, ring(8, 5.0), 0.4, seed)[0] for seed in (0, 1)]
+    clouds = [gaussian_modes(2000, ring(8, 5.0), 0.4, random_state=seed)[0] for seed in (0, 1)]
     return [cloud / clouds[0].std() for cloud in clouds]
 
 

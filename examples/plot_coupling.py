@@ -29,8 +29,8 @@ from geomot.datasets import gaussian_modes, ring
 
 torch.set_num_threads(1)
 centres = ring(8, radius=5.0)
-data, modes = gaussian_modes(2000, centres, 0.4, 0)
-held_out, _ = gaussian_modes(1000, centres, 0.4, 1)
+data, modes = gaussian_modes(2000, centres, 0.4, random_state=0)
+held_out, _ = gaussian_modes(1000, centres, 0.4, random_state=1)
 scale = data.std()
 data, held_out, centres = data / scale, held_out / scale, centres / scale
 

@@ -33,16 +33,34 @@ def float_chunks(data: np.ndarray) -> Iterator[FloatArray]:
         yield part
 
 
-def as_labels(y: Any, n: int) -> tuple[np.ndarray | None, IntArray | None]:
-    """The labels that occur, and the number of each row's among them."""
-    if y is None:
-        return None, None
-    labels = _plain_labels(y, "y")
+def as_labels(y: Any, n: int, name: str = "y") -> tuple[np.ndarray, IntArray]:
+    """Return the labels that occur, and the number of each row's among them.
+
+    Parameters
+    ----------
+    y : array_like of shape (n,)
+        Numbers or text, none of them missing; also objects, bytes, and pandas' series and
+        categories of these.
+    n : int
+        Number of rows.
+    name : str, default "y"
+        The argument's name, for messages.
+
+    Returns
+    -------
+    classes : ndarray of shape (k,)
+        In order.
+    members : ndarray of shape (n,), int64
+    """
+    labels = _plain_labels(y, name)
     if labels.shape != (n,) or labels.dtype.kind not in "iufbU":
         raise ValueError(
-            f"y must hold numbers or text, of shape ({n},), got {labels.dtype} of shape "
+            f"{name} must hold numbers or text, of shape ({n},), got {labels.dtype} of shape "
             f"{labels.shape}"
         )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        index = int(np.flatnonzero(~np.isfinite(labels))[0])
+        raise ValueError(f"{name} must be finite, got {labels[index]} at index {index}")
     classes, members = np.unique(labels, return_inverse=True)
     return classes, members.astype(np.int64)
 

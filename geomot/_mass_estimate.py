@@ -53,7 +53,9 @@ def total_variation(distance: float, factor: float) -> float:
 
 def sampling_floor(masses: FloatArray, samples: FloatArray | float) -> FloatArray:
     """Mean total variation between masses and the shares that so many samples have in them."""
-    deviations = np.sum(np.sqrt(masses * (1.0 - masses)))
+    # what the others have: 0 for a single one, whose mass may exceed 1 by rounding
+    others = np.maximum(masses.sum() - masses, 0.0)
+    deviations = np.sum(np.sqrt(masses * others))
     return deviations / np.sqrt(2.0 * np.pi * np.asarray(samples, dtype=np.float64))
 
 

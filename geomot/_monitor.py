@@ -75,8 +75,7 @@ class Monitor:
         Whether to show a bar on standard error.
     checkpoint : str, path-like or None
         Where to save what has been reached at every state. Refused now if nothing can be written
-        there; if that fails later, the solve is worth more than its checkpoint, and goes on with a
-        warning.
+        there; if that fails later, the solve continues with a warning.
     description, unit : str
         Texts of the bar.
     """

@@ -197,6 +197,13 @@ class Polyhedron(Frozen):
     labels : ndarray of shape (f,), int64
         What lies across each face: a site j >= 0, or -1 - k for the plane k of the domain (row k
         of the planes of the source's domain; those of a box are below and above along each axis).
+
+    Examples
+    --------
+    >>> import geomot
+    >>> cell = geomot.PowerDiagram([[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]]).cells[0]
+    >>> type(cell).__name__, cell.vertices.shape
+    ('Polyhedron', (8, 3))
     """
 
     vertices: FloatArray
@@ -234,6 +241,13 @@ class Polyhedra(Frozen, Sequence[Polyhedron]):
     Cells share their corners bit for bit. Corners closer together than a few units in the last
     place of the largest coordinate are one, so that faces and cells smaller than that may be
     missing here (not from `PowerDiagram.facets` and `PowerDiagram.masses`).
+
+    Examples
+    --------
+    >>> import geomot
+    >>> cells = geomot.PowerDiagram([[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]]).cells
+    >>> len(cells), type(cells).__name__
+    (2, 'Polyhedra')
     """
 
     vertices: FloatArray

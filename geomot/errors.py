@@ -25,7 +25,7 @@ class GeomotError(Exception):
 class CheckpointWarning(UserWarning):
     """A checkpoint could not be saved.
 
-    The solve goes on, and tries to save the next state again.
+    The solve continues, and tries to save the next state again.
 
     Examples
     --------

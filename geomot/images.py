@@ -25,14 +25,14 @@ import numpy as np
 
 from geomot._constants import IMAGE_CHANNELS
 from geomot._files.arrays import npz_members, read_npy, read_npz
-from geomot._files.replacing import replacing_figure
+from geomot._files.replacing import replacing, replacing_figure
 from geomot._files.text import open_text, readable
 from geomot._validation import as_count, as_path
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as Picture
 
-__all__ = ["load_images", "load_labels", "save_grid"]
+__all__ = ["load_images", "load_labels", "save_animation", "save_grid"]
 
 # What files of pictures end in.
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -57,6 +57,9 @@ _IMAGE_UNPACKED_ALLOWANCE = 2**28
 
 # A number and a separator: the row of a table, not a label.
 _ROW_OF_TABLE = re.compile(r"\s*\d+\s*[,;\t]")
+
+# What stands for a missing label in a text file, as numpy and pandas write it.
+_MISSING = ("nan", "<na>", "nat")
 
 # Images that are checked at once.
 _CHECKED_IMAGES = 4096
@@ -271,6 +274,90 @@ def save_grid(
     replacing_figure(name, figure, dpi=_GRID_DPI, bbox_inches="tight", pad_inches=_GRID_PAD)
 
 
+def save_animation(
+    path: str | os.PathLike[str],
+    frames: Any,
+    *,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    milliseconds: int = 80,
+    size: int = 256,
+) -> None:
+    """Write images as a GIF that plays forwards and backwards without end.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, whose name ends in .gif.
+    frames : array_like of shape (t, height, width) or (t, channels, height, width)
+        The images in order, such as a path of `LatentGenerator.interpolate`; one channel is grey,
+        three are red, green and blue.
+    vmin, vmax : float, optional
+        The values of black and white, as in `save_grid`.
+    milliseconds : int, default 80
+        Time that each frame is shown.
+    size : int, default 256
+        Images are enlarged by the largest whole number that keeps both sides within so many pixels.
+
+    Raises
+    ------
+    ValueError
+        If `frames` has another shape, or `path` another ending.
+    ImportError
+        If Pillow is missing.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from geomot.images import save_animation
+    >>> frames = np.linspace(0.0, 1.0, 5)[:, None, None] * np.ones((8, 8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_animation(os.path.join(folder, "dawn.gif"), frames)
+    ...     os.listdir(folder)
+    ['dawn.gif']
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError("animations need Pillow: pip install pillow") from None
+
+    name = as_path(path)
+    if Path(name).suffix.lower() != ".gif":
+        raise ValueError(f"path must end in .gif, got {name}")
+    as_count(milliseconds, "milliseconds", 1)
+    as_count(size, "size", 1)
+    pixels = _pixels(np.asarray(frames), vmin, vmax)
+    factor = max(size // max(pixels.shape[1:3]), 1)
+    enlarged = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    pictures = [Image.fromarray(frame) for frame in (*enlarged, *enlarged[-2:0:-1])]
+    with replacing(name) as file:
+        pictures[0].save(
+            file, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0
+        )
+
+
+def _pixels(frames: np.ndarray, vmin: float | None, vmax: float | None) -> np.ndarray:
+    """Frames as bytes, of shape (t, height, width) or (t, height, width, 3)."""
+    if frames.ndim == 4 and frames.shape[1] == 1:
+        frames = frames[:, 0]
+    colour = frames.ndim == 4 and frames.shape[1] == 3
+    if not (colour or frames.ndim == 3) or frames.size == 0:
+        raise ValueError(
+            "frames must have shape (t, height, width) or (t, channels, height, width) with 1 or "
+            f"3 channels, got {frames.shape}"
+        )
+    values = frames.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("frames must be finite")
+    byte = frames.dtype == np.uint8
+    low = (0.0 if byte else values.min()) if vmin is None else vmin
+    high = (255.0 if byte else values.max()) if vmax is None else vmax
+    unit = np.clip((values - low) / (high - low if high > low else 1.0), 0.0, 1.0)
+    found = np.rint(255.0 * unit).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(found, 1, 3)) if colour else found
+
+
 # ---------------------------------------------------------------------------------------------
 # Files of arrays
 # ---------------------------------------------------------------------------------------------
@@ -380,6 +467,9 @@ def _text_labels(path: str) -> np.ndarray:
         words = [word for line in file if (word := readable(line).strip('"'))]
     if words and all(_ROW_OF_TABLE.match(word) for word in words):
         raise ValueError("it must hold one label per line, but has several columns")
+    for index, word in enumerate(words):
+        if word.lower() in _MISSING:
+            raise ValueError(f"labels must not be missing, got {word} at index {index}")
     return _numbered(words)
 
 
@@ -400,6 +490,9 @@ def _as_labels(labels: np.ndarray) -> np.ndarray:
         raise ValueError(f"labels must have shape (n,), got {labels.shape}")
     if labels.dtype.kind == "U":
         return labels
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        index = int(np.flatnonzero(~np.isfinite(labels))[0])
+        raise ValueError(f"labels must not be missing, got {labels[index]} at index {index}")
     if labels.dtype.kind == "f" and not (labels == np.rint(labels)).all():
         raise ValueError("labels must be integers or strings, got non-integer numbers")
     if labels.dtype.kind not in "fiub":
@@ -496,7 +589,7 @@ def _read_picture(file: Path, size: int | None) -> np.ndarray:
     return np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels
 
 
-def _squared(picture: Image, size: int) -> Image:
+def _squared(picture: Picture, size: int) -> Picture:
     from PIL import Image
 
     side = min(picture.size)

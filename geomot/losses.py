@@ -41,11 +41,20 @@ __all__ = ["Wasserstein2", "wasserstein2"]
 
 FloatArray = NDArray[np.float64]
 
+# Masses that sum to 1 before rounding may differ from it by this many units in the last place of 1.
+_ROUNDED_SUM = 2.0
+
 # Plain classes stand in where torch is missing: the module can be imported, and says what it needs.
 _Function: Any = object if torch is None else torch.autograd.Function
 _Module: Any = object if torch is None else torch.nn.Module
 
 
+def _outside_of_graphs(function: Any) -> Any:
+    """A function that torch.compile calls as it is, with a break in its graph."""
+    return function if torch is None else torch.compiler.disable(function)
+
+
+@_outside_of_graphs
 def wasserstein2(
     sites: Any,
     source: Source | ArrayLike | None = None,
@@ -68,8 +77,9 @@ def wasserstein2(
     source : Source, array_like of shape (m, 2), or object with a method `sample`, optional
         The source measure, see `geomot.solve`; the unit box by default.
     target_masses : torch.Tensor or array_like of shape (n,), optional
-        Non-negative masses nu_i, which must sum to 1; equal ones by default. The gradient of a
-        tensor is w_i less the mean of the weights: the total mass being 1, only differences matter.
+        Non-negative masses nu_i of sum 1; equal ones by default. Tensors whose sum differs from 1
+        by no more than the rounding of their dtype are divided by it. The gradient of a tensor is
+        w_i less the mean of the weights: the total mass being 1, only differences matter.
         Where a mass is 0 it is the derivative from above in exact methods, and no more than a lower
         bound on that in Monte Carlo.
     method : {"auto", "quantile", "newton", "montecarlo"}
@@ -92,7 +102,7 @@ def wasserstein2(
     -------
     torch.Tensor of shape ()
         W2^2, for the cost |x - y|^2, with the dtype and on the device of `sites`. It can be
-        differentiated once.
+        differentiated once. torch.compile breaks its graph here.
 
     Raises
     ------
@@ -101,7 +111,8 @@ def wasserstein2(
     ImportError
         If torch is missing.
     RuntimeError
-        In the backward pass, when second derivatives are asked for.
+        In the backward pass, when second derivatives are asked for; and under the transforms of
+        torch.func and forward-mode differentiation, which it does not support.
 
     Warns
     -----
@@ -204,6 +215,7 @@ class Wasserstein2(_Module):
         self.threads = threads
         self.solution: Solution | None = None
 
+    @_outside_of_graphs
     def forward(self, sites: Any, target_masses: Any = None) -> Any:
         """Return W2^2 between the source and the sites; see `wasserstein2`.
 
@@ -285,7 +297,7 @@ def _solved(sites: Any, target_masses: Any, warm_start: Any, **options: Any) -> 
     nu = target_masses
     if isinstance(nu, torch.Tensor):
         _require_floats(nu, "target_masses")
-        nu = _values(nu)
+        nu = _masses(nu)
     start = _as_start(warm_start, y)
     if start is not None:
         try:
@@ -307,7 +319,24 @@ def _require_floats(value: Any, name: str) -> None:
 
 
 def _values(tensor: Any) -> FloatArray:
-    return tensor.detach().to("cpu", torch.float64).numpy()
+    plain = tensor.detach().to("cpu", torch.float64)
+    try:
+        return plain.numpy()
+    except RuntimeError:
+        # those of torch.func's transforms and of torch.export stand for others
+        raise RuntimeError(
+            "geomot.losses.wasserstein2 needs tensors with values, and cannot be traced, exported "
+            "or transformed by torch.func (grad, vmap, jacrev, jvp ...): use loss.backward() or "
+            "torch.autograd.grad, and a loop in place of vmap"
+        ) from None
+
+
+def _masses(tensor: Any) -> FloatArray:
+    """The masses in float64; those of few digits are divided by their sum."""
+    masses = _values(tensor)
+    total = float(masses.sum())
+    rounding = _ROUNDED_SUM * torch.finfo(tensor.dtype).eps
+    return masses / total if 0.0 < abs(total - 1.0) <= rounding else masses
 
 
 def _as_start(warm_start: Any, sites: FloatArray) -> FloatArray | None:
@@ -388,6 +417,13 @@ class _Envelope(_Function):
         if ctx.needs_input_grad[1]:
             by_masses = _FirstOnly.apply(grad, mass_gradient, sites, masses)
         return by_sites, by_masses, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        raise RuntimeError(
+            "geomot.losses.wasserstein2 has no forward-mode derivative: use loss.backward() or "
+            "torch.autograd.grad"
+        )
 
 
 class _FirstOnly(_Function):

@@ -127,7 +127,7 @@ def solve(
     checkpoint : str or path-like, optional
         File to which what has been reached is saved after each accepted iterate or look, with the
         status "stopped"; `geomot.load` reads it, and `initial_weights` takes it. A path that cannot
-        be written is refused at once; if saving fails later, the solve goes on with a
+        be written is refused at once; if saving fails later, the solve continues with a
         CheckpointWarning.
     device : str, optional
         Monte Carlo only: where samples are assigned to sites by torch, as in "cuda" or "cpu". None:

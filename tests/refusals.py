@@ -14,7 +14,7 @@ SQ = UNIT_SQUARE
 SITES = rng(0).random((20, 2))
 NAN, INF = np.nan, np.inf
 # Bad where a plane is meant, and fine where any number of dimensions is.
-ANY_DIMENSION = ("(n, 3)", "(2, n)")
+ANY_DIMENSION = ("(n, 4)", "(2, n)")
 
 
 def with_value(array, value, dtype=None):
@@ -26,7 +26,7 @@ def with_value(array, value, dtype=None):
 def _bad_points():
     for value in (NAN, INF, -INF):
         yield f"{value}", with_value(SITES, value)
-    yield "(n, 3)", np.ones((20, 3))
+    yield "(n, 4)", np.ones((20, 4))
     yield "(n,)", np.ones(20)
     yield "(2, n)", SITES.T.copy()
     yield "complex", SITES.astype(complex)

@@ -44,6 +44,7 @@ def test_labels_have_one_form(labels, classes):
         ),
         (np.array(["a", 1, 2.5], object), TypeError, "of one kind.*got float, int, str"),
         ([1j, 2j, 3j], ValueError, "numbers or text"),
+        ([1.0, np.nan, 2.0], ValueError, "y must be finite, got nan at index 1"),
     ],
 )
 def test_labels_that_are_none(labels, error, words):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from geomot import images
-from geomot.images import load_images, load_labels, save_grid
+from geomot.images import load_images, load_labels, save_animation, save_grid
 
 PICTURES = pytest.importorskip("PIL.Image")
 
@@ -265,6 +265,13 @@ def test_bad_arrays(tmp_path, array, message):
         assert str(caught.value).startswith(str(tmp_path / name))
 
 
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>"])
+def test_missing_labels(tmp_path, missing):
+    (tmp_path / "labels").write_text(f"1\n{missing}\n2\n")
+    with pytest.raises(ValueError, match=f"must not be missing, got {missing} at index 1"):
+        load_labels(tmp_path / "labels")
+
+
 def test_a_table_is_no_list_of_labels(tmp_path):
     (tmp_path / "labels.csv").write_text("0,shirt\n1,coat\n2,shirt\n")  # pandas, with its index
     with pytest.raises(ValueError, match="one label per line, but has several columns"):
@@ -483,3 +490,36 @@ def test_bad_grids(tmp_path, stack, options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         save_grid(tmp_path / "a.png", stack, **options)
     assert not (tmp_path / "a.png").exists()
+
+
+def test_animations(tmp_path):
+    pictures = pytest.importorskip("PIL.Image")
+    ramp = np.linspace(0.0, 1.0, 4)[:, None, None] * np.ones((8, 5))
+    colour = np.stack([ramp, 0.0 * ramp, 1.0 - ramp], axis=1)
+    for frames, first, last in (
+        (ramp, [0, 0, 0], [255, 255, 255]),
+        (ramp[:, None], [0, 0, 0], [255, 255, 255]),
+        (np.rint(255 * ramp).astype(np.uint8), [0, 0, 0], [255, 255, 255]),
+        (colour, [0, 0, 255], [255, 0, 0]),
+    ):
+        save_animation(tmp_path / "a.gif", frames, size=20)
+        with pictures.open(tmp_path / "a.gif") as found:
+            assert (found.n_frames, found.size) == (6, (10, 16))
+            for frame, expected in ((0, first), (3, last)):
+                found.seek(frame)
+                pixels = np.asarray(found.convert("RGB"))
+                assert (pixels == expected).all()
+
+
+def test_bad_animations(tmp_path):
+    pytest.importorskip("PIL")
+    for frames, message in [
+        (np.zeros((3, 4)), "frames must have shape"),
+        (np.zeros((0, 4, 4)), "frames must have shape"),
+        (np.zeros((2, 5, 4, 4)), "frames must have shape"),
+        (np.full((2, 4, 4), np.nan), "frames must be finite"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            save_animation(tmp_path / "a.gif", frames)
+    with pytest.raises(ValueError, match="path must end in .gif"):
+        save_animation(tmp_path / "a.png", np.zeros((2, 4, 4)))

@@ -410,3 +410,48 @@ def test_without_torch(monkeypatch):
     for function in (Wasserstein2, lambda: wasserstein2(np.zeros((2, 2)))):
         with pytest.raises(ImportError, match=r"geomot\[torch\]"):
             function()
+
+
+# ---- torch.compile, torch.func, low precision ----
+
+
+def test_compiled_functions_break_their_graph():
+    """The solver's numpy was traced, and failed for want of a long double."""
+    loss = Wasserstein2(HEXAGON)
+    for function in (lambda y: 2.0 * wasserstein2(y, HEXAGON) + y.sum(), lambda y: loss(y) ** 2):
+        y, z = points(20), points(20)
+        value, expected = torch.compile(function, backend="eager")(y), function(z)
+        assert value.item() == expected.item()
+        np.testing.assert_array_equal(gradient(value, y)[0], gradient(expected, z)[0])
+
+
+def test_transforms_of_functions_are_refused():
+    y = points(20).detach()
+    for transform in (torch.func.grad, torch.func.jacrev, torch.func.hessian):
+        with pytest.raises(RuntimeError, match="needs tensors with values.* torch.autograd.grad"):
+            transform(wasserstein2)(y)
+    with pytest.raises(RuntimeError, match="a loop in place of vmap"):
+        torch.func.vmap(wasserstein2)(torch.stack([y, y]))
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(y, torch.ones_like(y))
+        with pytest.raises(RuntimeError, match="no forward-mode derivative"):
+            wasserstein2(dual)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_masses_of_few_digits_are_divided_by_their_sum(dtype):
+    for n in (3, 20, 1000):
+        y = torch.tensor(np.random.default_rng(n).random((n, 2)), dtype=dtype)
+        logits = torch.tensor(np.random.default_rng(0).standard_normal(n), dtype=dtype)
+        for masses in (torch.full((n,), 1.0 / n, dtype=dtype), torch.softmax(logits, 0)):
+            masses.requires_grad_()
+            exact = masses.detach().to(torch.float64)
+            value = wasserstein2(y, None, target_masses=masses, tol=1e-6)
+            assert value.dtype == dtype
+            expected = wasserstein2(
+                y.double(), None, target_masses=exact / exact.sum(), tol=1e-6
+            ).item()
+            assert value.item() == pytest.approx(expected, rel=torch.finfo(dtype).eps)
+            assert gradient(value, masses)[0].dtype == dtype
+    with pytest.raises(ValueError, match="target_masses must sum to 1"):
+        wasserstein2(y, None, target_masses=torch.full((1000,), 1.05e-3, dtype=dtype))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tallies import Known, made_of
 
+import geomot
 from geomot._constants.sampling import TEST_STREAMS
 from geomot._mass_estimate import sampling_scales, total_variation, variation_factor
 from geomot._sampling.designs import PointDesign
@@ -83,3 +84,10 @@ def test_total_variation_is_at_most_one():
     estimate = tally.estimate(0, np.zeros(n), np.full(n, 1 / n))
     assert estimate.tv <= 1.0
     assert estimate.tv_interval[1] <= 1.0
+
+
+@pytest.mark.parametrize("n", [3, 5, 7])
+def test_floor_of_coincident_sites(n):
+    """Masses of one cell sum to more than 1, or less, by rounding."""
+    solution = geomot.solve(np.full((n, 4), 0.1), random_state=0)
+    assert solution.estimate.tv_floor == 0.0

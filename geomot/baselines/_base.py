@@ -89,7 +89,7 @@ class Baseline(BaseEstimator, ABC):
     device : str or torch.device, optional
         Where the networks are trained and evaluated, such as "cuda"; None: the CPU.
     threads : int or None, default 1
-        Threads that torch may use; None for all cores at hand. More than one changes last bits.
+        Threads that torch may use; None: all available cores. More than one changes last bits.
     progress : bool, default False
         Whether to show a progress bar on standard error, if that is a terminal.
 

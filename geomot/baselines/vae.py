@@ -256,7 +256,9 @@ class WAE(_Coded):
 
     def _check_size(self, n: int) -> None:
         if self.divergence == "mmd" and n < 2:
-            raise ValueError("X and batch_size must give batches of at least 2 rows for the kernel")
+            raise ValueError(
+                "X and batch_size must give batches of at least 2 rows for the kernel, got 1 sample"
+            )
 
     def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
         networks = self._autoencoder(shape, channels, self.source_shape_[0])

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import geomot
 from geomot.cli import compare, demo, fit, generate, info, plot, sample
+from geomot.cli._heartbeat import heartbeat
 from geomot.cli._shared import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(name: str, args: argparse.Namespace) -> int:
     try:
-        code: int = args.run(args)
+        with heartbeat(name):
+            code: int = args.run(args)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -85,7 +87,7 @@ def _build_parser() -> Parser:
     parser = Parser(
         prog="geomot",
         description="Semi-discrete optimal transport: the optimal map from a continuous measure "
-        "onto points. Exact on the line and in the plane; from samples elsewhere.",
+        "onto points. Exact on the line, in the plane and in space; from samples elsewhere.",
     )
     parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from scipy.spatial import cKDTree
 
 from geomot import _data
 from geomot._files.replacing import replacing
+from geomot.cli._quality import judge
 from geomot.cli._shared import describe_error
-from geomot.images import save_grid
+from geomot.images import save_animation, save_grid
 
 if TYPE_CHECKING:
     from geomot.generator import LatentGenerator
@@ -30,11 +32,14 @@ _STEPS = 12
 _PER_CLASS = 12
 _CLASSES_SHOWN = 20
 
+# Dimensions of paths of grey images, channels that can be animated, and pixels across.
+_GREY_NDIM = 5
+_SHOWN_CHANNELS = (1, 3)
+_WIDE = 900
+
 # Source points that tell the rate of rejection, and data that tell their distance to each other.
 _COUNTED = 10_000
 _COMPARED = 1000
-
-_QUANTILES = (0.05, 0.5, 0.95)
 
 # Bytes of a MiB.
 _MIB = 2**20
@@ -57,6 +62,7 @@ def make(
     n: int,
     seed: int,
     clock: Any,
+    suffix: str = "png",
 ) -> dict[str, Any]:
     """Generate, compare and draw; return what was measured.
 
@@ -74,6 +80,8 @@ def make(
         Of the samples and the choice of what is shown.
     clock : callable
         Takes the time of a part of the work, see `geomot.cli.generate`.
+    suffix : str, default "png"
+        Format of the grids: png, svg or pdf.
 
     Returns
     -------
@@ -89,13 +97,13 @@ def make(
     with clock("singular set"):
         singular, error_of_it = extended.rejection_rate(_COUNTED, rng)
         mixed = None if labels is None else _mixed(generator, labels, rng)
+        copied, error_of_copies = generator.copy_rate(_COUNTED, rng)
     shown = rng.permutation(len(images))[:_SHOWN]
-    some = np.sort(rng.permutation(len(images))[:_COMPARED])
     discrete = generator.sample(min(n, _COMPARED), rng, mode="discrete")
     with clock("nearest training images"):
         distances, nearest = generator.nearest_training(samples)
-        of_discrete, _ = generator.nearest_training(discrete)
-        _, of_data = _data.nearest(images[some], images, some)
+    with clock("quality"):
+        quality = judge(generator, codes, samples, images, rng)
     with clock("reconstruction error"):
         error = codec.reconstruction_error(images)
     unit = _units(images)
@@ -107,23 +115,27 @@ def make(
                 codes=codes,
                 nearest=nearest,
                 distances=distances,
+                code_distances=generator.nearest_codes(codes)[0],
             )
-        unit.grid(folder / "real.png", images[shown], title="training images")
-        unit.grid(folder / "samples.png", samples[:_SHOWN], title="generated images")
+        unit.grid(folder / f"real.{suffix}", images[shown], title="training images")
+        unit.grid(folder / f"samples.{suffix}", samples[:_SHOWN], title="generated images")
         unit.grid(
-            folder / "samples_discrete.png",
+            folder / f"samples_discrete.{suffix}",
             discrete[:_SHOWN],
             title="decoded training codes (discrete map)",
         )
-        _pairs(unit, folder / "reconstructions.png", generator, images[shown])
-        _nearest(unit, folder / "nearest.png", samples, images[nearest])
-        _interpolation(unit, folder / "interpolation.png", generator, labels, rng)
+        _pairs(unit, folder / f"reconstructions.{suffix}", generator, images[shown])
+        _nearest(unit, folder / f"nearest.{suffix}", samples, images[nearest])
+        animations = _interpolation(
+            unit, folder / f"interpolation.{suffix}", generator, labels, rng
+        )
     grids = ["real", "samples", "samples_discrete", "reconstructions", "nearest", "interpolation"]
     conditional = None
     classes = None if labels is None else np.unique(labels[generator.support_])
-    if classes is not None and 1 < len(classes) <= _CLASSES_SHOWN:
+    if labels is not None and classes is not None and 1 < len(classes) <= _CLASSES_SHOWN:
         with clock("conditional maps"):
-            conditional = _conditional(unit, folder / "conditional.png", generator, classes, rng)
+            path = folder / f"conditional.{suffix}"
+            conditional = _conditional(unit, path, generator, images, labels, rng)
         grids.append("conditional")
 
     solution = generator.transport_.solution_
@@ -152,15 +164,21 @@ def make(
         "singular points": generator.singular,
         "share of mixed labels": mixed,
         "samples": n,
-        "distances to the nearest training image": {
-            "levels": list(_QUANTILES),
-            "generated": np.quantile(distances, _QUANTILES).tolist(),
-            "decoded training codes": np.quantile(of_discrete, _QUANTILES).tolist(),
-            "training images, to others": np.quantile(of_data, _QUANTILES).tolist(),
-        },
+        "share of copies": copied,
+        "standard error of the copies": error_of_copies,
+        "smoothing": generator.smoothing,
+        "threshold": extended.threshold if np.isfinite(extended.threshold) else None,
+        "whitened": generator.whitened_,
+        **quality,
         "shares of the labels": _shares(labels, generator, codes),
         "conditional maps": conditional,
-        "files": [*(f"{name}.png" for name in grids), "samples.npz", "model/", "summary.json"],
+        "files": [
+            *(f"{name}.{suffix}" for name in grids),
+            *animations,
+            "samples.npz",
+            "model/",
+            "summary.json",
+        ],
         "seconds": {part: round(taken, 3) for part, taken in clock.seconds.items()},
         "peak memory in bytes": _peak_memory(),
     }
@@ -200,18 +218,17 @@ def describe(facts: dict[str, Any], generator: LatentGenerator) -> str:
         f"+- {100 * facts['its standard error']:.2f} % of the source is singular "
         f"({_SINGULAR[facts['singular points']]})",
     ]
+    lines.append(
+        f"               {100 * facts['share of copies']:.1f} "
+        f"+- {100 * facts['standard error of the copies']:.1f} % of the samples are copies: "
+        "they decode a training code"
+    )
     if facts["share of mixed labels"] is not None:
         lines.append(
             f"               {100 * facts['share of mixed labels']:.2f} % of the samples mix codes "
             f"of several labels (no label has {100 * _PURE:g} % or more)"
         )
-    lines.append(
-        "Novelty        Euclidean distance to the nearest training image "
-        "(5 %, 50 % and 95 % quantiles):"
-    )
-    for name in ("generated", "decoded training codes", "training images, to others"):
-        values = facts["distances to the nearest training image"][name]
-        lines.append(f"               {name:28}{'   '.join(f'{v:8.4g}' for v in values)}")
+    lines += _quality_lines(facts)
     if facts["shares of the labels"] is not None:
         lines.append("Labels         target mass, and share of the samples (by the nearest code):")
         for label, (wanted, share) in facts["shares of the labels"].items():
@@ -229,6 +246,27 @@ def describe(facts: dict[str, Any], generator: LatentGenerator) -> str:
         lines.append(f"Peak memory    {facts['peak memory in bytes'] / _MIB:.0f} MiB")
     lines.append(f"Files          {', '.join(facts['files'])}")
     return "\n".join(lines) + "\n"
+
+
+def _quality_lines(facts: dict[str, Any]) -> list[str]:
+    lines = [
+        "Copies         distance to the nearest training code, 5 %, 50 % and 95 % (0 for copies):"
+    ]
+    for name, values in facts["distances to the nearest training code"].items():
+        if name != "levels":
+            lines.append(f"               {name:28}{'   '.join(f'{v:8.4g}' for v in values)}")
+    if facts["quality"] is not None:
+        lines.append(
+            f"Quality        of {facts['images compared']} images, in the autoencoder's codes "
+            "of the data and of what is judged:"
+        )
+        lines.append(f"               {'':28}{'Frechet':>8}   precision   recall")
+        for name, row in facts["quality"].items():
+            lines.append(
+                f"               {name:28}{row['Frechet distance']:8.4g}   "
+                f"{row['precision']:9.3f}   {row['recall']:6.3f}"
+            )
+    return lines
 
 
 # ---------------------------------------------------------------------------------------------
@@ -303,7 +341,8 @@ def _interpolation(
     generator: LatentGenerator,
     labels: np.ndarray | None,
     rng: np.random.Generator,
-) -> None:
+) -> list[str]:
+    """Draw the paths, and animate them side by side; return the names of the animations."""
     a, b = _ends(generator.support_, labels, rng)
     spaces = ("latent", "source")
     rows = np.stack([generator.interpolate(a, b, _STEPS, space=s) for s in spaces], axis=1)
@@ -314,6 +353,13 @@ def _interpolation(
         row_labels=len(a) * spaces,
         title="straight paths between two training images, in the latent space and the source",
     )
+    if find_spec("PIL") is None or rows.ndim > _GREY_NDIM and rows.shape[3] not in _SHOWN_CHANNELS:
+        return []
+    animation = path.with_suffix(".gif")
+    save_animation(
+        animation, np.concatenate(rows[:, 1], axis=-1), vmin=unit.low, vmax=unit.high, size=_WIDE
+    )
+    return [animation.name]
 
 
 def _ends(
@@ -333,23 +379,24 @@ def _conditional(
     unit: _Units,
     path: Path,
     generator: LatentGenerator,
-    classes: np.ndarray,
+    images: np.ndarray,
+    labels: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Draw a row of each class; return the errors of their maps."""
+    """Draw rows of data and of new images of each class; return the errors of their maps."""
     rows, errors = [], {}
-    for label in classes.tolist():
+    for label in np.unique(labels[generator.support_]).tolist():
         one = generator.conditional({label: 1.0})
-        rows.append(one.sample(_PER_CLASS, rng))
+        rows += [images[rng.choice(one.support_, _PER_CLASS)], one.sample(_PER_CLASS, rng)]
         solution = one.transport_.solution_
         estimate = solution.estimate
         errors[str(label)] = solution.mass_error if estimate is None else estimate.tv
     unit.grid(
         path,
-        np.concatenate(rows),
+        unit.mixed(*rows),
         columns=_PER_CLASS,
-        row_labels=list(errors),
-        title="generated images of each class",
+        row_labels=[f"{label}{kind}" for label in errors for kind in (" (data)", "")],
+        title="training images and generated ones of each class",
     )
     return errors
 

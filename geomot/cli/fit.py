@@ -64,8 +64,9 @@ def add(commands: Any) -> None:
         "--method",
         choices=("auto", "quantile", "newton", "montecarlo"),
         default="auto",
-        help="quantile: exact, on the line; newton: exact, in the plane; montecarlo: from samples, "
-        "anywhere; auto (the default): exact if possible, else montecarlo",
+        help="quantile: exact, on the line; newton: exact, in the plane and in space; "
+        "montecarlo: from samples, anywhere; "
+        "auto (the default): exact if possible, else montecarlo",
     )
     fit.add_argument(
         "--tol",

@@ -18,6 +18,7 @@ import geomot
 from geomot._constants import LATENT_DIM
 from geomot._files.replacing import replacing_text
 from geomot._stderr import is_terminal
+from geomot.cli._heartbeat import doing
 from geomot.cli._shared import (
     EXIT_NOT_CONVERGED,
     EXIT_OK,
@@ -32,9 +33,9 @@ __all__ = ["add"]
 
 _DESCRIPTION = """\
 Train an autoencoder on images, fit the optimal map from a simple measure onto their codes, and
-generate images with the extended map: mixtures of neighbouring codes, and some decoded training
-codes. Written to the folder: grids of images (png), samples.npz (images, their codes, the nearest
-training images), the model (a folder, for geomot.LatentGenerator.load), and the measurements
+generate new images with the extended map. Written into the folder: grids of images (png),
+interpolation.gif (paths between training images), samples.npz (images, their codes, nearest
+training images), the model (a folder, for geomot.LatentGenerator.load), and what was measured
 (summary.txt and summary.json)."""
 
 _EPILOG = """\
@@ -44,21 +45,19 @@ of them, one per class).
 
 exit codes: 0 done, 2 bad input, 3 map not converged (all files are written), 130 interrupted"""
 
-# The files written into the folder, beside those in its folder model.
-WRITTEN = (
-    "samples.npz",
-    "summary.json",
-    "summary.txt",
-    "real.png",
-    "samples.png",
-    "samples_discrete.png",
-    "reconstructions.png",
-    "nearest.png",
-    "interpolation.png",
-    "conditional.png",
+# The files written into the folder, beside those in its folder model: grids, without their ending,
+# and others.
+GRIDS = (
+    "real",
+    "samples",
+    "samples_discrete",
+    "reconstructions",
+    "nearest",
+    "interpolation",
+    "conditional",
 )
-
-# What the papers use for images of digits.
+_FORMATS = ("png", "svg", "pdf")
+WRITTEN = ("samples.npz", "summary.json", "summary.txt", "interpolation.gif")
 
 
 def add(commands: Any) -> None:
@@ -111,6 +110,25 @@ def add(commands: Any) -> None:
         "code of their cell, or redraw them (default: side)",
     )
     generate.add_argument(
+        "--smoothing",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="width of the smoothing: more of it makes fewer copies and more mixtures (1)",
+    )
+    generate.add_argument(
+        "--threshold",
+        type=float,
+        metavar="R",
+        help="largest distance of codes to mix, in units of their spacing; inf mixes all "
+        "(what stands out)",
+    )
+    generate.add_argument(
+        "--whiten",
+        action=argparse.BooleanOptionalAction,
+        help="fit the map to codes of covariance 1 (where it does not converge otherwise)",
+    )
+    generate.add_argument(
         "--class-weight",
         metavar="SPEC",
         help="how often each class occurs: LABEL=W,LABEL=W,... (other classes never), or balanced",
@@ -121,6 +139,9 @@ def add(commands: Any) -> None:
         default=1000,
         metavar="N",
         help="number of images to generate (default: 1000)",
+    )
+    generate.add_argument(
+        "--format", choices=_FORMATS, default="png", help="format of the grids (default: png)"
     )
     generate.add_argument(
         "--seed", type=int, default=0, help="seed of all random numbers (default: 0)"
@@ -141,7 +162,8 @@ class _Clock:
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         start = time.perf_counter()
-        yield
+        with doing(part):
+            yield
         self.seconds[part] = time.perf_counter() - start
 
 
@@ -179,6 +201,9 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
         codec,
         tv_tol=args.tv_tol,
         singular=args.singular,
+        smoothing=args.smoothing,
+        threshold=args.threshold,
+        whiten=args.whiten,
         random_state=args.seed,
         threads=args.threads,
         device=args.device,
@@ -188,7 +213,7 @@ def _generate(args: argparse.Namespace, folder: Path, clock: _Clock) -> int:
         generator.fit(images, labels, class_weight=weights)
     with clock("model file"):
         generator.save(folder / "model")
-    report = make(folder, generator, images, labels, args.samples, args.seed, clock)
+    report = make(folder, generator, images, labels, args.samples, args.seed, clock, args.format)
     facts = {"geomot": geomot.__version__, "input": str(args.images), "seed": args.seed, **report}
     text = describe(facts, generator)
     replacing_text(folder / "summary.json", json.dumps(facts, indent=1) + "\n")
@@ -215,6 +240,10 @@ def _check(args: argparse.Namespace) -> None:
             raise BadInput(f"--{name.replace('_', '-')} must be at least 1, got {value}")
     if not 0.0 < args.tv_tol < 1.0:
         raise BadInput(f"--tv-tol must lie between 0 and 1, got {args.tv_tol:g}")
+    if not 0.0 < args.smoothing < np.inf:
+        raise BadInput(f"--smoothing must be positive and finite, got {args.smoothing:g}")
+    if args.threshold is not None and not args.threshold > 0.0:
+        raise BadInput(f"--threshold must be positive, got {args.threshold:g}")
     training = {"epochs": args.epochs, "architecture": args.architecture}
     given = [name for name, value in training.items() if value is not None]
     if args.latent_dim is not None and args.autoencoder is not None:
@@ -233,7 +262,8 @@ def _check(args: argparse.Namespace) -> None:
 def _refuse_overwriting(args: argparse.Namespace, folder: Path) -> None:
     if folder.is_dir() and Path(args.images).is_dir() and folder.samefile(args.images):
         raise BadInput(f"{folder}: is the folder of the input images: choose another output")
-    written = [*(folder / name for name in WRITTEN), *folder.glob("model/*")]
+    grids = (f"{name}.{args.format}" for name in GRIDS)
+    written = [*(folder / name for name in (*WRITTEN, *grids)), *folder.glob("model/*")]
     refuse_overwriting(written, [args.images, args.labels, args.autoencoder])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from geomot._constants import LATENT_DIM
+from geomot._data import as_labels
 from geomot._validation import as_count, as_path, as_samples
 from geomot.compare._cells import plain_name
 from geomot.compare._methods import method_of
@@ -106,9 +107,10 @@ def study_of(
     X = np.asarray(X, dtype=np.float64)
     if len(X) < _LEAST_DATA:
         raise ValueError(f"data must hold at least {_LEAST_DATA} rows, got {len(X)}")
-    classes = None if labels is None else np.asarray(labels)
-    if classes is not None and classes.shape != (len(X),):
-        raise ValueError(f"labels must have shape ({len(X)},), got {classes.shape}")
+    classes = None
+    if labels is not None:
+        known, members = as_labels(labels, len(X), "labels")
+        classes = known[members]
     given = _as_options(options)
     if isinstance(methods, str):
         raise TypeError(f"methods must be a sequence of names, got {methods!r}")

@@ -425,7 +425,9 @@ def _strips(report: Report, study: Study) -> Any:
     figure = Figure(figsize=(0.5 * _STRIP_STEPS, 0.5 + 0.5 * len(rows)), layout="constrained")
     ax = figure.add_subplot()
     low, high = float(problem.train.min()), float(problem.train.max())
-    plotting.image_grid(images.clip(low, high), columns=_STRIP_STEPS, vmin=low, vmax=high, ax=ax)
+    plotting.image_grid(
+        images.clip(low, high), columns=_STRIP_STEPS, cmap="gray", vmin=low, vmax=high, ax=ax
+    )
     figure.suptitle("g((1 - t) y0 + t y1) for codes assigned to each other", fontsize="small")
     return figure
 

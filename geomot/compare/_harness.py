@@ -58,7 +58,7 @@ def run(
     """Compare methods: make the cells that are not made yet, and collect all of them.
 
     A cell is one method on one problem with one seed. Each is written to a file of its own when it
-    is done, under a name that tells all its settings apart; a run that was stopped goes on with
+    is done, under a name that tells all its settings apart; a run that was stopped resumes with
     the next one. Training that diverges is a result. A method that raises, or a problem that cannot
     be made, is reported as failed, is tried again in the next run, and does not stop the others;
     its traceback is in the report, and in a file where the cell would be. A cell that cannot be
@@ -91,7 +91,7 @@ def run(
     Raises
     ------
     TypeError, ValueError
-        For settings that cannot be meant.
+        If an argument is invalid; the message names it.
     OSError
         If `folder` cannot be written to.
 

@@ -50,8 +50,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "novelty": Metric(
             "novelty",
             "",
-            "median distance of samples to the training data, relative to that of held-out data: "
-            "0 for copies (for decoded codes: the codec's error), 1 for new data",
+            "median distance of samples to the training data, over that of held-out data: 0 for "
+            "copies, 1 for new data; of images, between codes, from decoded copies on",
         ),
         "outside": Metric("outside modes", "lower", "share of samples outside all modes"),
         "modes": Metric("modes", "higher", "modes with a sample"),
@@ -193,7 +193,6 @@ def _images(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> dic
     x, y = samples[:size], problem.test[:size]
     values: dict[str, float] = {}
     judge = problem.classifier
-    train = problem.train
     if judge is not None:
         features = [np.asarray(judge.features(part)) for part in (x, y)]
         chances = [np.asarray(judge.predict_proba(part)) for part in (x, y)]
@@ -202,13 +201,26 @@ def _images(problem: Problem, model: Any, samples: np.ndarray, seed: int) -> dic
         limit = np.quantile(_entropy(chances[1]), _QUANTILE)
         values["mixtures"] = float(np.mean(_entropy(chances[0]) > limit))
         values.update(_prdc(features[1], features[0]))
-        train = np.asarray(judge.features(train))
-        values["novelty"] = _novelty(metrics, features[0], features[1], train)
-    if problem.codec is not None:
+    if problem.codec is not None and problem.codes is not None:
         few = min(size, _EXACT)
-        codes = [np.asarray(problem.codec.encode(part[:few])) for part in (x, y)]
-        values["codes_w2"] = math.sqrt(metrics.wasserstein2(*codes))
+        codes = [np.asarray(problem.codec.encode(part)) for part in (x, y)]
+        values["codes_w2"] = math.sqrt(metrics.wasserstein2(*(part[:few] for part in codes)))
+        values["novelty"] = _novelty_of_codes(problem.codec, problem.codes, *codes)
     return values
+
+
+def _novelty_of_codes(
+    codec: Any, train: np.ndarray, samples: np.ndarray, test: np.ndarray
+) -> float:
+    """Where the samples' median distance to training codes is, from copies to held-out data."""
+    from geomot import metrics
+
+    copies = np.asarray(codec.encode(codec.decode(train[: len(samples)])))
+    zero, one, found = (
+        float(np.median(metrics.nearest_distances(part, train))) for part in (copies, test, samples)
+    )
+    # training images themselves are nearer than decoded ones
+    return max(found - zero, 0.0) / (one - zero) if one > zero else math.nan
 
 
 def _entropy(chances: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""The coupling of noise and data by the optimal map, fitted once and drawn from ever after."""
+"""Coupling of noise and data by the optimal map: fitted once, then pairs are drawn from it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -263,7 +263,8 @@ class SemiDiscreteCoupling(BaseEstimator):
         """Fit again to changed data, from the present weights.
 
         Rows may be new, gone, moved or in another order: each starts from the weight of the
-        nearest of the old rows (of its label). A map starts anew where that is no help.
+        nearest of the old rows (of its label). It takes less than a fit while up to about a tenth
+        of the data has changed; beyond that, maps start anew.
 
         Parameters
         ----------
@@ -315,28 +316,17 @@ class SemiDiscreteCoupling(BaseEstimator):
             scaled = conditions * scale
             sites, source = np.hstack([sites, scaled]), with_condition(source, scaled, masses)
         group_of = members if self.conditional else None
-        for solution in known.values():
-            if solution.sites.shape[1] != sites.shape[1]:
-                raise ValueError(
-                    f"X must have rows of {solution.sites.shape[1]} numbers, as before (with the "
-                    f"conditions), got {sites.shape[1]}"
-                )
+        _check_width(known, sites.shape[1])
 
         rng = as_generator(self.random_state)
         seed = _stream_seed(rng)
-        potentials = []
-        labels = [None] if group_of is None or classes is None else classes.tolist()
-        for k, label in enumerate(labels):
-            own = np.arange(n) if group_of is None else np.flatnonzero(group_of == k)
-            if masses[own].sum() == 0.0:
-                continue
-            points = sites if group_of is None else sites[own]
-            share = as_masses(masses[own], len(own), "sample_weight", normalize=True)
-            potentials.append(self._potential(own, points, share, source, rng, known.get(label)))
-
-        self.potentials_: list[Potential] = potentials
+        groups = [None] if group_of is None or classes is None else classes.tolist()
+        self.potentials_: list[Potential] = [
+            self._potential(own, sites, masses, source, rng, known.get(groups[k]))
+            for k, own in _members(group_of, len(groups), masses)
+        ]
         self.classes_, self._group_of = classes, group_of
-        self.labels_ = conditions if conditions is not None else _as_numbers(classes, members, y)
+        self.labels_ = _as_numbers(classes, members) if conditions is None else conditions
         self.target_masses_, self.sample_shape_, self.seed_ = masses, rows.shape, seed
         self.condition_scale_: float | None = scale
         self._rows = rows
@@ -367,6 +357,9 @@ class SemiDiscreteCoupling(BaseEstimator):
         known: Solution | None,
     ) -> Potential:
         threads = as_threads(self.threads)
+        if len(rows) < len(sites):
+            sites = sites[rows]
+            masses = as_masses(masses[rows], len(rows), "sample_weight", normalize=True)
         start = None
         if known is not None and not source.exact:
             start = weights_to_start_from(known, sites, masses, rng, threads)
@@ -870,7 +863,27 @@ def _as_conditions(condition: Any, n: int) -> FloatArray:
     return points.copy() if points is condition else points
 
 
-def _as_numbers(classes: Any, members: IntArray | None, y: Any) -> np.ndarray | None:
+def _members(
+    group_of: IntArray | None, count: int, masses: FloatArray
+) -> Iterator[tuple[int, IntArray]]:
+    """The groups whose rows have mass, and these rows."""
+    for k in range(count):
+        own = np.arange(len(masses)) if group_of is None else np.flatnonzero(group_of == k)
+        if masses[own].any():
+            yield k, own
+
+
+def _check_width(known: dict[Any, Solution], width: int) -> None:
+    """Refuse data of another dimension than those of earlier maps."""
+    for solution in known.values():
+        if solution.sites.shape[1] != width:
+            raise ValueError(
+                f"X must have rows of {solution.sites.shape[1]} numbers, as before (with the "
+                f"conditions), got {width}"
+            )
+
+
+def _as_numbers(classes: Any, members: IntArray | None) -> np.ndarray | None:
     """Labels as tensors can hold them."""
     if classes is None or members is None:
         return None

@@ -23,7 +23,7 @@ Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 # Numbers that are read at once when all rows are: bounds the memory, not the result.
-_NUMBERS = 2**20
+_NUMBERS_READ = 2**20
 
 # Steps of bytes between 0 and 1, as everywhere in geomot.
 _BYTE = 255
@@ -86,7 +86,7 @@ class Rows:
 
     def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """All rows in a row, few at a time, each piece with the number of its first."""
-        step = max(_NUMBERS // int(np.prod(self.shape)), 1)
+        step = max(_NUMBERS_READ // int(np.prod(self.shape)), 1)
         for first, part in zip(self._starts, self._parts, strict=False):
             for start in range(0, len(part), step):
                 yield int(first) + start, part[start : start + step]

@@ -37,7 +37,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # Numbers of differences x - y that are held at once.
-_NUMBERS = 2**22
+_NUMBERS_SEARCHED = 2**22
 
 # Room for the rounding of the bound itself, which is computed in float64.
 _ROOM = 1.0 + 2.0**-20
@@ -166,7 +166,7 @@ class SoftRule:
         index = self._nearest(points, self.top_k, threads)
         # the power distances, less the least of each point
         distances = np.empty(index.shape)
-        step = max(_NUMBERS // (self.top_k * points.shape[1]), 1)
+        step = max(_NUMBERS_SEARCHED // (self.top_k * points.shape[1]), 1)
         for start in range(0, len(points), step):
             part = slice(start, start + step)
             apart = points[part, None] - self.sites[index[part]]

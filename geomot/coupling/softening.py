@@ -32,7 +32,7 @@ _STEP_POINTS = 4, 4096
 # Steps before the first test, and by how many times more before the next; in all at most.
 _FIRST_STEPS = 8
 _GROWTH = 2
-_MOST_STEPS = 256
+_MOST_ASCENTS = 256
 
 # Rates fall as (1 + step / _SLOW)^-_DECAY.
 _SLOW = 4.0
@@ -119,7 +119,7 @@ def soften(
     average, tv = weights.copy(), variation(weights)
     step, following = 0, _FIRST_STEPS
     points = max(_STEP_POINTS[0] * n, _STEP_POINTS[1])
-    while tv > tol and step < _MOST_STEPS:
+    while tv > tol and step < _MOST_ASCENTS:
         while step < following:
             error = (nu - masses(weights, points))[held] / nu[held]
             rate = epsilon * (1.0 + step / _SLOW) ** -_DECAY

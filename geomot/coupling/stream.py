@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK", "PairDataset", "Steps"]
 
-# Pairs that share a generator: batches are cut from whole blocks, whose noise is drawn in vain
-# where they overlap a batch in part.
+# Pairs that share a generator. Blocks are drawn as a whole, also where a batch needs a part only.
 BLOCK = 256
 
 
@@ -30,7 +29,7 @@ class PairDataset:
     """Batches of pairs by number: a map-style data set for `torch.utils.data.DataLoader`.
 
     `SemiDiscreteCoupling.dataset` makes it. ``dataset[s]`` is batch s, a tuple of float32 arrays
-    (noise, data) or (noise, data, label), for any s >= 0: there is no last one, and no length.
+    (noise, data) or (noise, data, label), for any s >= 0: the sequence has no end and no length.
     Batches need no torch; a DataLoader makes them tensors. Pickled to a worker, mapped data are
     mapped there again.
 

@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 # it is 0.11, and a solve takes as long with the start as without. And the points for each site that
 # it is found from.
 _USEFUL = 0.1
-_POINTS = 16
+_POINTS_PER_SITE = 16
 
 
 def weights_to_start_from(
@@ -57,7 +57,7 @@ def weights_to_start_from(
     gradient = 2.0 * (known.sites - known.centroids)
     step = np.nan_to_num(gradient[index]) * (sites - known.sites[index])
     weights = known.weights[index] + step.sum(axis=1)
-    count = _POINTS * len(sites)
+    count = _POINTS_PER_SITE * len(sites)
     cells = Assigner(sites, weights, masses)(known.source.sample(count, rng), threads)
     shares = np.bincount(cells, minlength=len(sites)) / count
     # noise alone makes shares differ from masses by the floor

@@ -19,8 +19,10 @@ from scipy.spatial import QhullError
 
 from geomot._validation import as_count, as_generator, as_points, as_threads, as_tolerance
 from geomot.diagram import PowerDiagram
+from geomot.extended.balance import frequencies
 from geomot.extended.rules import Combination, LineRule, Rule, SimplicialRule, SmoothedRule
-from geomot.extended.separation import Spacing, angles
+from geomot.extended.separation import Neighbourhoods, Spacing, angles
+from geomot.extended.twins import Twins, coincident_owners, near_owners
 from geomot.solution import Solution
 from geomot.sources import Source, UniformPolygon
 
@@ -37,6 +39,17 @@ _THRESHOLD_SEED = 0
 
 # Points that the default threshold is found from.
 _THRESHOLD_POINTS = 20_000
+
+# Sites nearer to each other than this share of their spacing do not enter it.
+_CLOSE = 0.125
+
+# Shares that are less than this short of 1 are 1: scores are float32.
+_ROUNDED = 1e-6
+
+# Points that balance cells and images, for each site and at most; the seed of their randomness.
+_BALANCED_PER_SITE = 32
+_BALANCED_MOST = 2**18
+_BALANCED_SEED = 0
 
 # Times that more points are drawn in place of rejected ones; points that are mapped at once.
 _ROUNDS = 1000
@@ -59,8 +72,8 @@ class ExtendedMap:
     on the triangles between them; elsewhere it is the gradient of the smoothed Brenier potential,
     piecewise linear too (`geomot.extended.rules`).
 
-    A point is singular if a site with a share in its image lies too far from the site of the cell
-    that it is in.
+    A point is singular if its image would mix the site of its own cell with one that is too far
+    away.
 
     Parameters
     ----------
@@ -69,15 +82,18 @@ class ExtendedMap:
     threshold : float, optional
         How far apart two sites may lie to be combined, in units of the spacing of the sites around
         them. None takes what stands out among the neighbours of sampled points: 1.5 times the range
-        of the quartiles above the upper one, on a logarithmic scale. ``numpy.inf`` combines all.
+        of the quartiles above the upper one, on a logarithmic scale. Above the plane, where
+        distances are alike, it also keeps apart sites that have none of their 20 nearest sites in
+        common. ``numpy.inf`` combines all.
     angle_threshold : float, optional
         In place of `threshold`: the largest angle, in radians, between the normals (y, -1) of the
         graph of the Brenier potential. It depends on the unit of length and the origin.
-    smoothing : float, default 0.5
-        Width of the smoothing, in units of the depth of the cells. Not used on the line and in the
-        plane.
+    smoothing : float, default 1.0
+        Width of the smoothing, in units of the depth of the cells: up to 1, centroids of cells go
+        to their sites. The less, the more images are sites themselves (`copy_rate`); the more, the
+        more mix unlike ones. Not used on the line and in the plane.
     threads : int, optional
-        Number of threads; None uses the cores at hand. The result does not depend on it.
+        Number of threads; None: all available cores. The result does not depend on it.
 
     Attributes
     ----------
@@ -113,7 +129,7 @@ class ExtendedMap:
         *,
         threshold: float | None = None,
         angle_threshold: float | None = None,
-        smoothing: float = 0.5,
+        smoothing: float = 1.0,
         threads: int | None = None,
     ) -> None:
         if not isinstance(solution, Solution):
@@ -123,22 +139,33 @@ class ExtendedMap:
         self.solution = solution
         self.threads = as_threads(threads)
         self.smoothing = as_tolerance(smoothing, "smoothing")
+        masses = solution.target_masses
+        same = coincident_owners(solution.sites, masses)
+        self._alike = near_owners(solution.sites, same, masses, solution.masses, self.threads)
         self._rule, self.rule = self._choose_rule()
-        held = solution.target_masses > 0.0
-        self._spacing = Spacing(solution.sites, self.threads, solution.sites[held])
+        # triangles and lines keep twins apart, unless they are at the same place
+        owner = self._alike if self.rule == "smoothed" else same
+        self._twins = Twins(owner, solution.sites, masses)
+        held = np.unique(self._alike[masses > 0.0])
+        self._spacing = Spacing(solution.sites, self.threads, held)
         self.threshold = self.angle_threshold = np.inf
+        self._often: dict[str, FloatArray] = {}
+        self._neighbourhoods: Neighbourhoods | None = None
         if angle_threshold is not None:
             self.angle_threshold = _as_positive(angle_threshold, "angle_threshold")
         elif threshold is not None:
             self.threshold = _as_positive(threshold, "threshold")
         elif len(solution.sites) > 1:
             self.threshold = self._find_threshold(as_generator(_THRESHOLD_SEED))
+            if self.rule == "smoothed":
+                self._neighbourhoods = Neighbourhoods(solution.sites, self.threads, held)
 
     def __repr__(self) -> str:
         n, d = self.solution.sites.shape
         return f"ExtendedMap(<{n} sites in {d} dimensions>, {self.rule!r})"
 
     def _choose_rule(self) -> tuple[Rule, str]:
+        """The rule, and its name."""
         s = self.solution
         centroids = s.centroids
         d = s.source.dim
@@ -150,23 +177,27 @@ class ExtendedMap:
                 return _simplicial(s), "simplicial"
             except QhullError:
                 pass  # on a line, or too few
-        # what is blended has mass
-        held = np.flatnonzero(s.target_masses > 0.0)
-        own = s.sites[held], s.weights[held], centroids[held]
+        # what is blended has mass, and is not its own twin
+        groups = Twins(self._alike, s.sites, s.target_masses)
+        held = np.unique(self._alike[s.target_masses > 0.0])
+        own = s.sites[held], s.weights[held], groups.mean(centroids)[held]
         return SmoothedRule(*own, self.smoothing, self.threads, held), "smoothed"
 
     def _find_threshold(self, rng: np.random.Generator) -> float:
         combination, cell = self._combine(self.solution.source.sample(_THRESHOLD_POINTS, rng))
-        # of the other sites that have a share, the one with the largest
-        share = np.where(combination.sites == cell[:, None], 0.0, combination.weights)
+        # of the other sites that have a share, the one with the largest; twins tell no spacing
+        ratios = self._spacing.ratios(cell[:, None], combination.sites)
+        share = np.where(ratios > _CLOSE, combination.weights, 0.0)
         best = np.argmax(share, axis=1)
         rows = np.flatnonzero(share[np.arange(len(cell)), best] > 0.0)
-        ratios = self._spacing.ratios(cell[rows], combination.sites[rows, best[rows]])
-        return Spacing.fence(ratios) if len(ratios) else np.inf
+        return Spacing.fence(ratios[rows, best[rows]]) if len(rows) else np.inf
 
     def _combine(self, points: FloatArray) -> tuple[Combination, IntArray]:
-        """Combinations for points, with everything that has a share, and the points' cells."""
-        cell = self.solution.assign(points, threads=self.threads)
+        """Combinations for points, with everything that has a share, and the points' cells.
+
+        Both are of sites that stand for their twins.
+        """
+        cell = self._twins.owner[self.solution.assign(points, threads=self.threads)]
         return self._rule(points, cell, self.threads), cell
 
     def _too_far(self, combination: Combination, cell: IntArray) -> NDArray[np.bool_]:
@@ -177,7 +208,12 @@ class ExtendedMap:
             far = angles(sites[first], sites[second]) > self.angle_threshold
         else:
             far = self._spacing.ratios(first, second) > self.threshold
-        return np.asarray(far & (combination.weights > 0.0) & (second != first))
+        other = (self._alike[first] != self._alike[second]) & (combination.weights > 0.0)
+        if self._neighbourhoods is not None:
+            row, column = np.nonzero(other & ~far)
+            pair = self._alike[cell[row]], self._alike[second[row, column]]
+            far[row, column] = self._neighbourhoods.apart(*pair)
+        return np.asarray(far & other)
 
     def _as_points(self, X: ArrayLike) -> FloatArray:
         return as_points(X, "X", self.solution.source.dim, allow_empty=True)
@@ -193,6 +229,15 @@ class ExtendedMap:
         Returns
         -------
         ndarray of shape (q,), bool
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> extended.is_singular([[0.5, 0.5], [0.2, 0.7]])
+        array([False, False])
         """
         points = self._as_points(X)
         singular = np.zeros(len(points), dtype=bool)
@@ -214,11 +259,25 @@ class ExtendedMap:
         Returns
         -------
         csr_array of shape (q, n)
-            At least 0; rows sum to 1. The product with labels of the sites, one column for each
-            class, are probabilities of the classes.
+            At least 0; rows sum to 1. Sites at the same place share in proportion to their masses.
+            The product with labels of the sites, one column for each class, gives probabilities of
+            the classes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> table = extended.shares([[0.5, 0.5]])
+        >>> table.shape, round(float(table.sum()), 9)
+        ((1, 50), 1.0)
         """
         _check_choice(singular, SINGULAR[:2])
-        points = self._as_points(X)
+        return self._twins.spread(self._groups(self._as_points(X), singular))
+
+    def _groups(self, points: FloatArray, singular: str) -> csr_array:
+        """Shares of sites that stand for their twins."""
         n = len(self.solution.sites)
         sites, shares, starts = [], [], [np.zeros(1, dtype=np.int64)]
         for start in range(0, len(points), _MAPPED):
@@ -256,7 +315,7 @@ class ExtendedMap:
             part = slice(start, start + _MAPPED)
             combination, lost[part] = self._settled(points[part], singular)
             images[part] = np.einsum(
-                "qk,qkd->qd", combination.weights, self.solution.sites[combination.sites]
+                "qk,qkd->qd", combination.weights, self._twins.places[combination.sites]
             )
         return images, lost
 
@@ -274,11 +333,28 @@ class ExtendedMap:
         Returns
         -------
         ndarray of shape (q, d)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> image = extended.transform([[0.5, 0.5]])
+        >>> bool(np.allclose(image, extended.shares([[0.5, 0.5]]) @ Y))
+        True
         """
         _check_choice(singular, SINGULAR[:2])
         return self._images(self._as_points(X), singular)[0]
 
-    def sample(self, n: int, random_state: Any = None, singular: str = "side") -> FloatArray:
+    def sample(
+        self,
+        n: int,
+        random_state: Any = None,
+        singular: str = "side",
+        *,
+        keep_masses: bool = True,
+    ) -> FloatArray:
         """Draw images of source points.
 
         Parameters
@@ -288,9 +364,12 @@ class ExtendedMap:
         random_state : None, int, Generator or RandomState, optional
             The randomness.
         singular : {"side", "discrete", "reject"}, default "side"
-            See `transform`; each site then keeps its probability, as the mass of its cell is spread
-            over images around it. "reject" draws other points in place of singular ones, and takes
-            from the probability of sites beside the singular set.
+            See `transform`. "reject" draws other points in place of singular ones.
+        keep_masses : bool, default True
+            Draw points of some cells more often than others, so that the shares of each site in the
+            images sum to its mass (`geomot.extended.balance`). Otherwise points are drawn from the
+            source: the cells then have the masses, and images of sparse groups of sites may lose a
+            tenth to their neighbours.
 
         Returns
         -------
@@ -299,23 +378,65 @@ class ExtendedMap:
         Raises
         ------
         ValueError
-            If next to all points are singular, and are to be rejected.
+            If almost all points are singular, and are to be rejected.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> extended.sample(3, random_state=0).shape
+        (3, 2)
         """
         n = as_count(n, "n")
         _check_choice(singular, SINGULAR)
         rng = as_generator(random_state)
-        source = self.solution.source
-        if singular != "reject":
-            return self._images(source.sample(n, rng), singular)[0]
+        if n == 0:
+            return np.empty((0, self.solution.source.dim))
+        rounds = 0
         kept: list[FloatArray] = []
         missing = n
-        for _ in range(_ROUNDS):
-            images, lost = self._images(source.sample(missing, rng), "discrete")
-            kept.append(images[~lost])
+        while missing:
+            points = self._drawn(missing, rng, singular, keep_masses)
+            images, lost = self._images(points, "side" if singular == "side" else "discrete")
+            kept.append(images[~lost] if singular == "reject" else images)
             missing -= len(kept[-1])
-            if missing == 0:
-                return np.concatenate(kept)
-        raise ValueError("singular must not be 'reject' where next to all points are singular")
+            rounds += 1
+            if rounds == _ROUNDS and missing:
+                raise ValueError(
+                    "singular='reject' found no regular point: almost all points are singular"
+                )
+        return np.concatenate(kept)
+
+    def _drawn(
+        self, n: int, rng: np.random.Generator, singular: str, keep_masses: bool
+    ) -> FloatArray:
+        """Up to n source points, which more often are in the cells that lose to others."""
+        points = self.solution.source.sample(n, rng)
+        if not keep_masses:
+            return points
+        often = self._frequencies(singular)
+        cell = self._twins.owner[self.solution.assign(points, threads=self.threads)]
+        accepted: FloatArray = points[rng.random(n) * often.max() < often[cell]]
+        return accepted
+
+    def _frequencies(self, singular: str) -> FloatArray:
+        """How often points of each cell are drawn; found when first asked for."""
+        if singular not in self._often:
+            s = self.solution
+            n = len(s.sites)
+            points = s.source.sample(
+                min(_BALANCED_PER_SITE * n, _BALANCED_MOST), np.random.default_rng(_BALANCED_SEED)
+            )
+            cell = self._twins.owner[s.assign(points, threads=self.threads)]
+            table = self._groups(points, "side" if singular == "side" else "discrete")
+            if singular == "reject":
+                regular = (~self.is_singular(points)).astype(np.float64)
+                table = csr_array(table.multiply(regular[:, None]))
+            together = np.bincount(self._twins.owner, s.target_masses, minlength=n)
+            self._often[singular] = frequencies(table, cell, together.astype(np.float64))
+        return self._often[singular]
 
     def rejection_rate(self, n: int = 20_000, random_state: Any = None) -> tuple[float, float]:
         """Share of the source that is singular.
@@ -330,11 +451,67 @@ class ExtendedMap:
         Returns
         -------
         rate, standard_error : float
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap
+        >>> Y = np.random.default_rng(0).random((50, 2))
+        >>> extended = BrenierMap().fit(Y).extended()
+        >>> rate, error = extended.rejection_rate(1000)
+        >>> 0.0 <= rate < 0.1
+        True
         """
         n = as_count(n, "n", 1)
         points = self.solution.source.sample(n, as_generator(random_state))
         rate = float(np.mean(self.is_singular(points)))
         return rate, float(np.sqrt(max(rate * (1.0 - rate), 1.0 / n) / n))
+
+    def copy_rate(
+        self, n: int = 20_000, random_state: Any = 0, singular: str = "side"
+    ) -> tuple[float, float]:
+        """Share of samples that are sites themselves, and nothing new.
+
+        The map is flat around the centroids of cells: there a site has the whole share.
+
+        Parameters
+        ----------
+        n : int, default 20000
+            Number of points that it is measured on.
+        random_state : None, int, Generator or RandomState, default 0
+            The randomness.
+        singular : {"side", "discrete", "reject"}, default "side"
+            As in `sample`.
+
+        Returns
+        -------
+        rate, standard_error : float
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import BrenierMap, UniformBox
+        >>> Y = np.random.default_rng(0).random((50, 3))
+        >>> brenier = BrenierMap(UniformBox.unit(3), tv_tol=0.1, random_state=0).fit(Y)
+        >>> rates = [brenier.extended(smoothing=s).copy_rate()[0] for s in (0.1, 0.5, 2.0)]
+        >>> rates[0] > 0.5 > rates[1] > rates[2]
+        True
+        """
+        n = as_count(n, "n", 1)
+        _check_choice(singular, SINGULAR)
+        points = self.solution.source.sample(n, as_generator(random_state))
+        copies = lost = 0
+        for start in range(0, n, _MAPPED):
+            part = points[start : start + _MAPPED]
+            combination, is_lost = self._settled(part, "side" if singular == "side" else "discrete")
+            whole = combination.weights.max(axis=1) > 1.0 - _ROUNDED
+            if singular == "reject":
+                whole &= ~is_lost
+                lost += int(is_lost.sum())
+            copies += int(whole.sum())
+        drawn = max(n - lost, 1)
+        rate = copies / drawn
+        return rate, float(np.sqrt(max(rate * (1.0 - rate), 1.0 / drawn) / drawn))
 
 
 def _simplicial(solution: Solution) -> SimplicialRule:

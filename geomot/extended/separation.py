@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geomot._constants import LEAST_POSITIVE
 from geomot._search.k_nearest_cells import TopScores
 
-__all__ = ["Spacing", "angles"]
+__all__ = ["Neighbourhoods", "Spacing", "angles"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -20,9 +20,18 @@ IntArray = NDArray[np.int64]
 # Neighbours over which the spacing around a site is averaged.
 _SPACING_NEIGHBOURS = 5
 
+# Nearest sites of which unlike ones have none in common. Of the pairs that maps in 10 dimensions
+# mix, that is 57 to 67 % of those of different digits, and 1 % of those of one digit; of one normal
+# cloud 3 %.
+_COMMON_NEIGHBOURS = 20
+
 # Ranges between the quartiles above which a ratio stands out: Tukey's rule.
 FENCE = 1.5
 _QUARTILES = [0.25, 0.75]
+
+# A ratio that never stands out: diagonals of lattices of few values, whose ratios are so alike that
+# the quartiles are equal, have at most 1.42.
+_NEVER_FAR = 1.5
 
 
 class Spacing:
@@ -34,15 +43,15 @@ class Spacing:
         The sites.
     threads : int
         Number of threads.
-    among : ndarray of shape (m, d), optional
-        The sites that the spacing is that of; all of them if None.
+    among : ndarray of shape (m,), int64
+        Distinct sites, whose spacing it is.
     """
 
-    def __init__(self, sites: FloatArray, threads: int, among: FloatArray | None = None) -> None:
+    def __init__(self, sites: FloatArray, threads: int, among: IntArray) -> None:
         self.sites = sites
         n = len(sites)
         self.local = np.ones(n)
-        distinct = np.unique(sites if among is None else among, axis=0)
+        distinct = sites[among]
         if len(distinct) > 1:
             k = min(_SPACING_NEIGHBOURS + 1, len(distinct))
             nearest, _ = TopScores(distinct, np.zeros(len(distinct)))(sites, k, threads)
@@ -60,10 +69,53 @@ class Spacing:
         """Ratio beyond which a pair stands out of a sample of neighbouring pairs.
 
         Tukey's outer-fence rule on logarithms: the upper quartile plus FENCE times the range
-        between the quartiles.
+        between the quartiles; but no ratio below _NEVER_FAR.
         """
         low, high = np.quantile(np.log(np.maximum(ratios, LEAST_POSITIVE)), _QUARTILES)
-        return float(np.exp(high + FENCE * (high - low)))
+        return max(float(np.exp(high + FENCE * (high - low))), _NEVER_FAR)
+
+
+class Neighbourhoods:
+    """The nearest sites of each site, by which distant groups are told apart in many dimensions.
+
+    Distances are then so alike that none stands out: sites of different groups are hardly farther
+    from each other than those of one. But they have no neighbours in common (Jarvis, Patrick 1973,
+    "Clustering using a similarity measure based on shared near neighbors").
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, d)
+        The sites.
+    threads : int
+        Number of threads.
+    among : ndarray of shape (m,), int64
+        Distinct sites, which alone are asked about.
+    """
+
+    def __init__(self, sites: FloatArray, threads: int, among: IntArray) -> None:
+        own = sites[among]
+        k = min(_COMMON_NEIGHBOURS + 1, len(among))
+        nearest, _ = TopScores(own, np.zeros(len(own)))(own, k, threads)
+        self.place = np.zeros(len(sites), dtype=np.int64)
+        self.place[among] = np.arange(len(among))
+        # the site itself need not be found where float32 cannot tell it from others
+        self.nearest = np.column_stack([np.arange(len(among)), nearest])
+        self.nearest.sort(axis=1)
+
+    def apart(self, first: IntArray, second: IntArray) -> NDArray[np.bool_]:
+        """Tell which pairs of sites, two arrays of shape (p,), have no neighbour in common."""
+        a, b = self.nearest[self.place[first]], self.nearest[self.place[second]]
+        # those of one site are once or twice in its row
+        a, b = _once(a), _once(b)
+        both = np.sort(np.concatenate([a, b], axis=1), axis=1)
+        return ~((both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)).any(axis=1)
+
+
+def _once(rows: IntArray) -> IntArray:
+    """Sorted rows, with -1 in place of what is there a second time."""
+    again = np.zeros(rows.shape, dtype=bool)
+    again[:, 1:] = rows[:, 1:] == rows[:, :-1]
+    return np.where(again, -1, rows)
 
 
 def angles(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -18,9 +18,18 @@ import numpy as np
 from geomot._files import parts
 from geomot._files.archive import format_of
 from geomot._files.replacing import put_aside, replacing_folder
-from geomot._validation import as_count, as_flag, as_masses, as_path, as_points, as_samples
+from geomot._validation import (
+    as_count,
+    as_flag,
+    as_masses,
+    as_path,
+    as_points,
+    as_samples,
+    as_tolerance,
+)
 from geomot.brenier import BrenierMap
 from geomot.extended.map import SINGULAR
+from geomot.generator.calls import SAME_CODES, encode
 from geomot.generator.whitening import Whitening
 from geomot.latent.torch_codec import as_codec
 from geomot.solution import Solution
@@ -36,6 +45,9 @@ _Parts = tuple[_Generator, str, dict[str, str], int | None]
 
 _MAIN, _MAP, _CODEC = "generator.npz", "map.npz", "autoencoder.npz"
 _FILES = (_MAIN, _MAP, _CODEC)
+
+# Data whose codes are computed again when an autoencoder is given, by which it is recognised.
+_CODES_COMPARED = 100
 
 # Seconds between attempts to read a generator that another process is replacing.
 _WAITS = (0.01,) * 10 + (0.1,) * 9
@@ -99,6 +111,8 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str | 
         autoencoder = _own_codecs()[codec].load(folder / _CODEC, device=device)
     elif codec:
         raise ValueError(f"autoencoder must be None: {folder} holds one")
+    else:
+        _check_codes(generator, autoencoder)
     generator.autoencoder = generator.autoencoder_ = autoencoder
     generator.device = device
     solution = Solution.load(folder / _MAP)
@@ -106,6 +120,20 @@ def _load(kind: type[_Generator], folder: Path, autoencoder: Any, device: str | 
         raise ValueError(f"{folder / _MAP} does not fit the codes in {folder / _MAIN}")
     generator.transport_ = BrenierMap(random_state=map_seed)._take(solution)
     return generator
+
+
+def _check_codes(generator: LatentGenerator, autoencoder: Any) -> None:
+    """Refuse an autoencoder whose codes of the first data are not those of the fit."""
+    if generator._data is None:
+        return
+    known = generator.codes_[:_CODES_COMPARED]
+    codes = encode(autoencoder, generator._data[:_CODES_COMPARED])
+    extent = float(np.abs(generator.codes_ - generator.codes_.mean(axis=0)).max())
+    if codes.shape != known.shape or np.abs(codes - known).max() > SAME_CODES * extent:
+        raise ValueError(
+            "autoencoder must be the one that the generator was saved with: it gives other codes "
+            "for the training data"
+        )
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -141,6 +169,12 @@ def _as_classes(value: Any, name: str) -> np.ndarray:
     return known
 
 
+def _as_threshold(value: Any, name: str) -> float:
+    # JSON has no infinity
+    return np.inf if value == _INFINITE else as_tolerance(value, name)
+
+
+_INFINITE = "inf"
 _DATA = ("<f8", "<f4", "|u1")
 _RECORD = parts.Record(
     "geomot-generator",
@@ -151,6 +185,8 @@ _RECORD = parts.Record(
         "classes_": parts.Entry(_as_classes, default=None),
         "tv_tol": parts.Entry(parts.as_number),
         "singular": parts.Entry(parts.one_of(*SINGULAR)),
+        "smoothing": parts.Entry(as_tolerance, default=0.5),
+        "threshold": parts.Entry(_as_threshold, default=None),
         "whiten": parts.Entry(as_flag),
         "random_state": parts.Entry(as_count, default=None),
         "map_random_state": parts.Entry(as_count, default=None),
@@ -169,7 +205,8 @@ def _write_main(generator: LatentGenerator, folder: Path, kind: str, training_da
         "autoencoder": kind,
         "sums": {p.name: _checksum(p) for p in sorted(folder.iterdir())},
         "tv_tol": float(generator.tv_tol),
-        "whiten": bool(generator.whiten),
+        "threshold": _INFINITE if generator.threshold == np.inf else generator.threshold,
+        "whiten": generator.whitened_,
         "random_state": _seed(generator.random_state),
         "map_random_state": _seed(generator.transport_.random_state),
         "centre": getattr(generator._whitening, "centre", None),

@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from geomot._constants import LATENT_DIM, SEED_RANGE
-from geomot._data import CHUNK, as_labels, class_masses, float_chunks, nearest
+from geomot._data import as_labels, class_masses, nearest
 from geomot._estimators import remember_features, training_samples
+from geomot._stderr import warn
 from geomot._validation import (
     as_count,
     as_generator,
@@ -34,12 +37,15 @@ from geomot._validation import (
 )
 from geomot.brenier import BrenierMap
 from geomot.coupling.rows import mapped_root
+from geomot.errors import ConvergenceWarning
 from geomot.extended.map import SINGULAR
-from geomot.generator import files, streams
+from geomot.generator import calls, files, streams
 from geomot.generator.moment_matching import matching_source
+from geomot.generator.restart import start_of
 from geomot.generator.whitening import Whitening
 from geomot.latent.torch_codec import as_codec
 from geomot.metrics import nearest_distances
+from geomot.solution import Solution
 from geomot.solver import solve
 from geomot.sources import Source
 
@@ -54,9 +60,8 @@ IntArray = NDArray[np.int64]
 # What messages call the sites.
 _CODES = "the codes of X"
 
-# Codes of a fitted map may differ by this share of their extent from those computed again: float32
-# networks on another machine do.
-_SAME_CODES = 1e-4
+# Dimensions in which maps onto codes are exact, and need no whitening to converge.
+_EXACT_DIMENSIONS = 2
 
 _MODES = ("extended", "discrete")
 _SPACES = ("latent", "source")
@@ -72,10 +77,11 @@ class LatentGenerator(BaseEstimator):
         `geomot.latent.Autoencoder` and `PCACodec`) is cloned and fitted to the data; all else is
         used as it is: ``encode`` takes float arrays of shape (k, ...) as the data have it (uint8
         data come as floats from 0 to 1) and returns codes of shape (k, latent_dim), ``decode``
-        does the reverse. A module of torch is put in a `geomot.latent.TorchCodec`. None stands for
+        does the reverse. A module of torch is put in a `geomot.latent.TorchCodec` and called
+        in its mode for evaluation. None stands for
         an `Autoencoder` with 10 latent dimensions.
     transport : BrenierMap, optional
-        The map. One that is fitted to the codes of the data is used as it is; one that is not is
+        The map. A map already fitted to these codes is used unchanged; one that is not fitted is
         cloned and fitted. None stands for a map with the `tv_tol` and `threads` below.
     source : Source, array_like or object with a method `sample`, optional
         The source measure, as for `BrenierMap`. None takes for two latent dimensions the uniform
@@ -88,8 +94,17 @@ class LatentGenerator(BaseEstimator):
         belong together: stay with those on the side of their cell, take the code of their cell,
         or draw other points. The first two keep the masses of the codes; see
         `ExtendedMap.sample`.
-    whiten : bool, default False
+    smoothing : float, default 1.0
+        How far the extended map spreads a code over its cell, above the plane. The more, the fewer
+        samples are copies of training data, and the more are mixtures of unlike ones; see
+        `ExtendedMap`, and `copy_rate` for what it comes to.
+    threshold : float, optional
+        How far apart two codes may lie to be combined, in units of the spacing around them; see
+        `ExtendedMap`. None finds what stands out.
+    whiten : bool, optional
         Whether the map is fitted to codes that an affine map has given mean 0 and covariance 1.
+        None does it, with a warning, where the map onto the codes as they are does not converge,
+        as for tight clusters that lie nearly on a line.
     random_state : None, int, Generator or RandomState, optional
         All randomness: of the training, of the map, and of `sample` where it is given none.
     threads : int, optional
@@ -106,7 +121,7 @@ class LatentGenerator(BaseEstimator):
     autoencoder_ : object
         The codec that is used.
     transport_ : BrenierMap
-        The fitted map; its sites are the codes (whitened, if `whiten`) of the rows in `support_`.
+        The fitted map; its sites are the codes of the rows in `support_`, whitened if `whitened_`.
     extended_ : ExtendedMap
         The extended map, made when first used.
     codes_ : ndarray of shape (n, latent_dim)
@@ -119,6 +134,8 @@ class LatentGenerator(BaseEstimator):
         Names of the columns, where the data are a table with names.
     sample_shape_ : tuple of int
         Shape of one datum.
+    whitened_ : bool
+        Whether the sites of the map are whitened codes.
     classes_ : ndarray of shape (k,), or None
         The labels that occur, if `fit` was given some.
 
@@ -145,7 +162,9 @@ class LatentGenerator(BaseEstimator):
         source: Any = None,
         tv_tol: float = 0.01,
         singular: str = "side",
-        whiten: bool = False,
+        smoothing: float = 1.0,
+        threshold: float | None = None,
+        whiten: bool | None = None,
         random_state: Any = None,
         threads: int | None = None,
         device: str | None = None,
@@ -156,6 +175,8 @@ class LatentGenerator(BaseEstimator):
         self.source = source
         self.tv_tol = tv_tol
         self.singular = singular
+        self.smoothing = smoothing
+        self.threshold = threshold
         self.whiten = whiten
         self.random_state = random_state
         self.threads = threads
@@ -173,7 +194,7 @@ class LatentGenerator(BaseEstimator):
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
     ) -> LatentGenerator:
-        """Train the autoencoder, unless it is, and fit the map to the codes.
+        """Train the autoencoder if it is not trained yet, then fit the map to the codes.
 
         Parameters
         ----------
@@ -201,8 +222,8 @@ class LatentGenerator(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, for input that cannot be meant: NaN among it, or a `transport` that
-            is fitted to other points than the codes.
+            If an argument is invalid, such as data with NaN or a `transport` that is fitted to
+            other points than the codes; the message names it.
 
         Warns
         -----
@@ -222,10 +243,10 @@ class LatentGenerator(BaseEstimator):
         >>> from geomot.generator import LatentGenerator
         >>> from geomot.latent import PCACodec
         >>> images, labels = digits()
-        >>> codec = PCACodec(2).fit(images[:500])
-        >>> batches = ((images[i : i + 100], labels[i : i + 100]) for i in range(0, 1700, 100))
-        >>> LatentGenerator(codec, random_state=0).fit(batches).codes_.shape
-        (1700, 2)
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200], class_weight="balanced")
+        >>> generator.transport_.solution_.converged
+        True
         """
         data = self._read(X) if streams.is_stream(X) else training_samples(self, X)
         if isinstance(data, streams.Encoded) and y is None:
@@ -233,7 +254,7 @@ class LatentGenerator(BaseEstimator):
         n = len(data)
         if self.singular not in SINGULAR:
             raise ValueError(f"singular must be one of {SINGULAR}, got {self.singular!r}")
-        classes, members = as_labels(y, n)
+        classes, members = (None, None) if y is None else as_labels(y, n)
         masses = class_masses(
             as_masses(sample_weight, n, "sample_weight", normalize=True),
             class_weight,
@@ -250,16 +271,12 @@ class LatentGenerator(BaseEstimator):
         self.autoencoder_ = self._fitted_codec(data, codec_seed)
         codes = data.codes if isinstance(data, streams.Encoded) else self._encode(data)
         support = np.flatnonzero(masses > 0.0)
-        self._whitening = (
-            Whitening.of(codes[support], masses[support], _CODES) if self.whiten else None
-        )
         self.codes_, self.support_ = codes, support
         self.classes_, self._members = classes, members
         self._masses = masses
         self._data: np.ndarray | None = _kept(data)
-        self._extended: ExtendedMap | None = None
-        sites = self._to_sites(codes[support])
-        self.transport_ = self._fitted_map(sites, masses[support], map_seed)
+        self._extended: tuple[dict[str, Any], ExtendedMap] | None = None
+        self._whitening, self.transport_ = self._mapped(codes[support], masses[support], map_seed)
         return self
 
     def _read(self, batches: Any) -> streams.Encoded:
@@ -272,6 +289,36 @@ class LatentGenerator(BaseEstimator):
         self.__dict__.pop("transport_", None)
         self.autoencoder_ = codec
         return streams.read(batches, self._encode)
+
+    def _mapped(
+        self, codes: FloatArray, masses: FloatArray, seed: int
+    ) -> tuple[Whitening | None, BrenierMap]:
+        """The map onto codes, and what they are whitened by."""
+        if self.whiten:
+            return self._whitened(codes, masses, seed)
+        given = self.transport is not None or self.source is not None
+        if self.whiten is not None or given or codes.shape[1] <= _EXACT_DIMENSIONS:
+            return None, self._fitted_map(codes, masses, seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            plain = self._fitted_map(codes, masses, seed)
+        if plain.solution_.converged:
+            return None, plain
+        warn(
+            f"the map onto the codes as they are did not converge ({plain.solution_.status}), and "
+            "is fitted to whitened ones: whiten=True saves the first attempt",
+            UserWarning,
+            stacklevel=3,
+        )
+        whitening, white = self._whitened(codes, masses, seed)
+        errors = [_total_variation(found.solution_) for found in (white, plain)]
+        return (whitening, white) if errors[0] <= errors[1] else (None, plain)
+
+    def _whitened(
+        self, codes: FloatArray, masses: FloatArray, seed: int
+    ) -> tuple[Whitening, BrenierMap]:
+        whitening = Whitening.of(codes, masses, _CODES)
+        return whitening, self._fitted_map(whitening.to_sites(codes), masses, seed)
 
     def _fitted_codec(self, data: np.ndarray | streams.Encoded, seed: int) -> Any:
         if isinstance(data, streams.Encoded):
@@ -330,7 +377,7 @@ class LatentGenerator(BaseEstimator):
             raise ValueError("source must be None where transport is fitted")
         known = self.transport.sites_
         extent = float(np.abs(sites - sites.mean(axis=0)).max())
-        if known.shape != sites.shape or np.abs(known - sites).max() > _SAME_CODES * extent:
+        if known.shape != sites.shape or np.abs(known - sites).max() > calls.SAME_CODES * extent:
             raise ValueError(
                 "transport must be fitted to the codes of X that have mass, of shape "
                 f"{sites.shape}, got one fitted to other points of shape {known.shape}"
@@ -340,7 +387,8 @@ class LatentGenerator(BaseEstimator):
     def conditional(self, class_weight: Mapping[Any, float] | str) -> LatentGenerator:
         """Return a generator in which classes have other masses.
 
-        The map is fitted again, from the weights of this one.
+        The map is fitted again, from the weights of this one if their cells are nearer to the new
+        masses than what a solver begins with.
 
         Parameters
         ----------
@@ -361,6 +409,18 @@ class LatentGenerator(BaseEstimator):
         -----
         ConvergenceWarning
             If the map did not reach its tolerance.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> sixes = generator.conditional({6: 1.0})
+        >>> set(labels[sixes.support_].tolist())
+        {6}
         """
         check_is_fitted(self, "transport_")
         if class_weight is None:
@@ -376,7 +436,7 @@ class LatentGenerator(BaseEstimator):
             known.source,
             method=known.method,
             tol=known.tol,
-            initial_weights=known.weights_exact[place],
+            initial_weights=start_of(known, place, masses[support]),
             max_iter=self.transport_.max_iter,
             threads=self.transport_.threads,
             random_state=self.transport_.random_state,
@@ -389,12 +449,19 @@ class LatentGenerator(BaseEstimator):
         return other
 
     @property
-    def extended_(self) -> ExtendedMap:
-        """The extended map, made when first used."""
+    def whitened_(self) -> bool:
+        """Whether the sites of the map are whitened codes."""
         check_is_fitted(self, "transport_")
-        if self._extended is None:
-            self._extended = self.transport_.extended()
-        return self._extended
+        return self._whitening is not None
+
+    @property
+    def extended_(self) -> ExtendedMap:
+        """The extended map, made when first used, and again for other parameters."""
+        check_is_fitted(self, "transport_")
+        options = {"smoothing": self.smoothing, "threshold": self.threshold}
+        if self._extended is None or self._extended[0] != options:
+            self._extended = options, self.transport_.extended(**options)
+        return self._extended[1]
 
     # -----------------------------------------------------------------------------------------
     # Generation
@@ -428,6 +495,18 @@ class LatentGenerator(BaseEstimator):
             On the scale of the data (from 0 to 1 for uint8), not clipped.
         codes : ndarray of shape (n, latent_dim)
             If `return_codes`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> samples, codes = generator.sample(3, 0, return_codes=True)
+        >>> samples.shape, codes.shape
+        ((3, 64), (3, 2))
         """
         check_is_fitted(self, "transport_")
         n = as_count(n, "n")
@@ -450,7 +529,8 @@ class LatentGenerator(BaseEstimator):
         a, b : array_like
             The ends: data, of shape `sample_shape_` or (k, *sample_shape_); or whole numbers, one
             or (k,), for rows of the data of `fit`; or codes, of shape (latent_dim,) or (k,
-            latent_dim). What could be two of these is the one named first. One end may be single.
+            latent_dim). If an argument fits two of these, the first applies. One end may be a
+            single item while the other has k.
         steps : int, default 8
             Points of a path, both ends among them.
         space : {"latent", "source"}, default "latent"
@@ -462,6 +542,17 @@ class LatentGenerator(BaseEstimator):
         -------
         ndarray of shape (steps, *sample_shape_), or (k, steps, *sample_shape_)
             The latter if one of the ends has k rows.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> generator.interpolate(3, 8, steps=5, space="source").shape
+        (5, 64)
         """
         check_is_fitted(self, "transport_")
         steps = as_count(steps, "steps", 2)
@@ -493,6 +584,17 @@ class LatentGenerator(BaseEstimator):
         Returns
         -------
         ndarray of shape (k, *sample_shape_)
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> generator.reconstruct(images[:4]).shape
+        (4, 64)
         """
         check_is_fitted(self, "transport_")
         return self._decode(self._encode(as_samples(X, "X", self.sample_shape_)))
@@ -516,6 +618,18 @@ class LatentGenerator(BaseEstimator):
         ------
         ValueError
             If the generator was saved without its training data, or fitted to batches.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> distances, rows = generator.nearest_training(images[:3])
+        >>> rows
+        array([0, 1, 2])
         """
         check_is_fitted(self, "transport_")
         if self._data is None:
@@ -526,35 +640,76 @@ class LatentGenerator(BaseEstimator):
         indices, distances = nearest(queries, self._data)
         return distances, indices
 
+    def nearest_codes(self, codes: ArrayLike) -> tuple[FloatArray, IntArray]:
+        """Find the training code nearest to each of some codes, to see whether they are copies.
+
+        Distances between images hardly tell: a decoded training code is as far from its image as
+        a new one is.
+
+        Parameters
+        ----------
+        codes : array_like of shape (k, latent_dim)
+            Codes, such as `sample` returns them.
+
+        Returns
+        -------
+        distances : ndarray of shape (k,)
+            Euclidean distances between codes: 0 for copies.
+        indices : ndarray of shape (k,), int64
+            Rows of the data of `fit`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0).fit(images[:200])
+        >>> _, codes = generator.sample(5, mode="discrete", return_codes=True)
+        >>> generator.nearest_codes(codes)[0]
+        array([0., 0., 0., 0., 0.])
+        """
+        check_is_fitted(self, "transport_")
+        queries = as_points(codes, "codes", self.codes_.shape[1], allow_empty=True)
+        distances, indices = cKDTree(self.codes_).query(queries)
+        return distances, indices.astype(np.int64)
+
+    def copy_rate(self, n: int = 20_000, random_state: Any = 0) -> tuple[float, float]:
+        """Share of the samples that decode a training code, and are no new data.
+
+        Parameters
+        ----------
+        n : int, default 20000
+            Number of source points that it is measured on.
+        random_state : None, int, Generator or RandomState, default 0
+            The randomness.
+
+        Returns
+        -------
+        rate, standard_error : float
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0).fit(images[:200])
+        >>> generator.copy_rate()[0] < 0.1  # in the plane the map is flat on borders only
+        True
+        """
+        check_is_fitted(self, "transport_")
+        return self.extended_.copy_rate(n, random_state, self.singular)
+
     # -----------------------------------------------------------------------------------------
     # Data, codes, sites
     # -----------------------------------------------------------------------------------------
 
     def _encode(self, data: np.ndarray) -> FloatArray:
-        parts = [self._encoded(part) for part in float_chunks(data)]
-        return np.concatenate(parts)
-
-    def _encoded(self, part: FloatArray) -> FloatArray:
-        codes = as_points(self.autoencoder_.encode(part), "autoencoder.encode(X)")
-        if len(codes) != len(part):
-            raise ValueError(
-                f"autoencoder.encode must return one code for each of {len(part)} data, "
-                f"got shape {codes.shape}"
-            )
-        return codes
+        return calls.encode(self.autoencoder_, data)
 
     def _decode(self, codes: FloatArray) -> FloatArray:
-        images = np.empty((len(codes), *self.sample_shape_))
-        for start in range(0, len(codes), CHUNK):
-            part = codes[start : start + CHUNK]
-            decoded = as_real_array(self.autoencoder_.decode(part), "autoencoder.decode(codes)")
-            if len(decoded) != len(part) or decoded.size != images[start : start + CHUNK].size:
-                raise ValueError(
-                    "autoencoder.decode must return data of shape "
-                    f"{(len(part), *self.sample_shape_)}, got {decoded.shape}"
-                )
-            images[start : start + CHUNK] = decoded.reshape(-1, *self.sample_shape_)
-        return images
+        return calls.decode(self.autoencoder_, codes, self.sample_shape_)
 
     def _to_sites(self, codes: FloatArray) -> FloatArray:
         return codes if self._whitening is None else self._whitening.to_sites(codes)
@@ -607,6 +762,20 @@ class LatentGenerator(BaseEstimator):
             nothing else.
         training_data : bool, default True
             Whether to save the training data, without which `nearest_training` does not work.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     generator.save(os.path.join(folder, "model"))
+        ...     sorted(os.listdir(os.path.join(folder, "model")))
+        ['autoencoder.npz', 'generator.npz', 'map.npz']
         """
         check_is_fitted(self, "transport_")
         files.save(self, path, training_data)
@@ -622,7 +791,8 @@ class LatentGenerator(BaseEstimator):
         path : str or path-like
             The folder. Nothing in it is executed or unpickled.
         autoencoder : object with `encode` and `decode`, optional
-            The autoencoder, where it is not one of geomot's.
+            The autoencoder, where it is not one of geomot's. If the training data were saved, it
+            must give the same codes.
         device : str, optional
             Where torch shall have the autoencoder's networks, such as "cuda"; None: the CPU.
 
@@ -634,11 +804,32 @@ class LatentGenerator(BaseEstimator):
         Raises
         ------
         ValueError
-            If a file is damaged, foreign or does not belong to the others. The message names it.
+            If a file is damaged, foreign or does not belong to the others, or the autoencoder is
+            not the one that the generator was fitted with. The message names it.
         OSError
             If a file cannot be opened.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.generator import LatentGenerator
+        >>> from geomot.latent import PCACodec
+        >>> images, labels = digits()
+        >>> generator = LatentGenerator(PCACodec(2), random_state=0)
+        >>> generator = generator.fit(images[:200], labels[:200])
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     generator.save(os.path.join(folder, "model"))
+        ...     again = LatentGenerator.load(os.path.join(folder, "model"))
+        >>> bool((again.sample(3, 0) == generator.sample(3, 0)).all())
+        True
         """
         return files.load(LatentGenerator, path, autoencoder, device)
+
+
+def _total_variation(solution: Solution) -> float:
+    estimate = solution.estimate
+    return np.inf if estimate is None else estimate.tv
 
 
 def _is_fitted(estimator: Any) -> bool:

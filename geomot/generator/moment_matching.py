@@ -16,6 +16,11 @@ FloatArray = NDArray[np.float64]
 # which must have a density; what it adds is mapped away.
 _LEAST_VARIANCE = 1e-6
 
+# Points that differ by no more than this share of their size are equal up to rounding; and extents
+# whose squares, or 1e-6 of these, are no normal numbers.
+_EQUAL = 8.0 * np.finfo(np.float64).eps
+_LEAST_EXTENT = 1e-150
+
 # Sides of the polygon that stands for the disk: its area is 1e-4 short of the disk's.
 _DISK_SIDES = 256
 
@@ -39,7 +44,18 @@ def matching_source(points: FloatArray, masses: FloatArray, name: str) -> Source
     Raises
     ------
     ValueError
-        If the points are all equal.
+        If the points are all equal up to rounding, or so near each other that float64 does not hold
+        the squares of their distances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.generator import matching_disk, matching_source
+    >>> codes = np.random.default_rng(0).standard_normal((100, 2))
+    >>> masses = np.full(100, 0.01)
+    >>> source = matching_source(codes, masses, "codes")
+    >>> bool(np.allclose(source.mean, codes.mean(axis=0)))
+    True
     """
     mean, covariance = moments(points, masses, name)
     return matching_disk(points, masses) if points.shape[1] == 2 else Gaussian(mean, covariance)
@@ -60,6 +76,16 @@ def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
     UniformPolygon
         Of 256 sides. Source and target then differ by shape alone, which is what the transport
         cost measures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.generator import matching_disk, matching_source
+    >>> codes = np.random.default_rng(0).standard_normal((100, 2))
+    >>> masses = np.full(100, 0.01)
+    >>> disk = matching_disk(codes, masses)
+    >>> len(disk.polygon)
+    256
     """
     mean = masses @ codes
     variance = masses @ ((codes - mean) ** 2).sum(axis=1)
@@ -69,9 +95,20 @@ def matching_disk(codes: FloatArray, masses: FloatArray) -> UniformPolygon:
 
 def moments(points: FloatArray, masses: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance; directions of hardly any variance get some."""
+    _check_extent(points, name)
     mean, covariance = weighted_moments(points, masses)
     values, vectors = np.linalg.eigh(covariance)
-    if not values[-1] > 0.0:
-        raise ValueError(f"{name} must not be all equal: there is nothing to tell them apart by")
     values = np.maximum(values, _LEAST_VARIANCE * values[-1])
     return mean, (vectors * values) @ vectors.T
+
+
+def _check_extent(points: FloatArray, name: str) -> None:
+    """Refuse points that are all at one place."""
+    extent = float(np.ptp(points, axis=0).max())
+    if extent <= _EQUAL * float(np.abs(points).max()):
+        raise ValueError(f"{name} must contain at least two different points")
+    if extent < _LEAST_EXTENT:
+        raise ValueError(
+            f"{name} must not lie within {_LEAST_EXTENT:g} of each other, where squares of "
+            f"distances underflow, got {extent:.3g}: multiply them by a constant"
+        )

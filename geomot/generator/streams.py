@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from geomot._validation import as_samples
 
@@ -51,6 +52,7 @@ def is_stream(X: Any) -> bool:
     bool
     """
     whole = isinstance(X, (Sequence, np.ndarray, str, bytes)) or hasattr(X, "__array__")
+    whole = whole or issparse(X)  # which is refused as a table
     return isinstance(X, Iterable) and not whole
 
 

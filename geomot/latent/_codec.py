@@ -52,9 +52,21 @@ class Stored:
         sklearn.exceptions.NotFittedError
             If the model is not fitted.
         TypeError
-            If `path` is no path.
+            If `path` is not a path.
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     codec.save(os.path.join(folder, "codec.npz"))
+        ...     os.listdir(folder)
+        ['codec.npz']
         """
         check_is_fitted(self)
         self._record.write(path, {**self._to_parts(), "parameters": self._parameters()})
@@ -73,7 +85,7 @@ class Stored:
         Returns
         -------
         Self
-            The fitted model, with the parameters of the one saved, but for those that belong to
+            The fitted model, with the parameters of the one saved, except those that belong to
             a run: `device`, `threads`, `progress`, and seeds that are no integers.
 
         Raises
@@ -82,6 +94,19 @@ class Stored:
             If the file is not a complete, undamaged model of this class and version.
         OSError
             If the file cannot be opened.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     codec.save(os.path.join(folder, "codec.npz"))
+        ...     again = PCACodec.load(os.path.join(folder, "codec.npz"))
+        >>> bool((again.encode(X) == codec.encode(X)).all())
+        True
         """
         place = device
         if "device" in cls._get_param_names():  # type: ignore[attr-defined]
@@ -146,6 +171,15 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         Returns
         -------
         codes : ndarray of shape (n, latent_dim), float64
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> codec.encode(X).shape
+        (20, 2)
         """
         check_is_fitted(self)
         X = new_samples(self, X, self.sample_shape_)
@@ -164,6 +198,15 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         X : ndarray of shape (n, *sample_shape_), float64
             In the units of the training data, for those of uint8 from 0 to 1. Nothing is clipped:
             images may lie a little outside their range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> codec.decode([[0.0, 0.0]]).shape
+        (1, 5)
         """
         check_is_fitted(self)
         codes = as_points(codes, "codes", self._latent_dim())
@@ -177,11 +220,30 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         """Dimension of the codes of the fitted codec."""
 
     def transform(self, X: Any) -> np.ndarray:
-        """Codes of the data: the same as `encode`."""
+        """Codes of the data: the same as `encode`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> PCACodec(2).fit(images).transform(images[:3]).shape
+        (3, 2)
+        """
         return self.encode(X)
 
     def inverse_transform(self, codes: Any) -> np.ndarray:
-        """Data from codes: the same as `decode`."""
+        """Data from codes: the same as `decode`.
+
+        Examples
+        --------
+        >>> from geomot.datasets import digits
+        >>> from geomot.latent import PCACodec
+        >>> images, _ = digits()
+        >>> codec = PCACodec(2).fit(images)
+        >>> codec.inverse_transform(codec.transform(images[:3])).shape
+        (3, 64)
+        """
         return self.decode(codes)
 
     def reconstruction_error(self, X: Any) -> float:
@@ -196,6 +258,15 @@ class Codec(TransformerMixin, BaseEstimator, Stored):
         -------
         float
             The mean over samples and features, in the units that `decode` gives.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = PCACodec(2).fit(X)
+        >>> bool(0.0 < codec.reconstruction_error(X) < X.var())
+        True
         """
         check_is_fitted(self)
         X = new_samples(self, X, self.sample_shape_)

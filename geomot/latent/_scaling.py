@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from geomot._constants import IMAGE_CHANNELS
 from geomot._validation import check_single
 from geomot.latent._torch import rows_at_once
 
-__all__ = ["as_float", "chunks", "mean_and_scale", "standardise"]
+__all__ = ["as_float", "chunks", "mean_and_scale", "refuse_channels_last", "standardise"]
 
 
 def as_float(rows: np.ndarray) -> np.ndarray:
@@ -29,6 +30,26 @@ def chunks(X: np.ndarray) -> Iterator[slice]:
     step = rows_at_once(int(np.prod(X.shape[1:])))
     for start in range(0, len(X), step):
         yield slice(start, start + step)
+
+
+def refuse_channels_last(shape: tuple[int, ...], name: str) -> None:
+    """Refuse images whose channels are their last axis, which would be taken for their width.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of one sample.
+    name : str
+        The argument's name, for the message.
+    """
+    if len(shape) != 3 or shape[0] in IMAGE_CHANNELS or shape[2] not in IMAGE_CHANNELS:
+        return
+    # feature maps may be as narrow
+    if min(shape[:2]) > max(IMAGE_CHANNELS):
+        raise ValueError(
+            f"{name} must have its channels first, shape (n, c, h, w): pass "
+            f"np.moveaxis({name}, -1, 1) for images of shape {shape}"
+        )
 
 
 def mean_and_scale(X: np.ndarray, *, single: bool = False) -> tuple[np.ndarray, float]:

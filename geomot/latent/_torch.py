@@ -21,7 +21,7 @@ __all__ = ["apply", "as_device", "as_tensor", "import_torch", "rows_at_once", "s
 # Rows, and numbers in their data, that pass through a network at once outside training: they bound
 # the memory and the time to an interrupt, not the result.
 _ROWS_AT_ONCE = 16384
-_NUMBERS = 2**20
+_NUMBERS_AT_ONCE = 2**20
 
 
 def import_torch(user: str, hint: str = "") -> ModuleType:
@@ -111,7 +111,7 @@ def settings(torch: ModuleType, threads: Any, *, training: bool = False) -> Iter
 
 def rows_at_once(size: int) -> int:
     """How many samples of this many numbers are worked on at once."""
-    return max(1, min(_ROWS_AT_ONCE, _NUMBERS // size))
+    return max(1, min(_ROWS_AT_ONCE, _NUMBERS_AT_ONCE // size))
 
 
 def apply(

@@ -11,6 +11,7 @@ import numpy as np
 from geomot._constants import SEED_RANGE
 from geomot._estimators import remember_features, training_samples
 from geomot._files.parts import Array, Entry, Record, as_mapping
+from geomot._stderr import warn
 from geomot._validation import as_count, as_generator, as_tolerance
 from geomot.latent._codec import Codec
 from geomot.latent._networks import (
@@ -21,7 +22,7 @@ from geomot.latent._networks import (
     build_pair,
     initialise,
 )
-from geomot.latent._scaling import chunks, mean_and_scale, standardise
+from geomot.latent._scaling import chunks, mean_and_scale, refuse_channels_last, standardise
 from geomot.latent._torch import apply, as_device, import_torch, settings
 from geomot.latent._training import Hyperparameters, train
 
@@ -219,10 +220,26 @@ class Autoencoder(Codec):
             If PyTorch is not installed.
         ConvergenceError
             If the training diverges at once.
+
+        Warns
+        -----
+        UserWarning
+            If there are more latent dimensions than n samples or their features can have.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import Autoencoder
+        >>> X = np.random.default_rng(0).random((20, 5))
+        >>> codec = Autoencoder(2, epochs=1, random_state=0).fit(X)  # doctest: +SKIP
+        >>> codec.encode(X[:3]).shape  # doctest: +SKIP
+        (3, 2)
         """
         torch = import_torch("latent.Autoencoder", " (geomot.latent.PCACodec does without)")
         given, X = X, training_samples(self, X)
+        refuse_channels_last(X.shape[1:], "X")
         layout = self._layout(X.shape[1:])
+        _warn_of_dimensions(self.latent_dim, X)
         noise = self.noise
         if not 0 <= noise < np.inf:
             raise ValueError(f"noise must be at least 0 and finite, got {noise}")
@@ -364,3 +381,15 @@ def _default_channels(side: int) -> tuple[int, ...]:
         min(_CODEC_CHANNELS[0] << k, _CODEC_CHANNELS[1])
         for k in range(min(halvings, _MOST_HALVINGS))
     )
+
+
+def _warn_of_dimensions(latent_dim: int, X: np.ndarray) -> None:
+    """Warn of codes with more dimensions than there can be in the data."""
+    most = min(len(X) - 1, math.prod(X.shape[1:]))
+    if latent_dim > most:
+        warn(
+            f"latent_dim is {latent_dim}, and {len(X)} samples of {math.prod(X.shape[1:])} numbers "
+            f"span at most {most} dimensions: the others hold nothing",
+            UserWarning,
+            stacklevel=3,
+        )

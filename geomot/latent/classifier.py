@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from geomot._constants import SEED_RANGE
+from geomot._data import as_labels
 from geomot._estimators import new_samples, remember_features, training_samples
 from geomot._files.parts import Array, Entry, Record, as_list, as_mapping, as_word
 from geomot._validation import as_count, as_generator, as_tolerance
@@ -24,7 +25,13 @@ from geomot.latent._networks import (
     build_classifier,
     initialise,
 )
-from geomot.latent._scaling import as_float, chunks, mean_and_scale, standardise
+from geomot.latent._scaling import (
+    as_float,
+    chunks,
+    mean_and_scale,
+    refuse_channels_last,
+    standardise,
+)
 from geomot.latent._torch import apply, as_device, import_torch, settings
 from geomot.latent._training import Hyperparameters, train
 
@@ -155,9 +162,19 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
             If PyTorch is not installed.
         ConvergenceError
             If the training diverges at once.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> classifier.classes_  # doctest: +SKIP
+        array([0, 1])
         """
         torch = import_torch("latent.FeatureClassifier")
         given, X = X, training_samples(self, X)
+        refuse_channels_last(X.shape[1:], "X")
         classes, index = _as_labels(y, len(X))
         layout = _layout(X.shape[1:], len(classes))
         steps = math.ceil(len(X) / _BATCH_SIZE)
@@ -223,6 +240,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         Returns
         -------
         features : ndarray of shape (n, 128), float64
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> len(classifier.features(X))  # doctest: +SKIP
+        20
         """
         return self._evaluate(X, logits=False)
 
@@ -238,6 +264,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         -------
         probabilities : ndarray of shape (n, n_classes), float64
             Rows sum to 1; columns in the order of `classes_`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> classifier.predict_proba(X).shape  # doctest: +SKIP
+        (20, 2)
         """
         logits = self._evaluate(X, logits=True)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -254,6 +289,15 @@ class FeatureClassifier(ClassifierMixin, BaseEstimator, Stored):
         Returns
         -------
         labels : ndarray of shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import FeatureClassifier
+        >>> X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2
+        >>> classifier = FeatureClassifier(epochs=1, random_state=0).fit(X, y)  # doctest: +SKIP
+        >>> classifier.predict(X).shape  # doctest: +SKIP
+        (20,)
         """
         best = self._evaluate(X, logits=True).argmax(axis=1)
         return self.classes_[best]
@@ -290,24 +334,14 @@ def _as_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
             "y must be an array of labels: FeatureClassifier requires y to be passed, but the "
             "target y is None"
         )
-    labels = np.asarray(y)
-    if labels.dtype == object and all(isinstance(label, str) for label in labels.flat):
-        labels = labels.astype(str)
-    if labels.dtype.kind not in "biufU":
-        raise ValueError(
-            f"Unknown label type: y must hold numbers or text, got dtype {labels.dtype}"
-        )
-    if labels.shape == (n, 1):
-        labels = column_or_1d(labels, warn=True)
-    if labels.shape != (n,):
-        raise ValueError(f"y must have shape ({n},), got {labels.shape}")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError("y must be finite")
-    check_classification_targets(labels)
-    classes, index = np.unique(labels, return_inverse=True)
+    y = np.asarray(y) if hasattr(y, "__array_function__") else y
+    if getattr(y, "shape", None) == (n, 1):
+        y = column_or_1d(y, warn=True)
+    classes, index = as_labels(y, n)
+    check_classification_targets(np.asarray(y))
     if len(classes) < 2:
         raise ValueError(f"y must hold at least two classes, got one class, {classes[0]!r}")
-    return classes, index.astype(np.int64)
+    return classes, index
 
 
 def _read_classes(values: Any, kind: str, n: int) -> np.ndarray:

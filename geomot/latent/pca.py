@@ -86,6 +86,13 @@ class PCACodec(Codec):
         ------
         ValueError
             If `X` is not finite or of another shape, or `latent_dim` larger than its sides.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.latent import PCACodec
+        >>> PCACodec(2).fit(np.random.default_rng(0).random((20, 5))).sample_shape_
+        (5,)
         """
         data = training_samples(self, X)
         flat = as_float(data).reshape(len(data), -1)

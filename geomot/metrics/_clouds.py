@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 def two_clouds(
     a: Any, b: Any, names: tuple[str, str] = ("a", "b"), least: int = 1
 ) -> tuple[FloatArray, FloatArray]:
-    """Return two arrays of points in one space, of at least so many points each."""
+    """Return two arrays of points in one space, of at least this many points each."""
     x = as_points(a, names[0])
     y = as_points(b, names[1], x.shape[1])
     for points, name in ((x, names[0]), (y, names[1])):

@@ -55,8 +55,8 @@ def jackknife(
     *samples : array_like of shape (n_i, ...)
         Independent samples, each of independent points.
     groups : int, default 10
-        Each sample is split into so many parts at random, and the metric is evaluated without the
-        first part of every sample, without the second, and so on: so many more evaluations.
+        Each sample is split into this many parts at random, and the metric is evaluated without the
+        first part of every sample, without the second, and so on: as many evaluations more.
     random_state : None, int, Generator or RandomState, optional
         Randomness of the split.
 

@@ -107,7 +107,8 @@ def power_diagram(
         Where to draw; None makes a figure. On logarithmic axes edges are bent, if the axes are
         logarithmic before.
     **kwargs
-        Settings of the cells, a `matplotlib.collections.PolyCollection`.
+        Settings of the cells, a `matplotlib.collections.PolyCollection`. Numbers to be shown as
+        colours go into `values`, not into ``color``.
 
     Returns
     -------

@@ -31,6 +31,15 @@ class Blended(Source):
         It has exact diagrams in the plane.
     share : float
         How much of the mass is uniform.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> dark = geomot.GridDensity([[0.0, 1.0]])
+    >>> diagram = geomot.PowerDiagram([[0.5, 0.25], [0.5, 0.75]], None, dark)
+    >>> mixed = geomot.sources.Blended(dark, 0.5)
+    >>> diagram.masses.tolist(), mixed.share
+    ([0.0, 1.0], 0.5)
     """
 
     measure: Source
@@ -70,7 +79,14 @@ class Blended(Source):
         return make
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> geomot.sources.Blended(geomot.GridDensity([[0.0, 1.0]]), 0.5).sample(3, 0).shape
+        (3, 2)
+        """
         n = as_count(n, "n")
         rng = as_generator(random_state)
         points = self.measure.sample(n, rng)
@@ -79,5 +95,14 @@ class Blended(Source):
         return points
 
     def to_dict(self) -> dict[str, Any]:
-        """Not stored: no solution has such a source."""
+        """Not stored: no solution has such a source.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> geomot.sources.Blended(geomot.UniformBox.unit(2), 0.5).to_dict()
+        Traceback (most recent call last):
+        ...
+        NotImplementedError: blended sources are not stored
+        """
         raise NotImplementedError("blended sources are not stored")

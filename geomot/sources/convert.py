@@ -113,10 +113,10 @@ def require_exact(source: Source, name: str = "source") -> None:
     --------
     >>> import geomot
     >>> geomot.sources.require_exact(geomot.UniformBox.unit(2))
-    >>> geomot.sources.require_exact(geomot.UniformBox.unit(3))
+    >>> geomot.sources.require_exact(geomot.UniformBox.unit(4))
     Traceback (most recent call last):
     ...
-    ValueError: source must be on the line or in the plane for exact diagrams, got UniformBox(...)
+    ValueError: source must have at most 3 dimensions for exact diagrams, got 4 from UniformBox(...)
     """
     if source.exact:
         return

@@ -92,7 +92,14 @@ class Domain(Frozen, ABC):
 
 
 class PlaneDomain(Domain):
-    """A domain in the plane."""
+    """A domain in the plane.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> isinstance(geomot.UniformBox.unit(2).domain, geomot.sources.PlaneDomain)
+    True
+    """
 
     @property
     @abstractmethod
@@ -209,6 +216,14 @@ class PolygonRegion(PlaneDomain):
         The corners of all outlines, one after the other.
     sizes : ndarray, int64
         How many corners each outline has.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> squares = [[(0, 0), (1, 0), (1, 1), (0, 1)], [(2, 0), (3, 0), (3, 1), (2, 1)]]
+    >>> region = geomot.UniformPolygon(squares).domain
+    >>> region, region.n_components, region.connected
+    (PolygonRegion(<2 convex parts>), 2, False)
     """
 
     corners: FloatArray
@@ -262,7 +277,16 @@ class PolygonRegion(PlaneDomain):
         return np.split(self.rings, np.cumsum(self.sizes)[:-1])
 
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
-        """Return a box inside the largest part."""
+        """Return a box inside the largest part.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> squares = [[(0, 0), (1, 0), (1, 1), (0, 1)], [(2, 0), (4, 0), (4, 2), (2, 2)]]
+        >>> lower, upper = geomot.UniformPolygon(squares).domain.inscribed_box()
+        >>> lower.tolist(), upper.tolist()
+        ([2.0, 0.0], [4.0, 2.0])
+        """
         boxes = [ConvexPolygon(part).inscribed_box() for part in self.parts]
         return max(boxes, key=lambda box: float(np.prod(box[1] - box[0])))
 
@@ -278,6 +302,12 @@ class ConvexPolyhedron(Domain):
     planes : ndarray of shape (k, 4)
         The faces' planes: the points with normal . x <= offset, the largest component of each
         normal 1 in magnitude.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.UniformBox.unit(3).domain
+    ConvexPolyhedron(<8 corners, 6 faces>)
     """
 
     vertices: FloatArray
@@ -302,6 +332,13 @@ class ConvexPolyhedron(Domain):
         Returns
         -------
         ConvexPolyhedron
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.sources import ConvexPolyhedron
+        >>> ConvexPolyhedron.box(np.zeros(3), np.ones(3)).planes[1].tolist()
+        [1.0, 0.0, 0.0, 1.0]
         """
         planes = np.zeros((6, 4))
         for k in range(3):
@@ -326,7 +363,15 @@ class ConvexPolyhedron(Domain):
         return True
 
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
-        """Return a box inside the polyhedron, of the shape of its bounding box."""
+        """Return a box inside the polyhedron, of the shape of its bounding box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> lower, upper = geomot.UniformBox.unit(3).domain.inscribed_box()
+        >>> lower.round(12).tolist(), upper.round(12).tolist()
+        ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+        """
         bounds = self.bounds
         half = 0.5 * (bounds[1] - bounds[0])
         centre = self.vertices.mean(axis=0)

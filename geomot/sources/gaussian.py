@@ -125,6 +125,8 @@ class Gaussian(Source):
     @property
     def plane_density(self) -> Callable[[float], Any]:
         """The normal density."""
+        if self.domain is None:
+            raise ValueError(f"source must be in the plane, got {self}")
         return normal_density([self], [1.0], self.domain.bounds)
 
     @cached_property

@@ -362,8 +362,9 @@ class UniformPolygon(Source):
     def __repr__(self) -> str:
         if len(self.vertices) <= _WRITTEN_OUT and len(self.sizes) == 1:
             return f"UniformPolygon({self.vertices.tolist()})"
-        rings = len(self.rings), len(self.holes)
-        several = "" if rings == (1, 0) else f"{rings[0]} rings, {rings[1]} holes, "
+        counts = ((len(self.rings), "ring"), (len(self.holes), "hole"))
+        words = [f"{n} {word}{'s' if n != 1 else ''}, " for n, word in counts if n]
+        several = "".join(words) if len(self.sizes) > 1 else ""
         return f"UniformPolygon(<{several}{len(self.vertices)} vertices, area {self.area:.6g}>)"
 
 

@@ -104,7 +104,15 @@ class UniformPolyhedron(Source):
         return edges[kept], volumes[kept] / total, total
 
     def sample(self, n: int, random_state: Any = None) -> FloatArray:
-        """Draw points; see `Source.sample`."""
+        """Draw points; see `Source.sample`.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> simplex = geomot.UniformPolyhedron([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        >>> simplex.sample(4, random_state=0).shape
+        (4, 3)
+        """
         n = as_count(n, "n")
         return self._from_uniforms(as_generator(random_state).random((n, 4)))
 
@@ -141,7 +149,15 @@ class UniformPolyhedron(Source):
         return symmetric(np.einsum("t,tkj,tkl->jl", shares, corners, corners) / 20.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name and the corners."""
+        """Return the type's name and the corners.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> simplex = geomot.UniformPolyhedron([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        >>> simplex.to_dict()["vertices"].shape
+        (4, 3)
+        """
         return {"type": "UniformPolyhedron", "vertices": self.vertices}
 
     def __repr__(self) -> str:

@@ -62,7 +62,7 @@ def test_own_sources_are_kept_in_files_where_geomot_knows_them(tmp_path):
 
     own = make("FluidFlow", source=Own()).fit(X)
     assert own.sample(3).shape == (3, 2)
-    with pytest.raises(TypeError, match="source must be one of geomot's"):
+    with pytest.raises(TypeError, match="source must be a geomot source"):
         own.save(tmp_path / "own")
 
 

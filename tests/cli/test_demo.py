@@ -36,7 +36,15 @@ def check(result, folder):
     np.testing.assert_allclose(per_digit, 0.1, rtol=1e-12)
     text = (folder / "summary.txt").read_text(encoding="utf-8")
     assert text == result.summary
-    for words in ("converged", "bracket", "W2^2", "training code", "Seconds"):
+    for words in (
+        "converged",
+        "bracket",
+        "W2^2",
+        "training code",
+        "Seconds",
+        "New digits",
+        "% of its samples are training codes",
+    ):
         assert words in text
 
 

@@ -190,7 +190,7 @@ def test_map_of_a_source_without_cells_in_the_plane(sites, capsys):
     assert main(["plot", "map.npz", "-o", "figure.png", "--kind", "map"]) == 0
     assert os.path.getsize("figure.png") > 1000
     line = complaint(capsys, ["plot", "map.npz", "-o", "other.png", "--kind", "diagram"])
-    assert "in the plane for exact diagrams, got Gaussian" in line
+    assert "in the plane for exact diagrams" in line
 
 
 def test_progress_shows_the_error(cloud, capsys, monkeypatch):

@@ -15,6 +15,7 @@ import pytest
 import geomot
 from geomot import images
 from geomot.cli import main
+from geomot.cli.generate import GRIDS as NAMES
 from geomot.cli.generate import WRITTEN
 from geomot.datasets import digits
 from geomot.generator import LatentGenerator
@@ -33,7 +34,7 @@ GRIDS = {
     "nearest.png",
     "interpolation.png",
 }
-FILES = GRIDS | {"samples.npz", "summary.json", "summary.txt", "model"}
+FILES = GRIDS | {"interpolation.gif", "samples.npz", "summary.json", "summary.txt", "model"}
 
 QUICK = ["--no-torch", "--tv-tol", "0.3", "--samples", "30", "--threads", "1"]
 
@@ -108,14 +109,23 @@ def test_files_and_summary(folder, capsys):
         distance, index = generator.nearest_training(decoded)
         np.testing.assert_array_equal(samples["nearest"], index)
         np.testing.assert_allclose(samples["distances"], distance)
-        levels = np.quantile(distance, [0.05, 0.5, 0.95])
-        said = facts["distances to the nearest training image"]
-        np.testing.assert_allclose(said["generated"], levels)
-    gaps = np.linalg.norm((BYTES[:, None] / 255.0 - BYTES / 255.0).reshape(60, 60, 64), axis=2)
+        apart = np.linalg.norm(samples["codes"][:, None] - generator.codes_, axis=2).min(axis=1)
+        np.testing.assert_allclose(samples["code_distances"], apart)
+        said = facts["distances to the nearest training code"]
+        np.testing.assert_allclose(said["generated"], np.quantile(apart, [0.05, 0.5, 0.95]))
+    gaps = np.linalg.norm(generator.codes_[:, None] - generator.codes_, axis=2)
     np.fill_diagonal(gaps, np.inf)
     np.testing.assert_allclose(
-        said["training images, to others"], np.quantile(gaps.min(axis=1), [0.05, 0.5, 0.95])
+        said["training codes, to others"], np.quantile(gaps.min(axis=1), [0.05, 0.5, 0.95])
     )
+    rate = generator.copy_rate(10_000)[0]
+    assert facts["share of copies"] == pytest.approx(rate, abs=0.03)
+    assert facts["images compared"] == 30
+    scores = facts["quality"]
+    assert set(scores) == {"generated", "decoded training codes", "other training images"}
+    for row in scores.values():
+        assert set(row) == {"Frechet distance", "precision", "recall"}
+    assert "of the samples are copies" in out
     # more of them, from the model
     argv = ["sample", "new/out/model", "-n", "4", "--seed", "3", "-o"]
     assert main([*argv, "more.npy"]) == 0
@@ -147,7 +157,8 @@ def test_labels_and_classes(folder, capsys):
     argv = ["generate", "images.npy", "--labels", "labels.npy", "-o", "out", *QUICK]
     assert main([*argv, "--latent-dim", "2", "--class-weight", "3=1, 8=3"]) == 0
     assert {p.name for p in Path("out").iterdir()} == FILES | {"conditional.png"}
-    assert {*WRITTEN, "model"} == FILES | {"conditional.png"}
+    grids = {f"{name}.png" for name in NAMES}
+    assert {*WRITTEN, *grids, "model"} == FILES | {"conditional.png"}
     facts = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
     wanted = {label: share[0] for label, share in facts["shares of the labels"].items()}
     assert wanted.pop("3") == pytest.approx(0.25)
@@ -191,6 +202,32 @@ def test_floats_keep_their_scale(folder, capsys):
         assert samples["images"].max() > 5.0
 
 
+def test_options_of_the_extended_map(folder, capsys):
+    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "3", *QUICK]
+    assert main([*argv, "--smoothing", "3", "--threshold", "inf", "--whiten"]) == 0
+    facts = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
+    assert (facts["smoothing"], facts["threshold"], facts["whitened"]) == (3.0, None, True)
+    assert facts["singular share of the source"] == 0.0
+    assert facts["share of copies"] < 0.1
+
+
+def test_images_that_occur_twice(folder, capsys):
+    np.savez("twice.npz", images=np.concatenate([BYTES, BYTES]), labels=np.r_[LABELS, LABELS])
+    argv = ["generate", "twice.npz", "-o", "out", "--latent-dim", "3", *QUICK]
+    assert main([*argv, "--class-weight", "balanced"]) == 0
+    facts = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
+    assert facts["share of copies"] < 0.5
+    assert facts["distances to the nearest training code"]["training codes, to others"][0] > 0.0
+
+
+def test_vector_formats(folder, capsys):
+    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "2", *QUICK]
+    assert main([*argv, "--format", "svg"]) == 0
+    names = {p.name for p in Path("out").iterdir()}
+    assert names == {name.replace(".png", ".svg") for name in FILES}
+    assert b"<svg" in Path("out/samples.svg").read_bytes()
+
+
 def test_few_images(folder, capsys):
     for n, dim in ((2, "1"), (3, "2")):
         np.save("few.npy", BYTES[:n])
@@ -202,7 +239,7 @@ def test_not_converged(folder, capsys, monkeypatch):
     from geomot.generator import generator
 
     monkeypatch.setattr(generator, "BrenierMap", functools.partial(geomot.BrenierMap, max_iter=1))
-    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "3", *QUICK]
+    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "3", *QUICK, "--no-whiten"]
     argv[argv.index("0.3")] = "0.001"
     line = complaint(capsys, argv, 3)
     assert "not converged (max_iter): total variation" in line
@@ -259,6 +296,8 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["images.npy", "--threads", "0"], "--threads must be at least 1"),
         (["images.npy", "--tv-tol", "0"], "--tv-tol must lie between 0 and 1"),
         (["images.npy", "--tv-tol", "nan"], "--tv-tol must lie between 0 and 1"),
+        (["images.npy", "--smoothing", "0"], "--smoothing must be positive and finite, got 0"),
+        (["images.npy", "--threshold", "nan"], "--threshold must be positive, got nan"),
         (["images.npy", "--seed", "-1"], "--seed must not be negative"),
         (["images.npy", "--epochs", "3"], "--epochs does not go with --no-torch"),
         (["images.npy", "--class-weight", "balanced"], "--class-weight needs labels"),
@@ -274,7 +313,7 @@ def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
         (["broken"], "broken: 0.png is not a picture, or is damaged"),
         (["short.idx"], "short.idx: it is cut short"),
         (["flat.npy"], "flat.npy: images must have shape"),
-        (["equal.npy"], "codes of X must not be all equal"),
+        (["equal.npy"], "codes of X must contain at least two different points"),
         (["images.npy", "-o", "images.npy"], "images.npy: is not a folder"),
         (["images.npy", "-o", "images.npy/out"], "images.npy/out: Not a directory"),
     ],

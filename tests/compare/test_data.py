@@ -31,7 +31,7 @@ def test_study_of_refuses():
         compare.study_of(points(9))
     with pytest.raises(ValueError, match="data"):
         compare.study_of(np.full((20, 2), np.nan))
-    with pytest.raises(ValueError, match="labels must have shape"):
+    with pytest.raises(ValueError, match="labels must hold numbers or text, of shape"):
         compare.study_of(np.zeros((20, 8, 8)), np.zeros(3))
     with pytest.raises(TypeError, match="methods must be a sequence"):
         compare.study_of(points(), methods="BrenierMap")

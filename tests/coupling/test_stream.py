@@ -198,7 +198,7 @@ from geomot.coupling import SemiDiscreteCoupling
 
 rank, port, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-X = np.random.default_rng(0).standard_normal((60, 2))
+X = np.random.default_rng(0).standard_normal((60, 3))
 coupling = SemiDiscreteCoupling(tv_tol=0.2, random_state=0, threads=1).fit(X)
 # ranks that ask for different seeds get that of the first
 np.savez(f"{folder}/{rank}.npz", *coupling.dataset(10, random_state=rank)[4])
@@ -227,7 +227,11 @@ def run_ranks(tmp_path):
         )
         for rank in range(2)
     ]
-    said = [rank.communicate(timeout=100) for rank in ranks]
+    try:
+        said = [rank.communicate(timeout=300) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
     assert [rank.returncode for rank in ranks] == [0, 0], said
     return [out for out, _ in said]
 
@@ -239,7 +243,7 @@ def run_ranks(tmp_path):
 def test_ranks_of_a_group_take_their_pieces_and_one_seed(tmp_path):
     said = run_ranks(tmp_path)
     parts = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
-    X = np.random.default_rng(0).standard_normal((60, 2))
+    X = np.random.default_rng(0).standard_normal((60, 3))
     coupling = SemiDiscreteCoupling(tv_tol=0.2, random_state=0, threads=1).fit(X)
     whole = coupling.dataset(20, random_state=0)[4]
     assert_same(joined([p["arr_0"], p["arr_1"]] for p in parts), whole)

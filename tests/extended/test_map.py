@@ -124,6 +124,19 @@ def test_cells_without_mass_and_coincident_sites():
     assert np.isfinite(lonely).all()
 
 
+def test_copies(space, plane):
+    """Counted by comparison with the sites."""
+    for brenier in (space, plane):
+        sites = brenier.sites_
+        for options in ({}, {"smoothing": 0.1}, {"threshold": 1.0}):
+            extended = brenier.extended(**options)
+            for singular in ("side", "discrete", "reject"):
+                rate, error = extended.copy_rate(3000, 5, singular)
+                images = extended.sample(3000, 6, singular)
+                apart = np.linalg.norm(images[:, None] - sites, axis=2).min(axis=1)
+                assert rate == pytest.approx(np.mean(apart < 1e-4), abs=6 * error)
+
+
 def test_bad_arguments(plane):
     s = plane.solution_
     with pytest.raises(TypeError, match="solution must be a Solution, got BrenierMap"):

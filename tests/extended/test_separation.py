@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from geomot import BrenierMap, UniformBox
-from geomot.extended.separation import Spacing, angles
+from geomot import BrenierMap, Gaussian, UniformBox
+from geomot.extended.separation import Neighbourhoods, Spacing, angles
 
 
 def rng(seed=0):
@@ -97,12 +97,13 @@ def test_angles_are_those_of_the_normals():
 
 def test_spacing():
     sites = np.array([[0.0], [1.0], [2.0], [100.0], [101.0], [102.0], [102.0]])
-    spacing = Spacing(sites, 1)
+    spacing = Spacing(sites, 1, np.arange(6))
     distance = np.abs(sites - np.unique(sites).reshape(1, -1))
     np.testing.assert_allclose(spacing.local, np.sort(distance, axis=1)[:, 1:6].mean(axis=1))
     assert spacing.ratios(np.array([0]), np.array([1]))[0] < 1.0
-    assert Spacing(np.zeros((1, 2)), 1).local.tolist() == [1.0]
-    assert Spacing.fence(np.ones(10)) == pytest.approx(1.0)
+    assert Spacing(np.zeros((1, 2)), 1, np.arange(1)).local.tolist() == [1.0]
+    assert Spacing.fence(np.ones(10)) == pytest.approx(1.5)
+    assert Spacing.fence(np.full(10, 4.0)) == pytest.approx(4.0)
     ratios = np.exp(rng(0).standard_normal(1000))
     assert np.mean(ratios > Spacing.fence(ratios)) < 0.03
 
@@ -115,3 +116,60 @@ def test_nothing_is_left_after_rejection(monkeypatch):
         extended.sample(10, 0, "reject")
     images = extended.sample(10, 0)
     np.testing.assert_array_equal(np.sort(images), np.sort(brenier.sample(10, 0)))
+
+
+def test_lattices_are_hardly_cut():
+    """Their ratios are so alike that the quartiles are equal: diagonals stood out."""
+    ticks = (np.arange(7) + 0.5) / 7
+    plane = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    assert BrenierMap().fit(plane).extended().rejection_rate(4000, 0)[0] < 0.01
+    for d in (3, 5):
+        corners = np.sign(rng(1).standard_normal((400, d)))
+        brenier = BrenierMap(Gaussian(np.zeros(d), 1.0), tv_tol=0.05, random_state=0, threads=1)
+        assert brenier.fit(corners).extended().rejection_rate(4000, 0)[0] < 0.01
+
+
+def test_neighbours_in_common():
+    """Against sets; distances would not do, float32 or not."""
+    sites = np.concatenate([rng(2).random((40, 3)), 3.0 + rng(3).random((40, 3)), [[9.0] * 3] * 2])
+    among = np.arange(81)
+    found = Neighbourhoods(sites, 1, among)
+    distance = np.linalg.norm(sites[:81, None] - sites[:81], axis=2)
+    near = [set(row[:21].tolist()) for row in np.argsort(distance, axis=1)]
+    first, second = np.triu_indices(81, 1)
+    expected = [not near[a] & near[b] for a, b in zip(first, second, strict=True)]
+    np.testing.assert_array_equal(found.apart(first, second), expected)
+    assert found.apart(np.array([0, 0]), np.array([1, 45])).tolist() == [False, True]
+    few = Neighbourhoods(sites[:9], 1, np.arange(9))
+    assert not few.apart(np.arange(8), np.arange(1, 9)).any()
+
+
+def digits_in_ten_dimensions():
+    from geomot.datasets import digits
+    from geomot.latent import PCACodec
+
+    images, labels = digits()
+    return PCACodec(10).fit(images).encode(images[:900]), labels[:900]
+
+
+def test_unlike_sites_are_kept_apart_in_many_dimensions():
+    """The fence leaves 25 % of the samples mixtures of digits at this smoothing."""
+    codes, labels = digits_in_ten_dimensions()
+    source = Gaussian(codes.mean(axis=0), np.cov(codes.T))
+    brenier = BrenierMap(source, tv_tol=0.05, random_state=0, threads=1).fit(codes)
+    x = source.sample(3000, 1)
+
+    def mixed(extended):
+        return np.mean((extended.shares(x) @ np.eye(10)[labels]).max(axis=1) < 0.9)
+
+    extended = brenier.extended(smoothing=1.0)
+    fenced = brenier.extended(smoothing=1.0, threshold=extended.threshold)
+    assert mixed(fenced) > 0.2
+    assert mixed(extended) < 0.6 * mixed(fenced)
+
+
+def test_one_cloud_is_hardly_cut_in_many_dimensions():
+    for d, most in ((3, 0.02), (6, 0.04), (10, 0.08)):
+        sites = rng(d).standard_normal((400, d))
+        brenier = BrenierMap(Gaussian(np.zeros(d), 1.0), tv_tol=0.1, random_state=0, threads=1)
+        assert brenier.fit(sites).extended(smoothing=0.5).rejection_rate(4000)[0] < most

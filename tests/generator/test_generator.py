@@ -225,6 +225,32 @@ def test_class_weight():
     assert set(words[odd.support_]) == {"odd"}
 
 
+class Same:
+    """Data are their own codes."""
+
+    def encode(self, X):
+        return X
+
+    def decode(self, codes):
+        return codes
+
+
+@pytest.mark.parametrize("value", [1.0, 0.1, 1e8, 1 / 3])
+def test_points_that_are_equal_up_to_rounding(value):
+    """Means of equal numbers are rounded, and left a variance."""
+    for data in (np.full((9, 3), value), value * (1.0 + 2.0**-52 * np.eye(9)[:, :3])):
+        with pytest.raises(ValueError, match="codes of X must contain at least two different"):
+            LatentGenerator(Same()).fit(data)
+
+
+def test_points_near_each_other_are_not_equal():
+    near = np.random.default_rng(0).standard_normal((20, 2))
+    with pytest.raises(ValueError, match="must not lie within 1e-150 of each other"):
+        LatentGenerator(Same()).fit(1e-200 * near)
+    for data in (1e-140 * near, 1.0 + 1e-13 * near):
+        assert LatentGenerator(Same()).fit(data).transport_.solution_.converged
+
+
 def test_conditional(planar):
     before = planar.transport_.solution_
     sixes = planar.conditional({6: 1.0})
@@ -257,17 +283,44 @@ def test_conditional_starts_warm(planar, monkeypatch):
         seen["initial_weights"], planar.transport_.solution_.weights_exact
     )
     np.testing.assert_allclose(class_masses(balanced, LABELS), 0.1)
-    two = planar.conditional({0: 1, 1: 1})
-    rows = np.flatnonzero(LABELS <= 1)
+    most = planar.conditional(dict.fromkeys(range(9), 1))
+    rows = np.flatnonzero(LABELS < 9)
     np.testing.assert_array_equal(
         seen["initial_weights"], planar.transport_.solution_.weights_exact[rows]
     )
+    assert most.transport_.solution_.converged
+    two = planar.conditional({0: 1, 1: 1})
+    assert seen["initial_weights"] is None
     cold = LatentGenerator(planar.autoencoder_, source=planar.transport_.solution_.source).fit(
         BYTES, LABELS, class_weight={0: 1, 1: 1}
     )
     np.testing.assert_allclose(
         two.transport_.solution_.cost, cold.transport_.solution_.cost, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_conditional_takes_the_nearer_start(dim, monkeypatch):
+    """Starting from the whole map took up to 13 times as long for single classes."""
+    codec = PCACodec(dim)
+    whole = LatentGenerator(codec, tv_tol=0.05, random_state=0, threads=1).fit(IMAGES, LABELS)
+    for weight in ({0: 1.0}, {0: 1, 1: 1}, "balanced"):
+        found = whole.conditional(weight).transport_.solution_
+        steps = []
+        for start in (None, whole.transport_.solution_):
+            initial = None
+            if start is not None:
+                place = np.flatnonzero(
+                    (start.sites[:, None] == found.sites).all(axis=2).any(axis=1)
+                )
+                initial = start.weights_exact[place]
+            again = geomot.solve(
+                found.sites, found.target_masses, found.source, tol=found.tol, random_state=0,
+                threads=1, initial_weights=initial,
+            )  # fmt: skip
+            steps.append(again.n_iter)
+        assert found.converged
+        assert found.n_iter <= 1.5 * min(steps) + 2
 
 
 def test_conditional_in_space(spatial):
@@ -306,6 +359,34 @@ def test_singular_points(spatial, singular):
     expected = spatial.extended_.sample(50, np.random.default_rng(1), singular=singular)
     _, codes = generator.sample(50, np.random.default_rng(1), return_codes=True)
     np.testing.assert_array_equal(codes, expected)
+
+
+def test_copies_are_told_in_codes(spatial):
+    _, codes = spatial.sample(2000, 1, return_codes=True)
+    distances, index = spatial.nearest_codes(codes)
+    expected = np.linalg.norm(codes[:, None] - spatial.codes_, axis=2)
+    np.testing.assert_allclose(distances, expected.min(axis=1))
+    np.testing.assert_array_equal(index, expected.argmin(axis=1))
+    rate, error = spatial.copy_rate()
+    assert rate == pytest.approx(np.mean(distances < 1e-4), abs=6 * error + 0.02)
+    with pytest.raises(ValueError, match=r"codes must have shape \(n, 4\)"):
+        spatial.nearest_codes(codes[:, :3])
+
+
+def test_parameters_of_the_extended_map(spatial, tmp_path):
+    other = clone(spatial).set_params(smoothing=2.0, threshold=np.inf)
+    other.__dict__.update({k: v for k, v in vars(spatial).items() if k.endswith("_")})
+    other.__dict__.update({k: v for k, v in vars(spatial).items() if k.startswith("_")})
+    assert (other.extended_.smoothing, other.extended_.threshold) == (2.0, np.inf)
+    assert other.copy_rate()[0] < spatial.copy_rate()[0]
+    first = other.extended_
+    assert other.extended_ is first
+    other.set_params(smoothing=0.1)
+    assert other.extended_.smoothing == 0.1
+    for threshold in (np.inf, 2.0, None):
+        other.set_params(threshold=threshold).save(tmp_path / "model")
+        found = LatentGenerator.load(tmp_path / "model")
+        assert (found.smoothing, found.threshold) == (0.1, threshold)
 
 
 def test_paths_in_the_latent_space(planar):
@@ -379,7 +460,7 @@ def test_nearest_of_many(monkeypatch, planar):
         ((np.full((5, 8, 8), np.nan),), "X must be finite, got nan"),
         ((np.zeros((0, 8, 8)),), "X must hold at least one sample"),
         ((np.zeros(5),), "X must have shape"),
-        ((np.ones((5, 64)),), "the codes of X must not be all equal"),
+        ((np.ones((5, 64)),), "the codes of X must contain at least two different points"),
         ((BYTES, LABELS[:-1]), r"y must hold numbers or text, of shape \(300,\)"),
         ((BYTES, LABELS.astype(complex)), "y must hold numbers or text"),
         ((BYTES, None, np.ones(299)), r"sample_weight must have shape \(300,\)"),
@@ -407,7 +488,7 @@ def test_bad_data(arguments, message):
 
 def test_a_failed_fit_leaves_nothing_fitted():
     generator = LatentGenerator(PCACodec(2)).fit(BYTES)
-    with pytest.raises(ValueError, match="codes of X must not be all equal"):
+    with pytest.raises(ValueError, match="codes of X must contain at least two different points"):
         generator.fit(np.zeros((5, 8, 8)))
     with pytest.raises(NotFittedError):
         generator.sample(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from generators import BYTES, IMAGES, Halves
 
 from geomot.generator import LatentGenerator
@@ -34,3 +35,30 @@ def test_codes_in_fewer_dimensions_than_they_have():
     generator = LatentGenerator(Flat(), tv_tol=0.2, random_state=0).fit(BYTES)
     assert generator.transport_.solution_.converged
     assert LatentGenerator(Flat(), tv_tol=0.2, whiten=True).fit(BYTES).sample(2).shape == (2, 8, 8)
+
+
+class Same:
+    """Data are their own codes."""
+
+    def encode(self, X):
+        return X
+
+    def decode(self, codes):
+        return codes
+
+
+def test_tight_clusters_nearly_on_a_line_converge():
+    """As they are, float32 does not tell their sites apart: total variation 0.08 to 0.1."""
+    r = np.random.default_rng(0)
+    centres = 1e-3 * r.standard_normal((10, 3))
+    centres[:, 0] = np.arange(10)
+    data = centres[np.arange(500) % 10] + 1e-3 * r.standard_normal((500, 3))
+    options = {"tv_tol": 0.03, "random_state": 0, "threads": 1}
+    with pytest.warns(UserWarning, match="whiten=True saves the first attempt"):
+        generator = LatentGenerator(Same(), **options).fit(data)
+    assert generator.whitened_
+    assert generator.transport_.solution_.converged
+    again = LatentGenerator(Same(), whiten=True, **options).fit(data)
+    assert again.transport_.solution_ == generator.transport_.solution_
+    easy = LatentGenerator(Same(), **options).fit(r.standard_normal((50, 3)))
+    assert not easy.whitened_

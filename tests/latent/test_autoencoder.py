@@ -243,3 +243,24 @@ def test_bad_data_are_refused(fitted):
         fitted.encode(np.zeros((2, 63)))
     with pytest.raises(ValueError, match=r"codes must have shape \(n, 2\)"):
         fitted.decode(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (8, 12, 3), (16, 16, 4)])
+def test_channels_last_are_refused(shape):
+    """Their rows were taken for channels."""
+    from geomot.latent import FeatureClassifier
+
+    X = np.random.default_rng(0).random((6, *shape))
+    for fit in (Autoencoder(epochs=1).fit, FeatureClassifier(epochs=1).fit):
+        with pytest.raises(ValueError, match=r"channels first.* np.moveaxis\(X, -1, 1\)"):
+            fit(X, [0, 1] * 3)
+    assert Autoencoder(epochs=1).fit(np.moveaxis(X, -1, 1)).sample_shape_[0] == shape[2]
+    assert Autoencoder(epochs=1).fit(np.zeros((6, 16, 4, 4))).sample_shape_ == (16, 4, 4)
+
+
+def test_more_dimensions_than_the_data_have():
+    X = np.random.default_rng(0).random((20, 6))
+    with pytest.warns(UserWarning, match="latent_dim is 7, and 20 samples of 6 numbers span at"):
+        Autoencoder(7, epochs=1).fit(X)
+    with pytest.warns(UserWarning, match="span at most 4 dimensions"):
+        Autoencoder(5, epochs=1).fit(X[:5])

@@ -145,6 +145,15 @@ def test_holes():
     np.testing.assert_allclose(np.cov(points.T), holed.covariance, atol=0.003)
 
 
+def test_description_counts_rings_and_holes():
+    square = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
+    small = square / 4.0 + 1.0
+    ring = UniformPolygon(square, holes=[small])
+    assert repr(ring) == "UniformPolygon(<1 ring, 1 hole, 8 vertices, area 15>)"
+    two = UniformPolygon([square, small + 5.0])
+    assert repr(two) == "UniformPolygon(<2 rings, 8 vertices, area 17>)"
+
+
 def test_several_polygons():
     squares = [np.add(SQ, (2 * k, 0)) for k in range(3)]
     apart = UniformPolygon(squares)

@@ -14,7 +14,6 @@ The order of insertion is given (biased randomised rounds along a space-filling 
 Choi, Rote 2003), which makes the expected cost O(n log n) in general and O(n) on benign input.
 """
 
-from libc.math cimport fabs
 from libc.stdlib cimport free, malloc, realloc
 
 import numpy as np

@@ -119,6 +119,7 @@ def test_hessian_is_the_derivative_of_the_masses():
 
 # One of every kind that is exact in the plane.
 EXACT = [
+    geomot.Gaussian([0.3, 0.1], [[1.0, 0.2], [0.2, 0.5]]),
     geomot.UniformBox.unit(2),
     geomot.UniformPolygon.regular(5),
     GridDensity([[1.0, 5.0, 0.0], [2.0, 2.0, 9.0]]),
