@@ -132,28 +132,31 @@ def painted(points):
     return colours[np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)]
 
 
-figure, axes = plt.subplots(
-    2, 3, figsize=(10.5, 7.2), sharex=True, sharey=True, layout="constrained"
-)
-pairs = {
-    "independent pairs": next(iter(loaders["independent pairs"])),
-    "optimal pairs": coupling.sample(256, random_state=2),
-}
-for row, (name, net) in zip(axes, flows.items(), strict=True):
-    start, end = (np.asarray(side)[:160] for side in pairs[name])
-    follow = paths(net, noise[:160], 64)
-    single = paths(net, noise, 1)[:, -1]
-    for ax in row:
-        ax.scatter(*data.T, s=2, color="#D5DBE1", linewidths=0, rasterized=True)
-        ax.set(aspect="equal", xlim=(-3, 3), ylim=(-3, 3), xticks=(), yticks=())
-    for ax, lines in zip(row, (np.stack([start, end], axis=1), follow), strict=False):
-        last = lines[:, -1]
-        ax.add_collection(LineCollection(lines, colors=painted(last), linewidths=0.7, alpha=0.8))
-        ax.scatter(*lines[:, 0].T, s=4, color="#222222", linewidths=0, zorder=3)
-    row[2].scatter(*single.T, s=4, c=painted(single), linewidths=0)
-    row[0].set_ylabel(name, fontsize="large")
-for ax, title in zip(
-    axes[0], ("training pairs", "paths of the flow", "one Euler step"), strict=True
-):
-    ax.set_title(title)
+with plotting.style(width=7):
+    figure, axes = plt.subplots(
+        2, 3, figsize=(7, 4.9), sharex=True, sharey=True, layout="constrained"
+    )
+    pairs = {
+        "independent pairs": next(iter(loaders["independent pairs"])),
+        "optimal pairs": coupling.sample(256, random_state=2),
+    }
+    for row, (name, net) in zip(axes, flows.items(), strict=True):
+        start, end = (np.asarray(side)[:80] for side in pairs[name])
+        follow = paths(net, noise[:80], 64)
+        single = paths(net, noise, 1)[:, -1]
+        for ax in row:
+            ax.scatter(*data.T, s=1, color="#D5DBE1", linewidths=0, rasterized=True)
+            ax.set(aspect="equal", xlim=(-3, 3), ylim=(-3, 3), xticks=(), yticks=())
+        for ax, lines in zip(row, (np.stack([start, end], axis=1), follow), strict=False):
+            last = lines[:, -1]
+            ax.add_collection(
+                LineCollection(lines, colors=painted(last), linewidths=0.7, alpha=0.8)
+            )
+            ax.scatter(*lines[:, 0].T, s=3, color="#222222", linewidths=0, zorder=3)
+        row[2].scatter(*single.T, s=3, c=painted(single), linewidths=0)
+        row[0].set_ylabel(name)
+    for ax, title in zip(
+        axes[0], ("training pairs", "paths of the flow", "one Euler step"), strict=True
+    ):
+        ax.set_title(title)
 plt.show()
