@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from geomot._core.plane.polygons import contracted, first_equal, linked, unsound
 from numpy.testing import assert_array_equal
+
+from geomot._core.plane.polygons import contracted, first_equal, linked, unsound
 
 
 def test_sides_that_do_not_match_are_reported():
