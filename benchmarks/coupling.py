@@ -9,10 +9,9 @@ memory of a fit. Seconds are of the processor, in one thread.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
+import tracemalloc
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -323,37 +322,23 @@ def table_conditions(arguments):
 
 # ---- memory ----
 
-FIT = """
-import resource, sys
-import numpy as np
-from geomot.coupling import SemiDiscreteCoupling
-X = np.load(sys.argv[1], mmap_mode="r")
-np.asarray(X[:1]); SemiDiscreteCoupling(random_state=0, tv_tol=0.5, threads=1).fit(X[:64])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-coupling = SemiDiscreteCoupling(random_state=0, tv_tol=0.5, threads=1).fit(X)
-after_fit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-coupling.dataset(256)[0]
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-with open("/proc/self/status") as file:
-    held = next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
-print(before, after_fit, after, held)
-"""
-
 
 def table_memory(arguments):
-    print("| data, float32, mapped | numbers | peak of the fit, bytes each | with a batch | held |")
-    print("|---|---|---|---|---|")
-    for n, d in ((20_000, 128), (40_000, 128), (160_000, 32)):
+    print(
+        "| data, float32, mapped | peak of the fit, bytes a number | held after, bytes a number |"
+    )
+    print("|---|---|---|")
+    for n, d in ((25_000, 128), (50_000, 128), (200_000, 16), (50_000, 16)):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "X.npy"
             np.save(path, np.random.default_rng(0).standard_normal((n, d)).astype(np.float32))
-            done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", FIT, str(path)],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
-        before, *others = (1024 * int(k) for k in done.stdout.split())
-        each = " | ".join(f"{(k - before) / (n * d):.0f}" for k in others)
-        print(f"| {n} x {d} | {n * d:.1e} | {each} |", flush=True)
+            X = np.load(path, mmap_mode="r")
+            tracemalloc.start()
+            coupling = SemiDiscreteCoupling(random_state=0, tv_tol=0.5, threads=1).fit(X)
+            coupling.dataset(BATCH)[0]
+            held, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        print(f"| {n} x {d} | {peak / (n * d):.0f} | {held / (n * d):.0f} |", flush=True)
 
 
 TABLES = {

@@ -144,9 +144,9 @@ class SemiDiscreteCoupling(BaseEstimator):
 
     Notes
     -----
-    After `fit`, memory holds about 28 bytes for each number of the data, for the search; in `fit`
-    some 45 (`docs/coupling.md`). The array that was given is referred to, not copied: batches
-    are read from it, so that it may be mapped from a file.
+    For each number of the data, memory holds some 40 bytes after `fit` in 128 dimensions and 50 in
+    16, and in `fit` at most 90 and 120 (measured: `docs/coupling.md`). The array that was given is
+    referred to, not copied: batches are read from it, so that it may be mapped from a file.
 
     Examples
     --------
