@@ -11,9 +11,17 @@ from geomot._facets import Facets
 from geomot._line import LineSites
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot._space import SpaceDiagram, SpaceSites
+from geomot._torus import TorusDiagram, TorusSites, torus_places
 from geomot.sources import Source, convex_polyhedron, plane_domain, require_exact
 
-__all__ = ["ExactDiagram", "ExactSites", "InsertingDiagram", "exact_sites", "inserting_sites"]
+__all__ = [
+    "ExactDiagram",
+    "ExactSites",
+    "InsertingDiagram",
+    "exact_sites",
+    "inserting_sites",
+    "places_of",
+]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -83,11 +91,19 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
 
 
 # Diagrams that can tell the weights of further sites.
-InsertingDiagram = PlaneDiagram | SpaceDiagram
+InsertingDiagram = PlaneDiagram | SpaceDiagram | TorusDiagram
 
 
-def inserting_sites(sites: FloatArray, source: Source) -> PlaneSites | SpaceSites:
+def places_of(sites: FloatArray, source: Source) -> FloatArray:
+    """Return where sites are: rows are equal where sites share a cell."""
+    torus = source.periodic_domain
+    return sites if torus is None else torus_places(sites, torus)
+
+
+def inserting_sites(sites: FloatArray, source: Source) -> PlaneSites | SpaceSites | TorusSites:
     """Return sites in the plane or in space, whose diagrams can also insert further sites."""
+    if source.periodic_domain is not None:
+        return TorusSites(sites, source.periodic_domain)
     if source.dim == 2:
         container = plane_domain(source).container
         return PlaneSites(sites, container.vertices, source.plane_density)

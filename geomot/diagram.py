@@ -291,9 +291,10 @@ class PowerDiagram(Frozen):
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox`, `UniformPolygon`, `GridDensity` or `Gaussian`; an array holds
-        the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on the line any
-        source with a distribution function. None stands for the unit box.
+        In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `GridDensity` or
+        `Gaussian`; an array holds the vertices of a polygon. In space a `UniformBox` or
+        `UniformPolyhedron`, on the line any source with a distribution function. None stands for
+        the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
@@ -330,6 +331,11 @@ class PowerDiagram(Frozen):
     -----
     Of sites at the same place, the one with the largest weight owns the cell, at equal weights
     the one with the lowest index; the others' cells are empty.
+
+    On a torus cells are measured whole around their sites: centroids and corners may lie outside
+    the box, and costs are those to the nearest copy of a site. `triangulation` names a triangle by
+    its sites, not by their copies; where more than three cells meet at a point of the border it may
+    split them differently on the two sides.
 
     Coordinates of sites and domain below 2^-200 of the largest one, in space below 2^-150, are
     taken as zero.
@@ -418,12 +424,13 @@ class PowerDiagram(Frozen):
 
     def __getstate__(self) -> dict[str, Any]:
         # facets know the sites, which need not be there twice
-        return {**super().__getstate__(), "facets": (self.facets.sites, self.facets.measures)}
+        facets = self.facets.sites, self.facets.measures, self.facets.shifts
+        return {**super().__getstate__(), "facets": facets}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if isinstance(state["facets"], tuple):
-            pairs, measures = state["facets"]
-            state = {**state, "facets": Facets(pairs, measures, state["sites"])}
+            pairs, measures, shifts = state["facets"]
+            state = {**state, "facets": Facets(pairs, measures, state["sites"], shifts)}
         super().__setstate__(state)
 
     def __len__(self) -> int:
@@ -508,8 +515,8 @@ class PowerDiagram(Frozen):
         [[2.0, -2.0], [-2.0, 2.0]]
         """
         n = len(self)
-        rates = mass_rates_in_heights(self.facets)
-        return csr_array(laplacian(n, self.facets.sites, rates), shape=(n, n))
+        pairs, rates = self.facets.joined(mass_rates_in_heights(self.facets))
+        return csr_array(laplacian(n, pairs, rates), shape=(n, n))
 
     def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
         """Return the Kantorovich dual value of the weights.

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._exact import places_of
 from geomot._stderr import warn
 from geomot._validation import as_generator, as_points, as_weights
 from geomot.errors import ConvergenceError, ConvergenceWarning
@@ -357,11 +358,13 @@ def _carried(solution: Solution, sites: FloatArray) -> FloatArray | None:
     """The potential of a solution, for sites that have moved; None if they are turned round.
 
     For sites s y + t the optimal heights are s times those for y. What a site moves beyond that,
-    by delta, lowers its height by <c, delta>: its plane keeps its value over the centroid c.
+    by delta, lowers its height by <c, delta>: its plane keeps its value over the centroid c. On a
+    torus there is no scale, and cells move with their sites.
     """
     old, nu = solution.sites, solution.target_masses
-    before, after = old - nu @ old, sites - nu @ sites
-    spread = float(np.sum(nu @ before**2))
+    around = solution.source.periodic_domain is not None
+    before, after = (old, sites) if around else (old - nu @ old, sites - nu @ sites)
+    spread = 0.0 if around else float(np.sum(nu @ before**2))
     scale = float(np.sum(nu @ (before * after))) / spread if spread > 0.0 else 1.0
     if not 0.0 < scale < np.inf:
         return None
@@ -377,13 +380,16 @@ def _centroids(solution: Solution) -> FloatArray:
     known: NDArray[np.bool_] = ~np.isnan(centroids[:, 0])
     if (known | (solution.target_masses == 0.0)).all():
         return centroids
-    _, place = np.unique(solution.sites, axis=0, return_inverse=True)
+    places = places_of(solution.sites, solution.source)
+    _, place = np.unique(places, axis=0, return_inverse=True)
     place = place.reshape(-1)
     owner = np.arange(len(place))
     owner_at = np.full(len(place), -1)
     owner_at[place[known]] = owner[known]
     chosen = owner_at[place]
-    return np.where(known[:, None] | (chosen < 0)[:, None], centroids, centroids[chosen])
+    # on a torus they may be whole periods apart
+    theirs = centroids[chosen] + (solution.sites - solution.sites[chosen])
+    return np.where(known[:, None] | (chosen < 0)[:, None], centroids, theirs)
 
 
 def _loss(solution: Solution, sites: Any, target_masses: Any) -> Any:

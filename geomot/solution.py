@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._description import as_html, one_line, report
+from geomot._exact import places_of
 from geomot._files.solutions import NUMBERS, SOLUTION
 from geomot._frozen import Frozen, read_only
 from geomot._history import HISTORIES
@@ -206,7 +207,8 @@ class Solution(Frozen):
             return self.mass_error
         masses = PowerDiagram(self.sites, self.weights, self.source).masses
         # coincident sites share one cell
-        _, place = np.unique(self.sites, axis=0, return_inverse=True)
+        places = places_of(self.sites, self.source)
+        _, place = np.unique(places, axis=0, return_inverse=True)
         wanted = np.bincount(place, self.target_masses).astype(np.float64)
         found = np.bincount(place, masses).astype(np.float64)
         positive = wanted > 0.0

@@ -34,7 +34,7 @@ from geomot._validation import (
 )
 from geomot.errors import ConvergenceError, ConvergenceWarning
 from geomot.solution import Solution
-from geomot.sources import Source, as_source, require_exact
+from geomot.sources import Source, as_source, refuse_periodic, require_exact
 
 __all__ = ["SolverState", "solve"]
 
@@ -264,6 +264,8 @@ def _as_method(method: str, sites: FloatArray, source: Source) -> str:
     """The method to take, which must be able to solve for this source."""
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+    if method == "montecarlo":
+        refuse_periodic(source, "method montecarlo")
     if method == "auto":
         exact = "quantile" if sites.shape[1] == 1 else "newton"
         return exact if source.exact else "montecarlo"

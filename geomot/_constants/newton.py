@@ -92,7 +92,8 @@ LIFT_DECAY = 0.1
 # A Voronoi diagram this close to the masses (a lattice, a centroidal tessellation) is a start.
 VORONOI_ERROR = 0.5
 # In space it is one at this Hellinger distance of the masses: scattered sites have .22, for which
-# insertion takes twice the time; shells, clusters and unequal masses have more than .7.
+# insertion takes twice the time; shells, clusters and unequal masses have more than .7. So it is on
+# a torus, where insertion has to find the copies of every level: from .45 on it is the cheaper one.
 VORONOI_DISTANCE = 0.4
 
 COARSEST = 150

@@ -191,7 +191,7 @@ class Iterate:
     def hessian(self) -> Network:
         """Derivative of the masses in the weights: a Laplacian, as a graph with conductances."""
         facets = self.diagram.facets
-        return Network(len(self.problem), facets.sites, mass_rates_in_weights(facets))
+        return Network(len(self.problem), *facets.joined(mass_rates_in_weights(facets)))
 
     @cached_property
     def weight_noise(self) -> FloatArray:

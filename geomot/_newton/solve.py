@@ -9,7 +9,7 @@ from geomot import _double_double
 from geomot._bounds import bracket, largest_price
 from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_GROWTH
 from geomot._double_double import Pair
-from geomot._exact import inserting_sites
+from geomot._exact import inserting_sites, places_of
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
@@ -90,9 +90,10 @@ class _Reduced:
         self.request = request
         self.domain = exact_domain(request.source)
         sites, masses = request.sites, request.target_masses
-        order, keys = hilbert_order(sites)
+        places = places_of(sites, request.source)
+        order, keys = hilbert_order(places)
         representative = np.arange(len(sites))
-        twins, starts = coincident(sites[order], keys)
+        twins, starts = coincident(places[order], keys)
         for g in range(len(starts) - 1):
             group = order[twins[starts[g] : starts[g + 1]]]
             representative[group] = group.min()

@@ -27,6 +27,7 @@ domains (--domain), for sites with d columns:
   bounds                   uniform on the bounding box of the sites
   hull                     uniform on the convex hull of the sites (up to 3 columns)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
+  torus:X0,Y0,X1,Y1        uniform on a box whose opposite sides are joined; torus alone: [0, 1]^2
   ball:CX,...,R            uniform on a ball: centre, then radius
   normal                   the standard normal distribution
   gaussian:FILE            a normal distribution: npz with mean and cov, or a table of the mean and
@@ -72,8 +73,8 @@ def domain_file(spec: str) -> str | None:
 
 def warn_if_outside(spec: str, source: Source, sites: np.ndarray) -> None:
     """Warn where hardly a site lies in the bounding box of the domain."""
-    if not np.isfinite(sites).all():
-        return  # refused by the solver
+    if not np.isfinite(sites).all() or source.periodic_domain is not None:
+        return  # refused by the solver; on a torus all places are inside
     low, high = source.bounds
     outside = int(((sites < low) | (sites > high)).any(axis=1).sum())
     if len(sites) - outside >= _FEW_INSIDE * len(sites):
@@ -108,6 +109,8 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
     if not rest:
         if kind == "unit":
             return geomot.UniformBox.unit(d)
+        if kind == "torus":
+            return geomot.UniformBox(np.zeros(d), np.ones(d), periodic=True)
         if kind == "bounds":
             return geomot.UniformBox(sites.min(axis=0), sites.max(axis=0))
         if kind == "hull":
@@ -130,7 +133,7 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         numbers = [float(part) for part in rest.split(",")] if rest else []
     except ValueError:
         raise BadInput(f"--domain: not a list of numbers: {rest!r}") from None
-    wanted = {"box": 2 * d, "ball": d + 1}.get(kind)
+    wanted = {"box": 2 * d, "torus": 2 * d, "ball": d + 1}.get(kind)
     if numbers and wanted is not None and len(numbers) != wanted:
         raise BadInput(
             f"--domain {kind} must have {wanted} numbers for sites with {d} column(s), "
@@ -138,6 +141,8 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         )
     if numbers and kind == "box":
         return geomot.UniformBox(numbers[:d], numbers[d:])
+    if numbers and kind == "torus":
+        return geomot.UniformBox(numbers[:d], numbers[d:], periodic=True)
     if numbers and kind == "ball":
         return geomot.UniformBall(numbers[:d], numbers[d])
     if kind == "regular" and len(numbers) in (1, 4) and numbers[0].is_integer():
@@ -147,8 +152,8 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
     if kind == "polygon" and numbers and len(numbers) % 2 == 0:
         return geomot.UniformPolygon(np.reshape(numbers, (-1, 2)))
     raise BadInput(
-        "--domain must be unit, bounds, hull, box:..., ball:..., normal, gaussian:FILE, match, "
-        "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE, polygon:X,Y,... or "
+        "--domain must be unit, bounds, hull, box:..., torus:..., ball:..., normal, gaussian:FILE, "
+        "match, samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE, polygon:X,Y,... or "
         f"polyhedron:FILE, got {spec!r}"
     )
 

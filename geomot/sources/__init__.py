@@ -2,8 +2,8 @@
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
 `UniformPolygon`, `GridDensity` and `Gaussian` have exact power diagrams, in space `UniformBox` and
-`UniformPolyhedron`, and on the line all measures with a distribution function. Every source is
-immutable, comparable and picklable.
+`UniformPolyhedron`, and on the line all measures with a distribution function. A box in the plane
+may be periodic: a torus or a cylinder. Every source is immutable, comparable and picklable.
 
 Examples
 --------
@@ -25,12 +25,14 @@ from geomot.sources.convert import (
     convex_polyhedron,
     exact_domain,
     plane_domain,
+    refuse_periodic,
     require_exact,
 )
 from geomot.sources.domains import (
     ConvexPolygon,
     ConvexPolyhedron,
     Domain,
+    PeriodicBox,
     PlaneDomain,
     PolygonRegion,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "Domain",
     "Gaussian",
     "GridDensity",
+    "PeriodicBox",
     "PlaneDomain",
     "PolygonRegion",
     "Product",
@@ -62,6 +65,7 @@ __all__ = [
     "convex_polyhedron",
     "exact_domain",
     "plane_domain",
+    "refuse_periodic",
     "require_exact",
 ]
 

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
 
-__all__ = ["ConvexPolygon", "ConvexPolyhedron", "Domain", "PlaneDomain", "PolygonRegion"]
+__all__ = [
+    "ConvexPolygon",
+    "ConvexPolyhedron",
+    "Domain",
+    "PeriodicBox",
+    "PlaneDomain",
+    "PolygonRegion",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -289,6 +296,142 @@ class PolygonRegion(PlaneDomain):
         """
         boxes = [ConvexPolygon(part).inscribed_box() for part in self.parts]
         return max(boxes, key=lambda box: float(np.prod(box[1] - box[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodicBox(PlaneDomain):
+    """A box in the plane of which opposite sides are joined: a torus, or a cylinder.
+
+    Attributes
+    ----------
+    lower, upper : ndarray of shape (2,)
+        Opposite corners.
+    periodic : ndarray of shape (2,), bool
+        Along which axes the box is repeated.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> domain = geomot.UniformBox([0.0, 0.0], [2.0, 1.0], periodic=True).domain
+    >>> domain
+    PeriodicBox([0.0, 0.0], [2.0, 1.0], [True, True])
+    >>> domain.nearest(np.array([[1.9, 0.5]]), np.array([[0.0, 0.0]])).round(9).tolist()
+    [[-0.1, 0.5]]
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    periodic: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        for name in ("lower", "upper", "periodic"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __repr__(self) -> str:
+        corners = f"{self.lower.tolist()}, {self.upper.tolist()}"
+        return f"PeriodicBox({corners}, {self.periodic.tolist()})"
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner, shape (2, 2)."""
+        return np.stack([self.lower, self.upper])
+
+    @property
+    def convex(self) -> bool:
+        """True: every cell is one convex polygon."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def container(self) -> ConvexPolygon:
+        """The box, without its copies."""
+        (x0, y0), (x1, y1) = self.lower, self.upper
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """The border of the box."""
+        return self.container.outlines
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The box alone."""
+        return self.container.parts
+
+    @property
+    def periods(self) -> FloatArray:
+        """Width of the box along each axis, infinite where it is not repeated, shape (2,)."""
+        return np.where(self.periodic, self.upper - self.lower, np.inf)
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return the corners of the box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> low, high = geomot.UniformBox([0, 0], [2, 1], periodic=True).domain.inscribed_box()
+        >>> low.tolist(), high.tolist()
+        ([0.0, 0.0], [2.0, 1.0])
+        """
+        return self.lower, self.upper
+
+    def nearest(self, points: FloatArray, places: FloatArray) -> FloatArray:
+        """Return the copies of points that are nearest to other points.
+
+        Parameters
+        ----------
+        points, places : ndarray of shape (n, 2)
+            The points, and the places that copies of them must be near.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Each differs from its point by whole periods.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True).domain
+        >>> torus.nearest(np.array([[0.25, 0.5]]), np.array([[1.0, 0.5]])).tolist()
+        [[1.25, 0.5]]
+        """
+        widths = self.upper - self.lower
+        return points + np.where(self.periodic, np.rint((places - points) / widths) * widths, 0.0)
+
+    def largest_price(self, sites: FloatArray) -> float:
+        """Return a bound on what it costs to send a unit of mass to another site.
+
+        Parameters
+        ----------
+        sites : ndarray of shape (n, 2)
+            The sites.
+
+        Returns
+        -------
+        float
+            At least c(x, y_i) - c(x, y_j) for all i, j and all x in the domain, where c is the
+            square of the distance to the nearest copy.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True).domain
+        >>> torus.largest_price(np.array([[0.1, 0.1], [0.9, 0.9]]))
+        0.5
+        """
+        widths = (self.upper - self.lower)[self.periodic]
+        around = 0.25 * float(np.sum(widths**2))
+        if self.periodic.all():
+            return around
+        across = ~self.periodic
+        prices = [
+            float(np.ptp((end[across] - sites[:, across]) ** 2, axis=0)[0]) for end in self.bounds
+        ]
+        return around + max(prices)
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,6 +50,7 @@ GRID = GridDensity(IMAGE, [-1.0, 2.0], [2.0, 2.5])
 # At least one of every kind, in any order.
 KNOWN = [
     UniformBox([0, -1], [2, 1]),
+    UniformBox([0, -1], [2, 1], periodic=(True, False)),
     UniformBox(np.arange(5.0), np.arange(5.0) + rng(5).random(5) + 0.1),
     UniformPolygon([(0, 0), (3, 1), (1, 2)]),
     UniformPolygon.regular(97, (3.0, -2.0), 0.5),
