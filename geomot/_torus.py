@@ -42,9 +42,11 @@ _FIRST_REACH = 1.0
 # Copies are added for boxes that are this much larger than those measured, in their widths: the
 # next weights then rarely need more.
 _AHEAD = 0.25
-# Cells that lack their neighbours are large and ask for copies that the true ones do not need: if
-# there are more than this many times those needed, the next diagram is made of fewer.
-_SPARE = 1.25
+# Cells that lack their neighbours are large and ask for copies that the true ones do not need. If
+# there are more sites than this, relative to those needed, the next diagram is made of fewer,
+_SPARE = 1.1
+# unless it would save less than this.
+_SAVED = 1.05
 # Rounding of boxes, in widths of the domain; it only matters that it is not too little.
 _ROUNDING = 2.0**-20
 
@@ -82,14 +84,16 @@ class TorusSites:
             low = None if weights_low is None else weights_low[copies.owner]
             plane = copies.plane.diagram(weights[copies.owner], low, threads=threads)
             boxes = plane.boxes[copies.own]
-            if not (self._needed(boxes, 0.0) & ~self._copied).any():
+            needed = self._needed(boxes, 0.0)
+            if not (needed & ~self._copied).any():
                 break
             self._copied |= self._needed(boxes, _AHEAD)
             self._make()
-        wanted = self._needed(boxes, _AHEAD)
-        if len(copies.owner) > _SPARE * (len(self.places) + np.count_nonzero(wanted)):
-            self._copied = wanted
-            self._make()
+        if len(copies.owner) > _SPARE * (len(self.places) + np.count_nonzero(needed)):
+            wanted = self._needed(boxes, _AHEAD)
+            if len(copies.owner) > _SAVED * (len(self.places) + np.count_nonzero(wanted)):
+                self._copied = wanted
+                self._make()
         flat = np.intersect1d(plane.flat, copies.own)
         if flat.size:
             # their copies are between cells at the seam as well, where it is not seen
