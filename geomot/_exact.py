@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._balls import BallSites
 from geomot._facets import Facets
 from geomot._line import LineSites
 from geomot._power import PlaneDiagram, PlaneSites
@@ -72,7 +73,7 @@ class ExactSites(Protocol):
         """Return the power diagram of weights hi, and lo where given."""
 
 
-def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
+def exact_sites(sites: FloatArray, source: Source, partial: bool = False) -> ExactSites:
     """Return sites that make exact diagrams.
 
     Parameters
@@ -81,12 +82,16 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
         The sites.
     source : Source
         The source measure; refused if it has no exact diagrams.
+    partial : bool
+        Whether cells end in balls around the sites.
 
     Returns
     -------
     ExactSites
     """
     require_exact(source)
+    if partial:
+        return BallSites(sites, source)
     return LineSites(sites, source) if source.dim == 1 else inserting_sites(sites, source)
 
 

@@ -37,6 +37,9 @@ class PlaneDiagram:
     # (n, 4): lower and upper corner of each cell, NaN where it is empty; for sites that are boxed.
     @property
     def boxes(self) -> NDArray[np.float64]: ...
+    # Integrals along the arcs that end cells; for densities whose cells may have some.
+    @property
+    def arcs(self) -> NDArray[np.float64]: ...
     # Sites without a cell that lie on facets of others.
     @property
     def flat(self) -> NDArray[np.int32]: ...

@@ -181,6 +181,7 @@ cdef class PlaneDiagram:
     """Power diagram clipped to the domain: measures of every cell, in the caller's order."""
     cdef readonly object masses, centroids, costs, empty
     cdef readonly object boxes          # (n, 4): lower and upper corner, NaN if empty; or None
+    cdef readonly object arcs           # (n,): integral along arcs that end the cell; or None
     cdef readonly object flat           # sites without a cell that lie on facets of others
     cdef PlaneSites sites
     cdef Regular2D mesh
@@ -191,6 +192,7 @@ cdef class PlaneDiagram:
     cdef double[:, ::1] inside_
     cdef uint8_t[::1] empty_
     cdef double[:, ::1] box_
+    cdef double[::1] arc_
     cdef uint8_t[::1] kind              # of each cell, in sorted positions
     cdef int64_t[::1] facet_start       # room of each chunk in the facet arrays
     cdef int64_t[::1] facet_count
@@ -218,6 +220,8 @@ cdef class PlaneDiagram:
         self.empty_ = self.empty.view(np.uint8)
         self.boxes = np.full((n, 4), np.nan) if sites.boxed else None
         self.box_ = self.boxes
+        self.arcs = np.zeros(n) if sites.density.curved else None
+        self.arc_ = self.arcs
         self.kind = np.zeros(n, dtype=np.uint8)
         found = []
         order = sites.owners(site)
@@ -308,6 +312,7 @@ cdef class PlaneDiagram:
             if status != OK:
                 break
             measured.empty = False
+            measured.arc = 0.0
             status = density.integrate(&cell, mesh, i, &measured)
             if status != OK:
                 break
@@ -319,6 +324,8 @@ cdef class PlaneDiagram:
             self.centroid_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, measured.centre_y) * unit
             self.inside_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, cell.centre_x)
             self.inside_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, cell.centre_y)
+            if self.arc_ is not None:
+                self.arc_[own] = measured.arc * per_unit
             if self.box_ is not None:
                 self.set_box(own, i, mesh, &cell, unit)
             for k in range(cell.size):

@@ -204,6 +204,8 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _take(self, solution: Solution) -> BrenierMap:
         """Return this estimator as if it had been fitted with this result."""
+        if solution.partial:
+            raise ValueError("a BrenierMap maps the whole source: got partial transport")
         self.set_params(source=solution.source, method=solution.method)
         self.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
         self._set_fitted(solution, _as_labels(None, len(solution.sites)), labelled=False)

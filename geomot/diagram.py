@@ -14,7 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
 from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
@@ -23,15 +23,17 @@ from geomot._frozen import Frozen, read_only
 from geomot._power import PlaneDiagram
 from geomot._region_cells import region_cells
 from geomot._validation import (
+    as_flag,
     as_masses,
+    as_partial_masses,
     as_points,
     as_threads,
     as_weights,
     warn_if_masses,
     warn_if_outside_the_unit_box,
 )
-from geomot.potentials import dual_value, mass_rates_in_heights
-from geomot.sources import PolygonRegion, Source, as_source, require_exact
+from geomot.potentials import arc_rates_in_heights, dual_value, mass_rates_in_heights
+from geomot.sources import PolygonRegion, Remainder, Source, as_source, require_exact
 
 __all__ = ["Cells", "Facets", "Polyhedra", "Polyhedron", "PowerDiagram"]
 
@@ -57,7 +59,8 @@ class Cells(Frozen, Sequence[FloatArray]):
     labels : ndarray of shape (total,), int64
         What lies across the edge from each corner to the next one of its polygon: a site j >= 0, or
         -1 - e for the edge e of the domain (from corner e of the source's `polygon` to the next
-        one of its ring). The cell's own site stands where the next part of the domain goes on with
+        one of its ring). In partial transport arcs are drawn as short chords, whose e is the
+        number of edges. The cell's own site stands where the next part of the domain goes on with
         the same cell. On the line, what lies beyond each end: a site, -1 below the source or -2
         above it.
     indices : ndarray of shape (total,), int64
@@ -298,6 +301,9 @@ class PowerDiagram(Frozen):
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
+    partial : bool, default False
+        Partial transport: cells end where |x - y_i|^2 = w_i, and what lies in no such ball belongs
+        to no site. In the plane, for uniform measures on convex polygons.
 
     Attributes
     ----------
@@ -331,6 +337,9 @@ class PowerDiagram(Frozen):
     -----
     Of sites at the same place, the one with the largest weight owns the cell, at equal weights
     the one with the lowest index; the others' cells are empty.
+
+    In partial transport masses sum to less than 1, weights are not determined up to a constant, and
+    polygons hold 1 / 96 of a circle in a chord.
 
     On a torus cells are measured whole around their sites: centroids and corners may lie outside
     the box, and costs are those to the nearest copy of a site. `triangulation` names a triangle by
@@ -385,6 +394,7 @@ class PowerDiagram(Frozen):
     empty: NDArray[np.bool_]
     facets: Facets
     threads: int | None = field(compare=False)
+    partial: bool = False
 
     def __init__(
         self,
@@ -393,6 +403,7 @@ class PowerDiagram(Frozen):
         source: Source | ArrayLike | None = None,
         *,
         threads: int | None = None,
+        partial: bool = False,
     ) -> None:
         points = as_points(sites, "sites").copy()
         hi, lo = as_weights(weights, len(points))
@@ -406,7 +417,7 @@ class PowerDiagram(Frozen):
             "weights are power weights, in units of squared lengths; geomot.solve finds the "
             "weights that give cells their target_masses",
         )
-        compiled = _compiled(points, hi, lo, measure, threads)
+        compiled = _compiled(points, hi, lo, measure, threads, as_flag(partial, "partial"))
         self.__setstate__(
             {
                 "sites": points,
@@ -418,6 +429,7 @@ class PowerDiagram(Frozen):
                 "empty": compiled.empty,
                 "facets": compiled.facets,
                 "threads": threads,
+                "partial": bool(partial),
             }
         )
         self.__dict__["_compiled"] = compiled
@@ -495,7 +507,7 @@ class PowerDiagram(Frozen):
     def _compiled(self) -> ExactDiagram:
         """The compiled diagram; after unpickling it is evaluated again, to the same bits."""
         hi, lo = (np.ascontiguousarray(w) for w in self.weights_exact.T)
-        return _compiled(self.sites, hi, lo, self.source, self.threads)
+        return _compiled(self.sites, hi, lo, self.source, self.threads, self.partial)
 
     def hessian(self) -> csr_array:
         """Return the derivatives of the masses in the heights.
@@ -505,7 +517,9 @@ class PowerDiagram(Frozen):
         csr_array of shape (n, n)
             Entry (i, j) is d mass_i / d h_j: minus the facet's measure over |y_i - y_j| for
             neighbours, and minus the sum of the row's other entries on the diagonal. Symmetric,
-            positive semi-definite; the derivatives in the weights are half of it.
+            positive semi-definite; the derivatives in the weights are half of it. In partial
+            transport the diagonal has the arcs as well, and the matrix is positive definite unless
+            some cells together have none.
 
         Examples
         --------
@@ -516,7 +530,11 @@ class PowerDiagram(Frozen):
         """
         n = len(self)
         pairs, rates = self.facets.joined(mass_rates_in_heights(self.facets))
-        return csr_array(laplacian(n, pairs, rates), shape=(n, n))
+        matrix = csr_array(laplacian(n, pairs, rates), shape=(n, n))
+        if self.partial:
+            compiled: Any = self._compiled
+            return matrix + diags_array(arc_rates_in_heights(compiled.arcs, compiled.radii))
+        return matrix
 
     def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
         """Return the Kantorovich dual value of the weights.
@@ -541,9 +559,48 @@ class PowerDiagram(Frozen):
         >>> diagram.kantorovich([0.3, 0.7]) < geomot.solve(diagram.sites, [0.3, 0.7]).cost
         True
         """
-        targets = as_masses(target_masses, len(self))
         hi, lo = self.weights_exact.T
+        if self.partial:
+            targets = as_partial_masses(target_masses, len(self))
+            # what stays is one more cell, of weight 0
+            masses, targets = (np.append(m, 1.0 - np.sum(m)) for m in (self.masses, targets))
+            costs, hi, lo = (np.append(part, 0.0) for part in (self.costs, hi, lo))
+            return dual_value(costs, masses, targets, hi, lo)
+        targets = as_masses(target_masses, len(self))
         return dual_value(self.costs, self.masses, targets, hi, lo)
+
+    @property
+    def arcs(self) -> FloatArray:
+        """Integral of the density along the arcs where each cell ends in its ball, shape (n,).
+
+        Zero except in partial transport.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.5, 0.5]], [0.04], partial=True)
+        >>> diagram.arcs.round(9).tolist()  # the circumference of a circle of radius 0.2
+        [1.256637061]
+        """
+        if not self.partial:
+            return read_only(np.zeros(len(self)))
+        compiled: Any = self._compiled
+        return read_only(compiled.arcs)
+
+    @property
+    def remainder(self) -> Remainder:
+        """What no site takes in partial transport, as a measure that can be sampled.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.5, 0.5]], [0.04], partial=True)
+        >>> round(diagram.remainder.mass, 9)  # but for a disk of radius 0.2
+        0.874336294
+        """
+        if not self.partial:
+            raise ValueError("remainder is defined for partial transport")
+        return Remainder(self)
 
     def locate(self, points: ArrayLike, *, threads: int | None = None) -> IndexArray:
         """Return the site whose power distance to each point is least.
@@ -563,6 +620,7 @@ class PowerDiagram(Frozen):
         ndarray of shape (q,), int64
             Decided exactly, however far away or close to an axis a point lies; of equally near
             sites the one with the lowest index among those whose cell in the plane has an interior.
+            In partial transport -1 for points that stay.
 
         Examples
         --------
@@ -577,10 +635,15 @@ class PowerDiagram(Frozen):
 
 
 def _compiled(
-    sites: FloatArray, hi: FloatArray, lo: FloatArray, source: Source, threads: int | None
+    sites: FloatArray,
+    hi: FloatArray,
+    lo: FloatArray,
+    source: Source,
+    threads: int | None,
+    partial: bool = False,
 ) -> ExactDiagram:
     """The diagram that the compiled core, or the line, makes of sites and weights."""
-    made = exact_sites(sites, source)
+    made = exact_sites(sites, source, partial)
     return made.diagram(hi, lo if lo.any() else None, threads=as_threads(threads))
 
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ class Problem:
         self.domain = exact_domain(source)
         self.threads = threads
         self.least = least
-        self.sorted_sites = inserting_sites(sites, source)
+        self.sorted_sites: Any = inserting_sites(sites, source)
         # weights of insertion know the density at one place only: where it jumps they cost more
         # than they save
         self.lifts = source.plane_density is None or source.product is not None

@@ -137,6 +137,8 @@ class ExtendedMap:
         if threshold is not None and angle_threshold is not None:
             raise ValueError("threshold and angle_threshold must not both be given")
         refuse_periodic(solution.source, "extended maps")
+        if solution.partial:
+            raise ValueError("solution must not be of partial transport for extended maps")
         self.solution = solution
         self.threads = as_threads(threads)
         self.smoothing = as_tolerance(smoothing, "smoothing")

@@ -116,6 +116,8 @@ def brenier_potential(
     """
     diagram = as_diagram(solution, "solution", (1, 2))
     refuse_periodic(diagram.source, "graphs of potentials")
+    if diagram.partial:
+        raise ValueError("solution must not be of partial transport for graphs of potentials")
     if diagram.sites.shape[1] == 1:
         if values is not None:
             raise ValueError("values must be None on the line, where the potential is one curve")
@@ -261,6 +263,8 @@ def brenier_contours(
     """
     diagram = as_diagram(solution, "solution")
     refuse_periodic(diagram.source, "graphs of potentials")
+    if diagram.partial:
+        raise ValueError("solution must not be of partial transport for graphs of potentials")
     resolution = as_count(resolution, "resolution", 2)
     bounds = low, high = drawn_box(diagram.source)
     ax = new_axes(bounds, bar=legend) if ax is None else ax

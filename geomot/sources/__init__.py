@@ -40,6 +40,7 @@ from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.polyhedron import UniformPolyhedron
+from geomot.sources.remainder import Remainder
 from geomot.sources.samples import Samples
 from geomot.sources.wrapped import WrappedSource
 
@@ -54,6 +55,7 @@ __all__ = [
     "PlaneDomain",
     "PolygonRegion",
     "Product",
+    "Remainder",
     "Samples",
     "Source",
     "UniformBall",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from scipy.sparse import csr_array
 
 import geomot
@@ -116,3 +117,17 @@ def test_singular_set_leaves_the_axes_of_a_diagram_as_they_are():
     assert drawing.singular.get_alpha() == 0.7
     assert drawing.axes.get_autoscalex_on()
     assert drawing.legend_elements()[1] == ["singular set"]
+
+
+def test_points_that_stay_are_grey():
+    sites = np.random.default_rng(0).random((12, 2))
+    solution = geomot.solve(sites, np.full(12, 0.04), partial=True)
+    source, _ = plotting.transport_map(solution, 300)
+    stays = solution.assign(np.asarray(source.samples.get_offsets())) < 0
+    assert 50 < stays.sum() < 250
+    colours = source.samples.get_facecolors()
+    assert len(np.unique(colours[stays], axis=0)) == 1
+    np.testing.assert_allclose(colours[stays][0], to_rgba("#999999"))
+    for draw in (plotting.brenier_potential, plotting.brenier_contours):
+        with pytest.raises(ValueError, match="must not be of partial transport"):
+            draw(solution)

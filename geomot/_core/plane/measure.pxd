@@ -12,6 +12,7 @@ cdef struct Measure:
     double cost             # integral of |x - y_i|^2
     bint empty              # no interior in the density's own domain
     double* facet           # integral along the side k of the cell
+    double arc              # integral along the arcs where the cell ends and no other begins
     Py_ssize_t room
     double* scratch         # of the density, for as long as the cell
     Py_ssize_t scratch_room
@@ -20,6 +21,8 @@ cdef struct Measure:
 cdef class Density:
     # whether sides along a jump are seen from one cell only: a facet is the mean of both then
     cdef readonly bint one_sided
+    # whether cells may end in arcs: their integrals are kept
+    cdef readonly bint curved
 
     cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
                        Measure* out) noexcept nogil
