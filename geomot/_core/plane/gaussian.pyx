@@ -194,6 +194,8 @@ cdef class GaussianDensity(Density):
         out.mass = out.cost = out.centre_x = out.centre_y = 0.0
         for k in range(m):
             out.facet[k] = 0.0
+            if out.moment != NULL:
+                out.moment[2 * k] = out.moment[2 * k + 1] = 0.0
         least = self.bounds_on(cell, most) if self.n > 1 else 0.0
         for k in range(self.n):
             # what is nowhere in the cell more than a share of another's density is nothing
@@ -235,6 +237,7 @@ cdef void add_normal(const Normal* normal, const Cell* cell, Point* corner,
     cdef Base base
     cdef Sums sums
     cdef double scale, mass, ox, oy, largest = 0.0
+    cdef double[2] means
     place(normal, cell, &base)
     for k in range(m):
         corner[k].x = cell.x[k]
@@ -268,7 +271,10 @@ cdef void add_normal(const Normal* normal, const Cell* cell, Point* corner,
                          + (ox * ox + oy * oy) * sums.one)
     for k in range(m):
         j = k - 1 if k > 0 else m - 1
-        out.facet[k] += cell.length[k] * scale * mean_along(&base, corner + j, corner + k)
+        out.facet[k] += cell.length[k] * scale * mean_along(&base, corner + j, corner + k, means)
+        if out.moment != NULL:
+            out.moment[2 * k] += cell.length[k] * scale * means[0]
+            out.moment[2 * k + 1] += cell.length[k] * scale * means[1]
 
 
 cdef void place(const Normal* normal, const Cell* cell, Base* base) noexcept nogil:
@@ -561,24 +567,37 @@ cdef void add_part(const Base* base, const Part* part, int rays, int sides,
     sums.square += part.measure * square
 
 
-cdef double mean_along(const Base* base, const Point* a, const Point* b) noexcept nogil:
-    """The mean along a side of exp(exponent - that of the base)."""
+cdef double mean_along(const Base* base, const Point* a, const Point* b,
+                       double* means) noexcept nogil:
+    """The mean along a side of exp(exponent - that of the base); `means` of it times t and t^2."""
     cdef double u = base.u + a.u, v = base.v + a.v, du = b.u - a.u, dv = b.v - a.v
     cdef double fall = drop(base, a.u, a.v), slope = u * du + v * dv
     cdef double bend = 0.5 * (du * du + dv * dv), t, total = 0.0, length, height, low, high
+    cdef double value, between, slope_low, slope_high
     cdef int n = order_for(variation(u, v, du, dv)), k
     if n <= LARGEST:
+        means[0] = means[1] = 0.0
         for k in range(n):
             t = SIDE_NODE[n][k]
-            total += SIDE_WEIGHT[n][k] * exp(-(fall + t * (slope + t * bend)))
+            value = SIDE_WEIGHT[n][k] * exp(-(fall + t * (slope + t * bend)))
+            total += value
+            means[0] += t * value
+            means[1] += t * t * value
         return total
     length = sqrt(2.0 * bend)
     height = (u * dv - v * du) / length
     low = slope / length
     high = low + length
     # exponent of the line's foot, minus that of the base
-    return sqrt(2.0 * M_PI) / length * normal_between(low, high) * exp(
-        -0.5 * height * height - base.exponent)
+    total = sqrt(2.0 * M_PI) / length
+    value = exp(-0.5 * height * height - base.exponent)
+    between = normal_between(low, high)
+    slope_low = exp(-0.5 * low * low) / sqrt(2.0 * M_PI)
+    slope_high = exp(-0.5 * high * high) / sqrt(2.0 * M_PI)
+    means[0] = total / length * (slope_low - slope_high - low * between) * value
+    means[1] = total / (length * length) * (
+        (1.0 + low * low) * between - low * slope_low - (high - 2.0 * low) * slope_high) * value
+    return total * between * value
 
 
 cdef double normal_between(double low, double high) noexcept nogil:
