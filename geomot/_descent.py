@@ -104,11 +104,18 @@ class _Memory:
             share = float(np.sum(step * rest)) / curvature
             shares.append(share)
             rest = rest - share * change
-        move = -_per(place.masses, rest)
+        move = -self._scale(place) * _per(place.masses, rest)
         for (step, change, curvature), share in zip(self.pairs, reversed(shares), strict=True):
             back = float(np.sum(change * move)) / curvature
             move = move - (share + back) * step
         return move
+
+    def _scale(self, place: Place) -> float:
+        """How much longer than Lloyd's a step may be, by the last pair."""
+        if not self.pairs:
+            return 1.0
+        _, change, curvature = self.pairs[-1]
+        return curvature / float(np.sum(change * _per(place.masses, change)))
 
 
 def _per(masses: FloatArray, gradient: FloatArray) -> FloatArray:
