@@ -48,8 +48,20 @@ def test_value_and_gradient_are_those_of_the_solution():
     assert slope.sum(dim=0).numpy() == pytest.approx(drift, rel=1e-8)
 
 
-@pytest.mark.parametrize("source", [None, HEXAGON], ids=["square", "hexagon"])
-def test_gradients_against_finite_differences_in_the_plane(source):
+IN_THE_PLANE = {
+    "square": None,
+    "hexagon": HEXAGON,
+    "ring": geomot.UniformPolygon(
+        [(0, 0), (1.5, 0), (1.5, 1.5), (0, 1.5)], holes=[[(0.5, 0.5), (1, 0.5), (1, 1), (0.5, 1)]]
+    ),
+    "image": geomot.GridDensity(np.random.default_rng(4).random((5, 4)) + 0.1),
+    "gaussian": geomot.Gaussian([0.5, 0.2], [[1.0, 0.3], [0.3, 0.5]]),
+}
+
+
+@pytest.mark.parametrize("name", IN_THE_PLANE)
+def test_gradients_against_finite_differences_in_the_plane(name):
+    source = IN_THE_PLANE[name]
     y, logits = points(7), points(7, 1, seed=1)
 
     def loss(sites, numbers):
