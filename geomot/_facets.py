@@ -103,13 +103,9 @@ def moments_of_sides(
     n, m = len(facets.coordinates), len(facets)
     key = facets.sites[:, 0] * n + facets.sites[:, 1]
     wanted = pairs[:, 0] * n + pairs[:, 1]
-    kept = np.isin(wanted, key)
-    row, weights, means, variances = (
-        np.searchsorted(key, wanted[kept]),
-        weights[kept],
-        means[kept],
-        variances[kept],
-    )
+    row = np.minimum(np.searchsorted(key, wanted), max(m - 1, 0))
+    kept = key[row] == wanted if m > 0 else np.zeros(len(wanted), bool)
+    row, weights, means, variances = row[kept], weights[kept], means[kept], variances[kept]
     share = weights / np.bincount(row, weights, m)[row]
     mean: FloatArray = np.column_stack([np.bincount(row, share * x, m) for x in means.T])
     apart = np.sum((means - mean[row]) ** 2, axis=1)
