@@ -75,8 +75,8 @@ class Energy(Protocol):
 
     evaluations: int
 
-    def at(self, points: FloatArray, near: Place | None, precisely: bool) -> Place | None:
-        """Measure at points, perhaps near to earlier ones; None if that fails."""
+    def at(self, points: FloatArray, near: Place, precisely: bool) -> Place | None:
+        """Measure at points, from an earlier place; None if that fails."""
 
     def refilled(self, place: Place) -> FloatArray | None:
         """The points with those that have no cell moved to where they get one; None if all have."""

@@ -226,7 +226,8 @@ def quantize(
     Parameters
     ----------
     source : Source or array_like of shape (m, 2)
-        A measure with exact diagrams: on the line, in the plane or in space, see `PowerDiagram`.
+        A measure with exact diagrams: on the line, in the plane or in space, see `PowerDiagram`; an
+        array holds the vertices of a polygon.
         Of other measures, take `geomot.Samples` on the line, or scikit-learn's KMeans of a sample.
     n : int
         Number of points.
@@ -262,6 +263,8 @@ def quantize(
     ------
     TypeError, ValueError
         If an argument is invalid, such as a source without exact diagrams; the message names it.
+    ConvergenceError
+        If the masses of the start cannot be solved for.
 
     Warns
     -----
@@ -308,9 +311,9 @@ def quantize(
         if given is None
         else _Transport(measure, given, n_threads)
     )
-    start = energy.at(points, None, False)
-    if start is None:
-        raise ValueError("masses must be reached by the cells of initial_points")
+    if given is not None and len(np.unique(points, axis=0)) < count:
+        raise ValueError("initial_points must be distinct if masses are given")
+    start = energy.start(points)
     rows: list[tuple[float, float, float]] = []
     bar = progress_bar(desc=f"Points to {tolerance:.0e}", unit=" steps") if progress else None
 
@@ -374,10 +377,12 @@ class _Nearest:
         self.threads = threads
         self.evaluations = 0
 
-    def at(self, points: FloatArray, near: Place | None, precisely: bool) -> Place | None:
+    def at(self, points: FloatArray, near: Place, precisely: bool) -> Place:
         """Measure the Voronoi cells, which are exact at once."""
-        if precisely:
-            return near
+        return near if precisely else self.start(points)
+
+    def start(self, points: FloatArray) -> Place:
+        """Measure the first Voronoi cells."""
         self.evaluations += 1
         weights = np.zeros((len(points), 2))
         diagram = PowerDiagram(points, weights, self.source, threads=self.threads)
@@ -404,22 +409,28 @@ class _Transport:
         self.evaluations = 0
         self.last: Solution | None = None
 
-    def at(self, points: FloatArray, near: Place | None, precisely: bool) -> Place | None:
+    def start(self, points: FloatArray) -> Place:
+        """Solve for the first cells."""
+        self.evaluations += 1
+        return self._place(
+            solve(points, self.targets, self.source, threads=self.threads, strict=True)
+        )
+
+    def at(self, points: FloatArray, near: Place, precisely: bool) -> Place | None:
         """Solve for the cells, from the potential of the last ones."""
         self.evaluations += 1
-        tol = NEWTON_TOL
-        if near is not None and not precisely:
-            tol = min(max(MASS_SHARE * near.norm, NEWTON_TOL), COARSEST_MASSES)
-        solution = self._solved(points, tol)
-        if not solution.converged:
-            return None
+        coarse = min(max(MASS_SHARE * near.norm, NEWTON_TOL), COARSEST_MASSES)
+        solution = self._solved(points, NEWTON_TOL if precisely else coarse)
+        return self._place(solution) if solution.converged else None
+
+    def _place(self, solution: Solution) -> Place:
         self.last = solution
         centroids = solution.centroids
         held = ~np.isnan(centroids[:, :1])
         return Place(
-            points,
+            solution.sites,
             self.targets,
-            np.where(held, centroids, points),
+            np.where(held, centroids, solution.sites),
             solution.cost,
             solution.weights_exact,
         )

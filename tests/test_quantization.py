@@ -236,6 +236,10 @@ def test_progress_bar(capfd):
         ({"tol": -1.0}, "tol must be"),
         ({"max_iter": -1}, "max_iter must be"),
         ({"initial_points": [[0.5, 0.5]]}, "initial_points must have 3 rows, got 1"),
+        (
+            {"initial_points": [[0.5, 0.5]] * 3, "masses": "equal"},
+            "initial_points must be distinct if masses are given",
+        ),
         ({"source": geomot.Gaussian(np.zeros(5), 1.0)}, "source must have at most 3 dim"),
     ],
 )
@@ -243,6 +247,12 @@ def test_invalid_arguments(options, message):
     given = {"source": SQUARE, "n": 3, **options}
     with pytest.raises(ValueError, match=message):
         quantize(given.pop("source"), given.pop("n"), **given)
+
+
+def test_atoms_cannot_be_divided_into_given_masses():
+    source = geomot.Samples([[0.0], [1.0], [3.0]])
+    with pytest.raises(geomot.ConvergenceError, match="atoms"):
+        quantize(source, 2, masses="equal", initial_points=[[0.0], [1.0]])
 
 
 def test_invalid_types():
