@@ -189,7 +189,7 @@ cdef class PlaneDiagram:
     cdef int64_t[::1] facet_count
     cdef index_t[:, ::1] facet_site
     cdef double[::1] facet_measure
-    cdef double[:, ::1] facet_mean      # while `facet_moments` is at work
+    cdef double[:, ::1] facet_mean      # of `facet_moments` only
     cdef double[::1] facet_variance
     cdef object facets_
     cdef object hubs_
@@ -339,21 +339,24 @@ cdef class PlaneDiagram:
     def facet_moments(self, *, threads=1):
         """Mean (m, 2) and covariance (m, 2, 2) of the density along each of the facets."""
         cdef Py_ssize_t chunks = (self.sites.n + CHUNK - 1) // CHUNK, chunk
-        facets = self.facets
-        self.reserve_facets(chunks)
-        self.facet_mean = np.empty((self.facet_site.shape[0], 2))
-        self.facet_variance = np.empty(self.facet_site.shape[0])
-        run_chunks(self._side_chunk, chunks, threads)
-        found = np.concatenate([np.arange(self.facet_start[chunk],
-                                          self.facet_start[chunk] + self.facet_count[chunk])
+        # room of its own, so that several threads may ask at once
+        cdef PlaneDiagram own = PlaneDiagram.__new__(PlaneDiagram)
+        own.sites = self.sites
+        own.mesh = self.mesh
+        own.perm = self.perm
+        own.kind = self.kind
+        own.reserve_facets(chunks)
+        own.facet_mean = np.empty((own.facet_site.shape[0], 2))
+        own.facet_variance = np.empty(own.facet_site.shape[0])
+        run_chunks(own._side_chunk, chunks, threads)
+        found = np.concatenate([np.arange(own.facet_start[chunk],
+                                          own.facet_start[chunk] + own.facet_count[chunk])
                                 for chunk in range(chunks)])
-        pairs = np.sort(np.asarray(self.facet_site)[found].astype(np.int64), axis=1)
-        weights = np.asarray(self.facet_measure)[found]
-        means = np.asarray(self.facet_mean)[found]
-        variances = np.asarray(self.facet_variance)[found]
-        self.facet_site = self.facet_mean = None
-        self.facet_measure = self.facet_variance = None
-        return moments_of_sides(facets, pairs, weights, means, variances)
+        pairs = np.sort(np.asarray(own.facet_site)[found].astype(np.int64), axis=1)
+        weights = np.asarray(own.facet_measure)[found]
+        means = np.asarray(own.facet_mean)[found]
+        variances = np.asarray(own.facet_variance)[found]
+        return moments_of_sides(self.facets, pairs, weights, means, variances)
 
     def _side_chunk(self, Py_ssize_t chunk):
         cdef Py_ssize_t start = chunk * CHUNK, stop = min(start + CHUNK, self.sites.n)
