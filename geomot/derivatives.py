@@ -21,14 +21,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import LinearOperator, splu
 
 from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
-from geomot._validation import as_masses
+from geomot._validation import as_masses, as_real_array
 from geomot.potentials import mass_rates_in_weights, power_rates_of_moves
 
 __all__ = ["Derivatives"]
@@ -176,6 +179,90 @@ class Derivatives(Frozen):
         [[0.05, 0.0], [0.05, 0.0]]
         """
         return self._pull(as_masses(target_masses, len(self)))
+
+    def weight_rates(self, moves: ArrayLike) -> FloatArray:
+        """Return how the weights must change for all masses to stay as sites move.
+
+        Parameters
+        ----------
+        moves : array_like of shape (n, d)
+            Velocities of the sites.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Rates of the weights; their mean is 0 on each set of cells that are connected by facets,
+            because only differences within such a set matter.
+
+        Examples
+        --------
+        A site that moves towards its neighbour would gain mass from it.
+
+        >>> import geomot
+        >>> rates = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).derivatives()
+        >>> rates.weight_rates([[1.0, 0.0], [0.0, 0.0]]).tolist()
+        [-0.25, 0.25]
+        """
+        velocities = as_real_array(moves, "moves")
+        if velocities.shape != self.sites.shape:
+            raise ValueError(f"moves must have shape {self.sites.shape}, got {velocities.shape}")
+        return self._response(velocities)
+
+    def cost_hessian(self, target_masses: ArrayLike | None = None) -> LinearOperator:
+        """Return the second derivatives in the sites of W2^2 between the source and given masses.
+
+        The weights must be those of the solution for these masses, and follow the sites.
+
+        Parameters
+        ----------
+        target_masses : array_like of shape (n,), optional
+            Masses nu_i of the sites, which must sum to 1; equal if None.
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator of shape (n d, n d)
+            Symmetric; at most 2 nu_i on the diagonal. A product solves a sparse system, which is
+            factorised once.
+
+        Examples
+        --------
+        Sites that move to both sides alike move away from the centroids, which stay.
+
+        >>> import geomot
+        >>> hessian = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).derivatives().cost_hessian()
+        >>> (hessian @ [-1.0, 0.0, 1.0, 0.0]).tolist()
+        [-1.0, 0.0, 1.0, 0.0]
+        """
+        nu = as_masses(target_masses, len(self))
+
+        def product(vector: FloatArray) -> FloatArray:
+            moves = np.asarray(vector, np.float64).reshape(self.sites.shape)
+            moved = self.centroids_in_sites @ moves.ravel()
+            moved += self.centroids_in_weights @ self._response(moves)
+            held = (self.masses > 0.0)[:, None]
+            offsets = np.where(held, moves - moved.reshape(moves.shape), 0.0)
+            return (2.0 * nu[:, None] * offsets).ravel()
+
+        size = self.sites.size
+        return LinearOperator((size, size), matvec=product, rmatvec=product, dtype=np.float64)
+
+    def _response(self, moves: FloatArray) -> FloatArray:
+        """Rates of the weights that keep the masses."""
+        groups, free, factors = self._system
+        rates = np.zeros(len(self))
+        if factors is not None:
+            rates[free] = factors.solve(-(self.masses_in_sites @ moves.ravel())[free])
+        return rates - (np.bincount(groups, rates) / np.bincount(groups))[groups]
+
+    @cached_property
+    def _system(self) -> tuple[IndexArray, NDArray[np.bool_], Any]:
+        """The group of each cell, all but one cell of each group, and factors of their matrix."""
+        matrix = self.masses_in_weights
+        _, groups = connected_components(matrix, directed=False)
+        free = np.ones(len(self), bool)
+        free[np.unique(groups, return_index=True)[1]] = False
+        factors = splu(matrix[free][:, free].tocsc()) if free.any() else None
+        return groups, free, factors
 
     def _pull(self, masses: FloatArray) -> FloatArray:
         return np.where(

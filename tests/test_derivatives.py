@@ -158,6 +158,58 @@ def test_gradient_of_the_cost(name):
     assert found == pytest.approx((up - down) / (2 * step), rel=1e-6)
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_weights_that_keep_the_masses(name):
+    source = EVERY[name]
+    sites, weights = problem(source, 30)
+    rates = PowerDiagram(sites, weights, source).derivatives()
+    moves = rng(5).standard_normal(sites.shape)
+    change = rates.masses_in_sites @ moves.ravel()
+    kept = change + rates.masses_in_weights @ rates.weight_rates(moves)
+    np.testing.assert_allclose(kept, 0.0, atol=1e-12 * np.abs(change).max())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_second_derivatives_of_the_cost(name):
+    source = EVERY[name]
+    sites = source.sample(8, rng(3))
+    nu = rng(4).dirichlet(np.full(8, 3.0))
+    move = rng(5).standard_normal(sites.shape)
+    step = 1e-6 * spread_of(source)
+
+    def rates(at):
+        return geomot.solve(at, nu, source, tol=1e-13, strict=False).diagram().derivatives()
+
+    up, down = (rates(sites + s * step * move).cost_in_sites(nu).ravel() for s in (1, -1))
+    hessian = rates(sites).cost_hessian(nu)
+    found = hessian @ move.ravel()
+    np.testing.assert_allclose(found, (up - down) / (2 * step), atol=2e-6 * np.abs(found).max())
+    matrix = hessian @ np.eye(sites.size)
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-11 * np.abs(matrix).max())
+    assert np.linalg.eigvalsh(matrix).max() <= 2 * nu.max() * (1 + 1e-12)
+
+
+def test_weights_between_islands_do_not_matter():
+    islands = geomot.UniformPolygon([[(0, 0), (1, 0), (1, 1), (0, 1)],
+                                     [(3, 0), (4, 0), (4, 1), (3, 1)]])  # fmt: skip
+    sites = np.array([[0.2, 0.5], [0.8, 0.5], [3.2, 0.5], [3.8, 0.5]])
+    rates = PowerDiagram(sites, None, islands).derivatives()
+    moves = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [2.0, 0.0]])
+    found = rates.weight_rates(moves)
+    np.testing.assert_allclose(rates.masses_in_weights @ found + rates.masses_in_sites
+                               @ moves.ravel(), 0.0, atol=1e-15)  # fmt: skip
+    np.testing.assert_allclose(found[:2].sum(), 0.0, atol=1e-15)
+    np.testing.assert_allclose(found[2:].sum(), 0.0, atol=1e-15)
+
+
+def test_moves_are_checked():
+    rates = PowerDiagram([(0.5, 0.5)]).derivatives()
+    assert rates.weight_rates([(1.0, 2.0)]).tolist() == [0.0]
+    assert (rates.cost_hessian() @ [1.0, 2.0]).tolist() == [2.0, 4.0]
+    with pytest.raises(ValueError, match=r"moves must have shape \(1, 2\), got \(2,\)"):
+        rates.weight_rates([1.0, 2.0])
+
+
 def test_gradients_of_the_dual_value():
     sites, weights = problem(BELL, 12)
     nu = rng(2).dirichlet(np.ones(12))
