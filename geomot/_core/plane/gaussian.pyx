@@ -25,7 +25,8 @@ Cost: at ten thousand cells 16 to 25 exponentials a triangle and four or five a 
 import numpy as np
 from scipy.special import roots_jacobi, roots_legendre
 
-from libc.math cimport INFINITY, M_PI, NAN, erf, erfc, exp, fabs, log, sqrt
+from libc.math cimport INFINITY, M_PI, NAN, erf, exp, fabs, log, sqrt
+from scipy.special.cython_special cimport erfcx
 
 from geomot._core.plane.cells cimport Cell
 from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
@@ -48,6 +49,8 @@ cdef double[LARGEST + 1][LARGEST] RAY_NODE, RAY_WEIGHT, SIDE_NODE, SIDE_WEIGHT
 cdef double DEPTH = 44.0
 # A cell whose exponent varies by less is integrated triangle by triangle.
 cdef double SMALL = 3.2
+# A normal density's exponent is the square of this times a distance.
+cdef double ROOT = sqrt(0.5)
 # Logarithm of how much a density may add to another one without a trace.
 cdef double NEGLIGIBLE = 44.0
 
@@ -573,7 +576,7 @@ cdef double mean_along(const Base* base, const Point* a, const Point* b,
     cdef double u = base.u + a.u, v = base.v + a.v, du = b.u - a.u, dv = b.v - a.v
     cdef double fall = drop(base, a.u, a.v), slope = u * du + v * dv
     cdef double bend = 0.5 * (du * du + dv * dv), t, total = 0.0, length, height, low, high
-    cdef double value, between, slope_low, slope_high
+    cdef double value, between, at_low, at_high
     cdef int n = order_for(variation(u, v, du, dv)), k
     if n <= LARGEST:
         means[0] = means[1] = 0.0
@@ -588,23 +591,17 @@ cdef double mean_along(const Base* base, const Point* a, const Point* b,
     height = (u * dv - v * du) / length
     low = slope / length
     high = low + length
-    # exponent of the line's foot, minus that of the base
-    total = sqrt(2.0 * M_PI) / length
-    value = exp(-0.5 * height * height - base.exponent)
-    between = normal_between(low, high)
-    slope_low = exp(-0.5 * low * low) / sqrt(2.0 * M_PI)
-    slope_high = exp(-0.5 * high * high) / sqrt(2.0 * M_PI)
-    means[0] = total / length * (slope_low - slope_high - low * between) * value
-    means[1] = total / (length * length) * (
-        (1.0 + low * low) * between - low * slope_low - (high - 2.0 * low) * slope_high) * value
-    return total * between * value
-
-
-cdef double normal_between(double low, double high) noexcept nogil:
-    """What a standard normal variable has between two numbers, in the tails too."""
-    cdef double root = sqrt(0.5)
+    # the density at both ends, times sqrt(2 pi); that at the line's foot may overflow
+    at_low = exp(-fall)
+    at_high = exp(-drop(base, b.u, b.v))
     if low > 0.0:
-        return 0.5 * (erfc(low * root) - erfc(high * root))
-    if high < 0.0:
-        return 0.5 * (erfc(-high * root) - erfc(-low * root))
-    return 0.5 * (erf(high * root) - erf(low * root))
+        between = at_low * erfcx(low * ROOT) - at_high * erfcx(high * ROOT)
+    elif high < 0.0:
+        between = at_high * erfcx(-high * ROOT) - at_low * erfcx(-low * ROOT)
+    else:
+        between = (erf(high * ROOT) - erf(low * ROOT)) * exp(-0.5 * height * height - base.exponent)
+    between *= sqrt(0.5 * M_PI)
+    means[0] = (at_low - at_high - low * between) / (length * length)
+    means[1] = ((1.0 + low * low) * between - low * at_low - (high - 2.0 * low) * at_high) / (
+        length * length * length)
+    return between / length
