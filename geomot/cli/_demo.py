@@ -224,7 +224,6 @@ def _draw_diagram(solution: Solution, labels: np.ndarray) -> Figure:
     plotting.power_diagram(solution, labels, sites=False, legend=False, ax=right)
     right.set_title("the cell that is sent to each code")
     # Ten colours are not told apart by all readers, nor in grey.
-    plotting.class_names(solution.sites, labels, ax=left)
     plotting.class_names(solution.centroids, labels, ax=right)
     return figure
 

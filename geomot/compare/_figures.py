@@ -344,7 +344,9 @@ def _curves(report: Report, study: Study) -> Any:
     labels = [e.label for e in study.entries if any(c.label == e.label for c in cells)]
     colours = dict(zip(labels, class_colors(len(labels)), strict=True))
     # Colours alone are all the same in grey.
-    dashes = dict(zip(labels, itertools.cycle(("-", "--", "-.", ":")), strict=False))
+    dashes: dict[str, Any] = dict(
+        zip(labels, itertools.cycle(("-", "--", "-.", ":")), strict=False)
+    )
     figure, axes = _figure(len(_CURVES), study.title)
     for ax, (name, title) in zip(axes, _CURVES.items(), strict=True):
         for cell in cells:

@@ -197,3 +197,9 @@ def test_names_stand_at_the_middle_of_their_classes():
         plotting.class_names(points, "ab")
     with pytest.raises(ValueError, match="labels must be classes"):
         plotting.class_names(points, np.arange(6) + 0.5)
+
+
+def test_a_bar_of_equal_values_has_one_tick():
+    diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+    bar = plotting.power_diagram(diagram, "masses").colorbar
+    assert bar.get_ticks().tolist() == [0.5]
