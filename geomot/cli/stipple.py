@@ -57,17 +57,19 @@ def add(commands: Any) -> None:
         type=float,
         default=1.0,
         metavar="S",
-        help="size of the dots, as a multiple of that with which they have the picture's share of "
-        "ink (1)",
+        help="diameter of the dots; at 1, the default, they cover the same share of the paper as "
+        "the ink of the picture, if they do not overlap",
     )
-    stipple.add_argument("--width", type=float, default=7.0, help="width in inches (7)")
+    stipple.add_argument(
+        "--width", type=float, default=7.0, metavar="W", help="width in inches (7)"
+    )
     stipple.add_argument("--seed", type=int, default=0, help="seed of the start (0)")
     stipple.add_argument(
         "--tol",
         type=float,
         default=0.02,
-        help="distance of the dots from the centroids of their cells, relative to the cells' "
-        "radius, root mean square (0.02)",
+        help="root mean square distance of the dots from the centroids of their cells, relative "
+        "to the radius of the cells (0.02)",
     )
     stipple.add_argument("--max-iter", type=int, default=200, metavar="K", help="most steps (200)")
     stipple.add_argument("--threads", type=int, metavar="T", help="threads (default: all cores)")
