@@ -255,7 +255,7 @@ def _images(name: str, title: str, load: Callable[[], Any]) -> Callable[..., Stu
                 _entry("latent SMOTE", "SMOTE", small),
                 _entry("Gaussian mixture", "GaussianMixture", small),
                 _entry("VAE", "VAE", small, preset="E3", **short),
-                _entry("VAE, tuned", "VAE", small, preset="E3", beta=10.0, **short),
+                _entry("VAE, tuned", "VAE", small, preset="E3", beta=0.3, **short),
                 _entry("WAE (MMD)", "WAE", small, preset="E3", **short),
                 _entry("WAE (MMD), tuned", "WAE", small, preset="E3", penalty=0.3, **short),
                 _entry("WAE (GAN)", "WAE-GAN", small, latent_dim=10, **short),
