@@ -118,6 +118,10 @@ class BallDiagram:
         """Neighbours, and the measures of their common borders inside the balls."""
         return self._plane.facets
 
+    def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Refuse: only derivatives in the sites need them."""
+        raise NotImplementedError("cells that end in arcs have no moments of facets")
+
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, offsets, indices and labels, as in `diagram.Cells`; arcs as short chords."""
         corners, offsets, indices, labels = self._plane.cells(threads=threads)

@@ -265,6 +265,10 @@ class TorusDiagram:
         measures = np.insert(found.measures[within], place, means)
         return Facets(pairs, measures, sites.sites, turns * sites.frame.periods)
 
+    def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Refuse: only derivatives in the sites need them."""
+        raise NotImplementedError("facets of a torus have no moments")
+
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, offsets, indices and labels, as in `diagram.Cells`.
 

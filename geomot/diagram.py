@@ -32,8 +32,16 @@ from geomot._validation import (
     warn_if_masses,
     warn_if_outside_the_unit_box,
 )
+from geomot.derivatives import Derivatives
 from geomot.potentials import arc_rates_in_heights, dual_value, mass_rates_in_heights
-from geomot.sources import PolygonRegion, Remainder, Source, as_source, require_exact
+from geomot.sources import (
+    PolygonRegion,
+    Remainder,
+    Source,
+    as_source,
+    refuse_periodic,
+    require_exact,
+)
 
 __all__ = ["Cells", "Facets", "Polyhedra", "Polyhedron", "PowerDiagram"]
 
@@ -535,6 +543,27 @@ class PowerDiagram(Frozen):
             compiled: Any = self._compiled
             return matrix + diags_array(arc_rates_in_heights(compiled.arcs, compiled.radii))
         return matrix
+
+    def derivatives(self) -> Derivatives:
+        """Return how masses, centroids and costs change with the sites and the weights.
+
+        Returns
+        -------
+        Derivatives
+            Sparse matrices and gradients, each made when it is first asked for.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> diagram.derivatives().masses_in_sites.toarray()[0].tolist()
+        [0.5, 0.0, 0.5, 0.0]
+        """
+        refuse_periodic(self.source, "derivatives in the sites")
+        if self.partial:
+            raise ValueError("derivatives are not defined for partial transport")
+        means, covariances = self._compiled.facet_moments(threads=as_threads(self.threads))
+        return Derivatives(self.sites, self.masses, self.centroids, self.facets, means, covariances)
 
     def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
         """Return the Kantorovich dual value of the weights.

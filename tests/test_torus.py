@@ -360,3 +360,13 @@ def test_refusals():
         BrenierMap(TORUS).fit(sites).extended()
     with pytest.raises(ValueError, match="must not be periodic for couplings"):
         geomot.coupling.SemiDiscreteCoupling(TORUS).fit(sites)
+    with pytest.raises(ValueError, match="must not be periodic for derivatives in the sites"):
+        PowerDiagram(sites, source=TORUS).derivatives()
+
+
+def test_quantisation_ends_where_sites_are_centroids():
+    found = geomot.quantize(TORUS, 12, random_state=0)
+    diagram = PowerDiagram(found.points, source=TORUS)
+    np.testing.assert_allclose(diagram.centroids, found.points, atol=1e-3)
+    # on the torus no lattice of 12 squares is as good
+    assert diagram.costs.sum() < 1 / (6 * 12)
