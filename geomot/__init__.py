@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geomot.sources import (
         Gaussian,
         GridDensity,
+        Mixture,
         Samples,
         UniformBall,
         UniformBox,
@@ -39,6 +40,7 @@ _HOMES = {
     "GeomotError": "errors",
     "GridDensity": "sources",
     "LatentGenerator": "generator",
+    "Mixture": "sources",
     "PowerDiagram": "diagram",
     "Samples": "sources",
     "Solution": "solution",
@@ -82,6 +84,7 @@ __all__ = [
     "GeomotError",
     "GridDensity",
     "LatentGenerator",
+    "Mixture",
     "PowerDiagram",
     "Samples",
     "Solution",

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from geomot._facets import Facets
 from geomot._line import LineSites
+from geomot._mixture import MixtureSites
 from geomot._power import PlaneSites
-from geomot.sources import Source, convex_polygon, require_exact
+from geomot.sources import Mixture, Source, convex_polygon, require_exact
 
 __all__ = ["ExactDiagram", "ExactSites", "exact_sites", "plane_sites"]
 
@@ -78,6 +79,8 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
     return LineSites(sites, source) if source.dim == 1 else plane_sites(sites, source)
 
 
-def plane_sites(sites: FloatArray, source: Source) -> PlaneSites:
+def plane_sites(sites: FloatArray, source: Source) -> PlaneSites | MixtureSites:
     """Return sites in the plane, whose diagrams can also tell the weights of further sites."""
+    if isinstance(source, Mixture) and len(source.normals) < len(source.sources):
+        return MixtureSites(sites, source)
     return PlaneSites(sites, convex_polygon(source).vertices, source.plane_density)

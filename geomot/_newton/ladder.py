@@ -27,13 +27,31 @@ from geomot._double_double import Pair
 from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.newton import Iterate, Problem, newton
+from geomot._newton.quantiles import quantile_weights
 
-__all__ = ["density_start", "resumed"]
+__all__ = ["density_start", "resumed", "simple_start"]
 
 FloatArray = NDArray[np.float64]
 
 # Rough weights for sites, target masses and source of a problem.
 Guess = Callable[[Problem], FloatArray]
+
+
+def simple_start(problem: Problem) -> Iterate:
+    """Return weights for the problem under which no cell is empty.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its source is uniform or normal.
+
+    Returns
+    -------
+    Iterate
+    """
+    if problem.source.plane_density is None:
+        return framed_start(problem)
+    return make_valid(problem.evaluate(quantile_weights(problem)))
 
 
 def density_start(problem: Problem, guess: Guess) -> Iterate:
@@ -63,7 +81,7 @@ def density_start(problem: Problem, guess: Guess) -> Iterate:
 
 
 def _descend(problem: Problem) -> Iterate:
-    """Go down from the uniform density by a factor at a time, with which no cell loses more.
+    """Go down from a simple density by a factor at a time, with which no cell loses more.
 
     At every step down the density is at least that share of the one before everywhere, and so is
     the mass of each cell: Newton's method always starts from cells that all have mass, under a
@@ -72,7 +90,7 @@ def _descend(problem: Problem) -> Iterate:
     """
     (_, rough), (last, fine) = LADDER
     share, last = 1.0, last * float(problem.masses.min())
-    reached = framed_start(_under(problem, share))
+    reached = simple_start(_under(problem, share))
     while True:
         tol = fine if share <= last else rough
         reached, _ = newton(reached, tol=tol, max_iter=DESCENT_STEPS)

@@ -1,8 +1,9 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon`, `GridDensity` and `Gaussian` have exact power diagrams, and so have, on the line,
-all measures with a distribution function. Every source is immutable, comparable and picklable.
+`UniformPolygon`, `GridDensity`, `Gaussian` and each `Mixture` of such measures have exact power
+diagrams, and so have, on the line, all measures with a distribution function. Every source is
+immutable, comparable and picklable.
 
 Examples
 --------
@@ -22,6 +23,7 @@ from geomot.sources.convert import as_source, convex_polygon, exact_domain, requ
 from geomot.sources.domains import ConvexPolygon, Domain
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
+from geomot.sources.mixture import Mixture
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.samples import Samples
 from geomot.sources.wrapped import WrappedSource
@@ -31,6 +33,7 @@ __all__ = [
     "Domain",
     "Gaussian",
     "GridDensity",
+    "Mixture",
     "Product",
     "Samples",
     "Source",
@@ -49,6 +52,7 @@ KINDS.update(
     for kind in (
         Gaussian,
         GridDensity,
+        Mixture,
         Samples,
         UniformBall,
         UniformBox,

@@ -96,8 +96,8 @@ def require_exact(source: Source, name: str = "source") -> None:
         )
     if source.dim == 2:
         raise ValueError(
-            f"{name} must be a UniformBox, UniformPolygon, GridDensity or Gaussian in the plane "
-            f"for exact diagrams, got {source}"
+            f"{name} must be a UniformBox, UniformPolygon, GridDensity or Gaussian in the plane, "
+            f"or a Mixture of such, for exact diagrams, got {source}"
         )
     raise ValueError(f"{name} must be on the line or in the plane for exact diagrams, got {source}")
 

@@ -114,18 +114,24 @@ class Gaussian(Source):
         """In the plane, the box of 40 deviations to each side of the mean, as a polygon."""
         if self.dim != 2:
             return None
+        (x0, y0), (x1, y1) = self._box
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def _box(self) -> FloatArray:
+        """Lower and upper corner of what the kernels see of the plane."""
         reach = DEVIATIONS * np.sqrt(np.diag(self.covariance))
-        (x0, y0), (x1, y1) = self.mean - reach, self.mean + reach
-        if not (x0 < self.mean[0] < x1 and y0 < self.mean[1] < y1):
+        box = np.array([self.mean - reach, self.mean + reach])
+        if not ((box[0] < self.mean) & (self.mean < box[1])).all():
             raise ValueError(
                 f"cov must be large enough for float64 numbers about the mean, got {self}"
             )
-        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        return box
 
     @property
     def plane_density(self) -> Callable[[float], Any]:
         """The normal density."""
-        return normal_density([self], [1.0], self.domain.bounds)
+        return normal_density([self], [1.0], self._box)
 
     @cached_property
     def covariance(self) -> FloatArray:

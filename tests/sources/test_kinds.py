@@ -15,6 +15,7 @@ import geomot
 from geomot import (
     Gaussian,
     GridDensity,
+    Mixture,
     PowerDiagram,
     Samples,
     UniformBall,
@@ -60,6 +61,8 @@ KNOWN = [
     GridDensity([1.0, 0.0, 2.0, 5.0, 0.0], [-1.0], [4.0]),
     GridDensity(IMAGE, [-1.0, 2.0], [2.0, 2.5]),
     GridDensity(rng(3).random((3, 4, 2, 2)) ** 4),
+    Mixture([Gaussian([1.0, -2.0], [4.0, 0.25]), UniformBox([0, -1], [2, 1])], [0.25, 0.75]),
+    Mixture([UniformBall(np.zeros(3), 2.0), Gaussian([1.0, -2.0, 0.5], COV)]),
 ]
 ALL = [*KNOWN, WrappedSource(Ring())]
 
@@ -108,7 +111,7 @@ def test_moments_in_closed_form():
     np.testing.assert_allclose(cloud.mean, [1e8 + 0.25, 0.5], rtol=1e-16)
     np.testing.assert_allclose(cloud.covariance, 0.1875 * np.outer([1, 2], [1, 2]), rtol=1e-12)
     # An image against its own cells, one by one.
-    grid = KNOWN[-2]
+    grid = next(source for source in KNOWN if isinstance(source, GridDensity) and source.dim == 2)
     x = [-0.5, 0.5, 1.5], [2.0625, 2.1875, 2.3125, 2.4375]
     mass = IMAGE / IMAGE.sum()
     mean = [(mass.sum(axis=1) * x[0]).sum(), (mass.sum(axis=0) * x[1]).sum()]
@@ -168,7 +171,7 @@ def test_uniform_maps_against_the_law_itself():
     for row in z:
         assert stats.kstest(row, "norm").pvalue > 1e-3
     assert np.abs(np.corrcoef(z) - np.eye(3)).max() < 5 / np.sqrt(len(u))
-    grid = KNOWN[-2]
+    grid = next(source for source in KNOWN if isinstance(source, GridDensity) and source.dim == 2)
     points = grid.from_uniforms(u[:, :3])
     cells = np.floor((points - grid.lower) / (grid.upper - grid.lower) * [3, 4]).astype(int)
     counts = np.zeros((3, 4))
@@ -270,8 +273,8 @@ def test_samples(source):
 @pytest.mark.parametrize("source", KNOWN[5:], ids=repr)
 def test_sources_own_their_arrays(source):
     data = source.to_dict()
-    arguments = {k: np.array(v) for k, v in data.items() if k != "type"}
-    made = Source.from_dict({"type": data["type"], **arguments})
+    arguments = {k: np.array(v) for k, v in data.items() if not isinstance(v, str)}
+    made = Source.from_dict({**data, **arguments})
     for array in arguments.values():
         array[...] = 7.0
     assert made == source
@@ -296,7 +299,7 @@ def test_stored_shapes_are_checked():
 
 def test_only_some_have_exact_diagrams_in_the_plane():
     for source in ALL:
-        exact = Gaussian, GridDensity, UniformBox, UniformPolygon
+        exact = Gaussian, GridDensity, Mixture, UniformBox, UniformPolygon
         if source.dim == 2 and not isinstance(source, exact):
             assert not source.exact
             with pytest.raises(ValueError, match="source must be a UniformBox, UniformPolygon,"):
