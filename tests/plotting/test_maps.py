@@ -36,6 +36,23 @@ def test_map_takes_samples_or_none(solution):
     assert not [c for c in source.collections if isinstance(c, PathCollection)]
 
 
+def test_of_a_normal_source_four_deviations_are_drawn():
+    source = geomot.Gaussian([1.0, 0.0], [[1.0, 0.5], [0.5, 0.25 + 1e-3]])
+    solution = geomot.solve(np.random.default_rng(3).random((30, 2)), source=source)
+    flat = [
+        plotting.power_diagram(solution),
+        plotting.brenier_contours(solution),
+        plotting.transport_map(solution, 50, random_state=1)[0],
+        plotting.singular_set(geomot.ExtendedMap(solution), resolution=20),
+    ]
+    for ax in flat:
+        low, high = ax.get_xlim()
+        assert -3.5 < low <= -3.0 and 5.0 <= high < 5.5
+    surface = plotting.brenier_potential(solution)
+    assert surface.get_xlim() == pytest.approx((-3.0, 5.0), abs=0.5)
+    assert surface.get_zlim()[1] < 20.0  # the potential at 4 deviations, not at 40
+
+
 def test_map_of_a_source_without_cells():
     points = np.random.default_rng(3).random((70, 2))
     source = geomot.UniformBall([0.0, 0.0], 2.0)
