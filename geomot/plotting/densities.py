@@ -20,12 +20,23 @@ from geomot.plotting._marks import (
     rasterise,
 )
 from geomot.plotting._profile import line_profile
-from geomot.sources import GridDensity, Source, UniformBox, UniformPolygon, as_source
+from geomot.sources import (
+    GridDensity,
+    Source,
+    UniformBall,
+    UniformBox,
+    UniformEllipsoid,
+    UniformPolygon,
+    as_source,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["is_uniform", "source_density"]
+
+# Exact sources with the same density everywhere on their domains.
+_UNIFORM = (UniformBall, UniformBox, UniformEllipsoid, UniformPolygon)
 
 # How much of the ink the greatest density has.
 _DARKEST = 0.6
@@ -109,7 +120,7 @@ def source_density(
 
 def is_uniform(source: Source) -> bool:
     """Whether an exact source has the same density everywhere on its domain."""
-    return source.dim == 1 or isinstance(source, (UniformBox, UniformPolygon))
+    return source.dim == 1 or isinstance(source, _UNIFORM)
 
 
 def _mesh(ax: Axes, grid: GridDensity, kwargs: dict[str, Any]) -> Any:

@@ -17,7 +17,7 @@ relative accuracy in the tails, as long as its mass does not underflow.
   triangles of the fan are halved, along their rays or across them, until a rule serves or nothing
   is left.
 
-Sides by Gauss's rules too, and by the error function where they are long.
+Sides by Gauss's rules too, long ones in several panels about where the density is largest.
 
 Cost: at ten thousand cells 16 to 25 exponentials a triangle and four or five a side.
 """
@@ -25,7 +25,7 @@ Cost: at ten thousand cells 16 to 25 exponentials a triangle and four or five a 
 import numpy as np
 from scipy.special import roots_jacobi, roots_legendre
 
-from libc.math cimport INFINITY, M_PI, NAN, erf, erfc, exp, fabs, log, sqrt
+from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, sqrt
 
 from geomot._core.plane.cells cimport Cell
 from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
@@ -36,6 +36,7 @@ from geomot._core.types cimport index_t
 
 cdef enum:
     LARGEST = 16            # nodes of the largest rule
+    MOST_PANELS = 64        # of a side: ten are enough for what matters of it
     STACK = 128             # parts that wait: each halving leaves one
 
 # Up to which variation of the exponent each rule is good to 1e-14 of an integral; the order itself
@@ -564,28 +565,44 @@ cdef void add_part(const Base* base, const Part* part, int rays, int sides,
 cdef double mean_along(const Base* base, const Point* a, const Point* b) noexcept nogil:
     """The mean along a side of exp(exponent - that of the base)."""
     cdef double u = base.u + a.u, v = base.v + a.v, du = b.u - a.u, dv = b.v - a.v
-    cdef double fall = drop(base, a.u, a.v), slope = u * du + v * dv
-    cdef double bend = 0.5 * (du * du + dv * dv), t, total = 0.0, length, height, low, high
-    cdef int n = order_for(variation(u, v, du, dv)), k
+    cdef double slope = u * du + v * dv, square = du * du + dv * dv
+    cdef double steep, reach, summit, start = 0.0, stop = 1.0, step, total = 0.0
+    cdef int n = order_for(variation(u, v, du, dv)), panels = 1, k
     if n <= LARGEST:
-        for k in range(n):
-            t = SIDE_NODE[n][k]
-            total += SIDE_WEIGHT[n][k] * exp(-(fall + t * (slope + t * bend)))
-        return total
-    length = sqrt(2.0 * bend)
-    height = (u * dv - v * du) / length
-    low = slope / length
-    high = low + length
-    # exponent of the line's foot, minus that of the base
-    return sqrt(2.0 * M_PI) / length * normal_between(low, high) * exp(
-        -0.5 * height * height - base.exponent)
+        return mean_of_panel(base, a, u, v, du, dv, n)
+    # where the density is largest on the side, and how far it matters from there
+    summit = min(max(-slope / square, 0.0), 1.0)
+    steep = fabs(slope + summit * square)
+    reach = 2.0 * DEPTH / (steep + sqrt(steep * steep + 2.0 * square * DEPTH))
+    start = max(0.0, summit - reach)
+    stop = min(1.0, summit + reach)
+    step = stop - start
+    while panels < MOST_PANELS and max(
+            variation(u + start * du, v + start * dv, step * du, step * dv),
+            variation(u + stop * du, v + stop * dv, step * du, step * dv)) > REACH[LARGEST]:
+        panels *= 2
+        step *= 0.5
+    for k in range(panels):
+        total += step * part_of_side(base, a, u, v, du, dv, start + k * step, step)
+    return total
 
 
-cdef double normal_between(double low, double high) noexcept nogil:
-    """What a standard normal variable has between two numbers, in the tails too."""
-    cdef double root = sqrt(0.5)
-    if low > 0.0:
-        return 0.5 * (erfc(low * root) - erfc(high * root))
-    if high < 0.0:
-        return 0.5 * (erfc(-high * root) - erfc(-low * root))
-    return 0.5 * (erf(high * root) - erf(low * root))
+cdef double part_of_side(const Base* base, const Point* a, double u, double v, double du,
+                         double dv, double start, double step) noexcept nogil:
+    """The mean from a share of the side on, over a part of it."""
+    cdef Point at
+    at.u = a.u + start * du
+    at.v = a.v + start * dv
+    return mean_of_panel(base, &at, u + start * du, v + start * dv, step * du, step * dv, LARGEST)
+
+
+cdef double mean_of_panel(const Base* base, const Point* a, double u, double v, double du,
+                          double dv, int n) noexcept nogil:
+    """The mean from a to a + (du, dv), by a rule of n nodes."""
+    cdef double fall = drop(base, a.u, a.v), slope = u * du + v * dv
+    cdef double bend = 0.5 * (du * du + dv * dv), t, total = 0.0
+    cdef int k
+    for k in range(n):
+        t = SIDE_NODE[n][k]
+        total += SIDE_WEIGHT[n][k] * exp(-(fall + t * (slope + t * bend)))
+    return total
