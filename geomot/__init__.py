@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geomot.sources import (
         Gaussian,
         GridDensity,
+        MeshDensity,
         Mixture,
         Samples,
         UniformBall,
@@ -42,6 +43,7 @@ _HOMES = {
     "GeomotError": "errors",
     "GridDensity": "sources",
     "LatentGenerator": "generator",
+    "MeshDensity": "sources",
     "Mixture": "sources",
     "PowerDiagram": "diagram",
     "Samples": "sources",
@@ -89,6 +91,7 @@ __all__ = [
     "GeomotError",
     "GridDensity",
     "LatentGenerator",
+    "MeshDensity",
     "Mixture",
     "PowerDiagram",
     "Samples",

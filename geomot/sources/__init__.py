@@ -1,9 +1,10 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `Gaussian` and each
-`Mixture` of such measures have exact power diagrams, in space `UniformBox` and `UniformPolyhedron`, and on the line all measures with a
-distribution function. Every source is immutable, comparable and picklable.
+`UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
+each `Mixture` of such measures have exact power diagrams, in space `UniformBox` and
+`UniformPolyhedron`, and on the line all measures with a distribution function. Every source is
+immutable, comparable and picklable.
 
 Examples
 --------
@@ -38,6 +39,7 @@ from geomot.sources.domains import (
 from geomot.sources.ellipsoid import UniformEllipsoid
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
+from geomot.sources.mesh import MeshDensity
 from geomot.sources.mixture import Mixture
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.polyhedron import UniformPolyhedron
@@ -52,6 +54,7 @@ __all__ = [
     "EllipticDisk",
     "Gaussian",
     "GridDensity",
+    "MeshDensity",
     "Mixture",
     "PlaneDomain",
     "PolygonRegion",
@@ -76,6 +79,7 @@ KINDS.update(
     for kind in (
         Gaussian,
         GridDensity,
+        MeshDensity,
         Mixture,
         Samples,
         UniformBall,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
+from geomot._orientation import orientations
 
 __all__ = [
     "ConvexPolygon",
@@ -299,6 +300,42 @@ class PolygonRegion(PlaneDomain):
         """
         boxes = [ConvexPolygon(part).inscribed_box() for part in self.parts]
         return max(boxes, key=lambda box: float(np.prod(box[1] - box[0])))
+
+
+def on_hull(starts: FloatArray, ends: FloatArray, hull: FloatArray) -> NDArray[np.bool_]:
+    """Return which edges of polygons lie on the border of their convex hull.
+
+    Parameters
+    ----------
+    starts, ends : ndarray of shape (k, 2)
+        The edges, their polygon on the left.
+    hull : ndarray of shape (m, 2)
+        The hull, strictly convex and counter-clockwise.
+
+    Returns
+    -------
+    ndarray of shape (k,), bool
+        Decided exactly, but where sides of the hull hardly turn: False may stand for True there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.sources.domains import on_hull
+    >>> square = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+    >>> on_hull(square[[0, 2]], np.array([(0.5, 0.0), (0.0, 0.0)]), square).tolist()
+    [True, False]
+    """
+    sides = np.roll(hull, -1, axis=0) - hull
+    angles = np.arctan2(sides[:, 1], sides[:, 0])
+    order = np.argsort(angles)
+    steps = ends - starts
+    place = np.searchsorted(angles[order], np.arctan2(steps[:, 1], steps[:, 0]))
+    found = np.zeros(len(starts), dtype=np.bool_)
+    for shift in (-1, 0, 1):
+        side = order[(place + shift) % len(hull)]
+        a, b = hull[side], hull[(side + 1) % len(hull)]
+        found |= (orientations(a, b, starts) == 0) & (orientations(a, b, ends) == 0)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

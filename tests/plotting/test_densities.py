@@ -50,6 +50,15 @@ def test_a_polygon_is_filled_and_other_sources_are_sampled():
         plotting.source_density(geomot.UniformBox.unit(3))
 
 
+def test_a_mesh_is_shaded():
+    mesh = geomot.MeshDensity([(0, 0), (2, 0), (1, 1)], [(0, 1, 2)], [0.0, 1.0, 2.0])
+    drawing = plotting.source_density(mesh)
+    assert list(drawing) == ["density", "outline"]
+    assert drawing.density.get_array().tolist() == mesh.values.tolist()
+    diagram = geomot.PowerDiagram(mesh.sample(20, 0), None, mesh)
+    assert type(plotting.power_diagram(diagram).density).__name__ == "TriMesh"
+
+
 def test_densities_lie_under_the_cells():
     grid = geomot.GridDensity([[1.0, 0.0], [2.0, 1.0]])
     diagram = geomot.PowerDiagram(np.random.default_rng(0).random((20, 2)), source=grid)

@@ -15,6 +15,7 @@ import geomot
 from geomot import (
     Gaussian,
     GridDensity,
+    MeshDensity,
     Mixture,
     PowerDiagram,
     Samples,
@@ -50,6 +51,9 @@ class Ring:
 
 GRID = GridDensity(IMAGE, [-1.0, 2.0], [2.0, 2.5])
 # At least one of every kind, in any order.
+MESH = MeshDensity(
+    [(0, 0), (1, 0), (1, 1), (0, 1), (3, 2)], [(0, 1, 2), (0, 3, 2), (1, 4, 2)], [1, 2, 0, 1, 5]
+)
 KNOWN = [
     UniformBox([0, -1], [2, 1]),
     UniformBox(np.arange(5.0), np.arange(5.0) + rng(5).random(5) + 0.1),
@@ -70,6 +74,7 @@ KNOWN = [
     GridDensity([1.0, 0.0, 2.0, 5.0, 0.0], [-1.0], [4.0]),
     GRID,
     GridDensity(rng(3).random((3, 4, 2, 2)) ** 4),
+    MESH,
     Mixture([Gaussian([1.0, -2.0], [4.0, 0.25]), UniformBox([0, -1], [2, 1])], [0.25, 0.75]),
     Mixture([UniformBall(np.zeros(3), 2.0), Gaussian([1.0, -2.0, 0.5], COV)]),
 ]
