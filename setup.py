@@ -15,6 +15,7 @@ MODULES = (
     "geomot._core.interrupt",
     "geomot._core.order",
     "geomot._core.predicates",
+    "geomot._core.scaled",
     "geomot._core.plane.regular",
     "geomot._core.plane.cells",
     "geomot._core.plane.insert",

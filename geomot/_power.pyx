@@ -17,14 +17,15 @@ from geomot._core.plane.insert cimport insert_sites
 from geomot._core.plane.locate cimport Hubs, locate_points
 from geomot._core.plane.measure cimport (
     Density, Measure, Uniform, measure_free, measure_init, measure_reserve)
-from geomot._core.predicates cimport two_sum
 from geomot._core.plane.regular cimport Regular2D
+from geomot._core.predicates cimport two_sum
 from geomot._core.status cimport INTERRUPTED, NO_MEMORY, OK
 from geomot._core.types cimport index_t
 
 from geomot._core.facets import sort_facets
 from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
 from geomot._core.plane.polygons import Corners, cell_sides, contracted, first_equal, unsound
+from geomot._core.scaled import flushed, owners, write_weights
 from geomot._facets import Facets
 from geomot._threads import run_chunks
 
@@ -51,7 +52,6 @@ BOUNDS_CHECKED = geomot_bounds_checked
 
 _LEAST_COORDINATE = 2.0**-200
 _LEAST_DOMAIN = 2.0**-100
-_LARGEST_WEIGHT = 2.0**800
 
 _MAX_SITES = 2**30          # triangles are numbered in 32 bits
 
@@ -95,8 +95,8 @@ cdef class PlaneSites:
         self.n = len(sites)
         self.given = sites
         self.exponent = exponent_of(max(np.abs(sites).max(), np.abs(polygon).max()))
-        scaled = _flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
-        domain = _flushed(np.ldexp(polygon, -self.exponent), _LEAST_COORDINATE)
+        scaled = flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
+        domain = flushed(np.ldexp(polygon, -self.exponent), _LEAST_COORDINATE)
         if np.ptp(domain, axis=0).min() < _LEAST_DOMAIN:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
         self.domain = Domain2D(domain)
@@ -116,59 +116,15 @@ cdef class PlaneSites:
     def diagram(self, weights, weights_low=None, *, threads=1):
         """Power diagram under the given weights (hi, and lo where given); PlaneDiagram."""
         cdef double[:, ::1] site = np.array(self.base)
-        _set_weights(site, self.perm, weights, weights_low, -2 * self.exponent)
+        write_weights(site[:, 2:4], self.perm, weights, weights_low, -2 * self.exponent,
+                      _LEAST_COORDINATE**2)
         diagram = PlaneDiagram.__new__(PlaneDiagram)
         (<PlaneDiagram> diagram).compute(self, site, threads)
         return diagram
 
     def owners(self, const double[:, ::1] site):
         """Insertion order without the coincident sites that lose their place to a twin."""
-        cdef Py_ssize_t g, k
-        cdef int64_t best, twin
-        cdef const int64_t[::1] twins = self.twins, starts = self.twin_starts
-        cdef uint8_t[::1] keep
-        if len(self.twins) == 0:
-            return self.order
-        keep = np.ones(self.n, dtype=np.uint8)
-        with nogil:
-            for g in range(starts.shape[0] - 1):
-                best = twins[starts[g]]
-                for k in range(starts[g] + 1, starts[g + 1]):
-                    twin = twins[k]
-                    if (site[twin, 2] > site[best, 2]
-                            or (site[twin, 2] == site[best, 2] and site[twin, 3] > site[best, 3])):
-                        keep[best] = 0
-                        best = twin
-                    else:
-                        keep[twin] = 0
-        return self.order[np.asarray(keep).view(bool)[self.order]]
-
-
-def _flushed(x, least):
-    """x with entries below `least` in magnitude replaced by zero."""
-    x[np.abs(x) < least] = 0.0
-    return x
-
-
-def _set_weights(double[:, ::1] site, const index_t[::1] perm, weights, low, int exponent):
-    """Write the sorted, scaled and normalised pairs into columns 2 and 3."""
-    cdef const double[::1] hi = _flushed(
-        np.ldexp(np.asarray(weights, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
-    cdef const double[::1] lo
-    cdef Py_ssize_t k, n = site.shape[0]
-    if hi.shape[0] != n:
-        raise ValueError(f"weights must have shape ({n},), got ({hi.shape[0]},)")
-    if np.abs(hi).max() > _LARGEST_WEIGHT:
-        raise ValueError("weights must not exceed 2^800 times the largest coordinate squared")
-    if low is None:
-        for k in range(n):
-            site[k, 2] = hi[perm[k]]
-        return
-    lo = _flushed(np.ldexp(np.asarray(low, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
-    if lo.shape[0] != n:
-        raise ValueError(f"weights_low must have shape ({n},), got ({lo.shape[0]},)")
-    for k in range(n):
-        two_sum(hi[perm[k]], lo[perm[k]], &site[k, 2], &site[k, 3])
+        return owners(self.order, self.twins, self.twin_starts, site[:, 2:4])
 
 
 # ---- diagrams ----
@@ -359,7 +315,7 @@ cdef class PlaneDiagram:
         chosen : (n,) array of bool
             Cells that may have corners there.
         """
-        scaled = _flushed(np.ldexp(part, -self.sites.exponent), _LEAST_COORDINATE)
+        scaled = flushed(np.ldexp(part, -self.sites.exponent), _LEAST_COORDINATE)
         kind = np.where(chosen[np.asarray(self.perm)], np.asarray(self.kind), 0)
         return self.cells_within(Domain2D(scaled), part, kind.astype(np.uint8), inner, threads)
 

@@ -65,6 +65,9 @@ _STROKES = 500
 # Parts of an edge that is straight in data and bent on logarithmic axes.
 _BENT = 16
 
+# Lines keep names off as squares of so many points along them.
+_LINE_STEP = 3.0
+
 # Where a name may stand, from its point, in units of the distance and of its own size.
 _PLACES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
 
@@ -250,8 +253,9 @@ def write_names(
     names: Sequence[str],
     size: Any = "x-small",
     letters: int | None = None,
+    lines: LineCollection | None = None,
 ) -> list[Text]:
-    """Write names beside points, each on the side where it covers least.
+    """Write names beside points, each on the side where it covers least of points, names and lines.
 
     As wide as their letters, or this many: commands of formulas are not letters.
     """
@@ -262,6 +266,11 @@ def write_names(
     room = np.array([low, low + axes_size(ax)])
     halo = [withStroke(linewidth=1.6, foreground=paper(ax))]
     taken = [np.array([place - 2.0, place + 2.0]) for place in places]
+    for segment in [] if lines is None else lines.get_segments():
+        start, end = ax.transData.transform(segment) * (72.0 / ax.figure.dpi)
+        steps = 2 + int(np.linalg.norm(end - start) / _LINE_STEP)
+        spots = np.linspace(start, end, steps)
+        taken += [np.array([spot - 0.5 * _LINE_STEP, spot + 0.5 * _LINE_STEP]) for spot in spots]
     texts = []
     for point, place, name in zip(points, places, names, strict=True):
         if not name:

@@ -102,6 +102,27 @@ class Domain(Frozen, ABC):
         return price
 
 
+class _ConvexHull(Domain):
+    """What convex domains with corners have in common."""
+
+    vertices: FloatArray
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, d)."""
+        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    @property
+    def convex(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+
 class PlaneDomain(Domain):
     """A domain in the plane.
 
@@ -129,7 +150,7 @@ class PlaneDomain(Domain):
 
 
 @dataclass(frozen=True, eq=False)
-class ConvexPolygon(PlaneDomain):
+class ConvexPolygon(_ConvexHull, PlaneDomain):
     """A convex polygon.
 
     Attributes
@@ -151,21 +172,6 @@ class ConvexPolygon(PlaneDomain):
 
     def __repr__(self) -> str:
         return f"ConvexPolygon(<{len(self.vertices)} corners>)"
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, 2)."""
-        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
-
-    @property
-    def convex(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def connected(self) -> bool:
-        """True."""
-        return True
 
     @property
     def container(self) -> ConvexPolygon:
@@ -421,7 +427,7 @@ class EllipticDisk(PlaneDomain):
 
 
 @dataclass(frozen=True, eq=False)
-class ConvexPolyhedron(Domain):
+class ConvexPolyhedron(_ConvexHull):
     """A convex polyhedron.
 
     Attributes
@@ -475,21 +481,6 @@ class ConvexPolyhedron(Domain):
             planes[2 * k + 1, k], planes[2 * k + 1, 3] = 1.0, upper[k]
         corners = np.array(list(itertools.product(*np.stack([lower, upper]).T)))
         return cls(corners, planes)
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, 3)."""
-        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
-
-    @property
-    def convex(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def connected(self) -> bool:
-        """True."""
-        return True
 
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
         """Return a box inside the polyhedron, of the shape of its bounding box.
