@@ -299,10 +299,10 @@ class PowerDiagram(Frozen):
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox`, `UniformPolygon`, `GridDensity`, `Gaussian` or a `Mixture` of
-        these; an array holds the vertices of a polygon. In space a `UniformBox` or
-        `UniformPolyhedron`, on the line any source with a distribution function. None stands for
-        the unit box.
+        In the plane a `UniformBox`, `UniformPolygon`, `UniformBall`, `UniformEllipsoid`,
+        `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an array holds the
+        vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on the line any
+        source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.

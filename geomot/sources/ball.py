@@ -38,7 +38,8 @@ class UniformBall(Source):
 
     In the plane it has exact power diagrams: cells end at the circle, and their masses and facets
     are those of circular segments. Where cells have to be polygons, as in `PowerDiagram.cells` and
-    in figures, the circle is one of 1024 corners.
+    in figures, the circle is one of 1024 corners. Whether a cell that holds less than 1e-20 of the
+    disk counts as empty is decided up to rounding.
 
     Parameters
     ----------

@@ -10,6 +10,11 @@ the error of the circle's place is some units in the last place of the polygon's
 the radius. A side that does no more than touch the circle, up to that error, is in or out by
 rounding.
 
+`Circle` is all that is known of the disk. For one about the site of a cell, as partial transport
+has them, x and y are the shift of the cell's frame, the power is their square minus the weight, and
+the radius is the root of the weight. `inside_part` cuts sides, and the angle of all arcs tells how
+the mass grows with the radius.
+
 Cost: two square roots for a side that leaves the disk; an arctangent and a dozen terms of four
 series for an arc, four sines and cosines for one above 85 degrees.
 """

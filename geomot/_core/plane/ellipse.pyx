@@ -7,9 +7,9 @@ cells triangle by triangle, each in affine coordinates, so that small areas keep
 rounding of the corners takes is relative to the cell in the box around the ellipse: a cell that is
 much larger there than within the ellipse loses as many digits.
 
-Which cells reach into the ellipse is decided up to rounding: a cell whose share of it is less than
-1e-22 of the ellipse may count as empty or not, and so may a facet whose part inside is less than
-1e-7 of its own length, or of the ellipse's.
+Which cells reach into the ellipse is decided up to rounding: a cell that holds less than 1e-20 of
+the ellipse may count as empty or not, and a facet whose part inside is shorter than 1e-6 of the
+ellipse may be missing or not.
 
 Cost: about twenty operations for a corner of a cell; some 100 ns for an arc.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 from density_oracles import BallOracle, compare
@@ -93,6 +94,21 @@ def test_a_chord_beside_the_centre():
     diagram = PowerDiagram([(0.5, 0.0), (-0.5, 0.0)], [0.0, 0.2], DISK)
     right = (math.acos(0.1) - 0.1 * math.sqrt(0.99)) / math.pi
     assert diagram.masses == pytest.approx([right, 1.0 - right], rel=1e-14)
+
+
+def test_caps_that_hardly_reach_into_the_disk():
+    """To the stated error: what may count as nothing is less than 1e-20 of the disk."""
+    for depth in (-1e-10, -1e-15, 0.0, 1e-16, 1e-15, 1e-13, 1e-10, 1e-6):
+        line = 1.0 - depth
+        diagram = PowerDiagram([(0.0, 0.0), (2.0 * line, 0.0)], None, DISK)
+        with mpmath.workdps(50):
+            phi = mpmath.acos(mpmath.mpf(min(line, 1.0)))
+            cap = float((phi - mpmath.sin(2 * phi) / 2) / mpmath.pi)
+        assert diagram.masses[1] == pytest.approx(cap, rel=1e-4, abs=1e-20)
+        assert diagram.empty[1] == (diagram.masses[1] == 0.0)
+        assert len(diagram.facets.sites) == (not diagram.empty[1])
+        if depth >= 1e-13:
+            assert not diagram.empty[1]
 
 
 def linear_image(sites, weights, center, factor):
