@@ -87,11 +87,12 @@ cdef class Pieces(Density):
     cdef const double[::1] value
     cdef const double[:, ::1] gradient
     cdef const uint8_t[::1] outer       # of the edge that begins in each row of `corner`
-    cdef const double[:, ::1] box       # lower x, y, upper x, y of each piece
     cdef Py_ssize_t count
     cdef Py_ssize_t most_corners
     cdef const int64_t[::1] bucket_start
     cdef const index_t[::1] bucket
+    cdef const double[:, ::1] bucket_box    # of each entry, widened by the slack
+    cdef const index_t[:, ::1] bucket_first     # column and row of the first bucket of each entry
     cdef Py_ssize_t columns
     cdef Py_ssize_t rows
     cdef double lower_x
@@ -123,16 +124,14 @@ cdef class Pieces(Density):
         cuts_nothing[place] = outer
         self.outer = cuts_nothing
         self.gradient = _gradients(corners, values, first, sizes)
-        self.box = np.hstack([np.minimum.reduceat(corners, first),
-                              np.maximum.reduceat(corners, first)])
         self.domains = {}
-        self.fill_buckets()
+        self.fill_buckets(np.hstack([np.minimum.reduceat(corners, first),
+                                     np.maximum.reduceat(corners, first)]))
         wide, high = np.ptp(corners, axis=0)
         self.mean = _masses(corners, values, first, sizes).sum() / (wide * high)
 
-    def fill_buckets(self):
+    def fill_buckets(self, box):
         """List the pieces whose bounding box meets each bucket of a grid over all of them."""
-        box = np.asarray(self.box)
         lower, upper = box[:, :2].min(axis=0), box[:, 2:].max(axis=0)
         self.slack = max(SLACK * float((upper - lower).max()),
                          SLACK_THERE * float(np.abs(box).max()))
@@ -140,9 +139,10 @@ cdef class Pieces(Density):
         self.columns = self.rows = side
         self.lower_x, self.lower_y = lower
         self.per_x, self.per_y = side / (upper - lower)
-        low = np.clip(np.floor((box[:, :2] - self.slack - lower) * [self.per_x, self.per_y]),
+        wide = np.hstack([box[:, :2] - self.slack, box[:, 2:] + self.slack])
+        low = np.clip(np.floor((wide[:, :2] - lower) * [self.per_x, self.per_y]),
                       0, side - 1).astype(np.int64)
-        high = np.clip(np.floor((box[:, 2:] + self.slack - lower) * [self.per_x, self.per_y]),
+        high = np.clip(np.floor((wide[:, 2:] - lower) * [self.per_x, self.per_y]),
                        0, side - 1).astype(np.int64)
         spans = high - low + 1
         each = spans.prod(axis=1)
@@ -153,6 +153,8 @@ cdef class Pieces(Density):
         key = row * side + column
         order = np.argsort(key, kind="stable")
         self.bucket = piece[order].astype(np.int32)
+        self.bucket_box = wide[piece[order]]
+        self.bucket_first = low[piece[order]].astype(np.int32)
         self.bucket_start = np.searchsorted(key[order], np.arange(side * side + 1))
 
     cdef double relative(self, double x, double y) noexcept nogil:
@@ -238,7 +240,6 @@ cdef class Pieces(Density):
         """Add up what the pieces near the cell hold of it; OK, NO_MEMORY or INTERRUPTED."""
         cdef double left, bottom, right, top, x, y
         cdef Py_ssize_t k, row, column, first_row, first_column, last_row, last_column
-        cdef index_t p
         cdef int status
         left = right = cell.x[0]
         bottom = top = cell.y[0]
@@ -249,10 +250,10 @@ cdef class Pieces(Density):
             top = max(top, cell.y[k])
         x = cell.site_x + cell.shift_x
         y = cell.site_y + cell.shift_y
-        left = x + left - self.slack
-        right = x + right + self.slack
-        bottom = y + bottom - self.slack
-        top = y + top + self.slack
+        left += x
+        right += x
+        bottom += y
+        top += y
         first_column = self.column_of(left)
         last_column = self.column_of(right)
         first_row = self.row_of(bottom)
@@ -261,15 +262,15 @@ cdef class Pieces(Density):
             for column in range(first_column, last_column + 1):
                 for k in range(self.bucket_start[row * self.columns + column],
                                self.bucket_start[row * self.columns + column + 1]):
-                    p = self.bucket[k]
-                    if (self.box[p, 0] > right or self.box[p, 2] < left
-                            or self.box[p, 1] > top or self.box[p, 3] < bottom):
+                    if (self.bucket_box[k, 0] > right or self.bucket_box[k, 2] < left
+                            or self.bucket_box[k, 1] > top or self.bucket_box[k, 3] < bottom):
                         continue
                     # each piece once: in the first bucket that both share
-                    if (max(first_column, self.column_of(self.box[p, 0] - self.slack)) != column
-                            or max(first_row, self.row_of(self.box[p, 1] - self.slack)) != row):
+                    if (max(first_column, self.bucket_first[k, 0]) != column
+                            or max(first_row, self.bucket_first[k, 1]) != row):
                         continue
-                    status = self.add_piece(cell, mesh, i, p, error, exactly, sums, found, out)
+                    status = self.add_piece(cell, mesh, i, self.bucket[k], error, exactly, sums,
+                                            found, out)
                     if status == WHOLE:
                         return OK
                     if status < 0:
