@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geomot.errors import CheckpointWarning, ConvergenceError, ConvergenceWarning, GeomotError
     from geomot.extended import ExtendedMap
     from geomot.generator import LatentGenerator
+    from geomot.quantization import Quantization, quantize
     from geomot.solution import Solution
     from geomot.solver import solve
     from geomot.sources import (
@@ -46,6 +47,7 @@ _HOMES = {
     "MeshDensity": "sources",
     "Mixture": "sources",
     "PowerDiagram": "diagram",
+    "Quantization": "quantization",
     "Samples": "sources",
     "Solution": "solution",
     "UniformBall": "sources",
@@ -54,6 +56,7 @@ _HOMES = {
     "UniformPolygon": "sources",
     "UniformPolyhedron": "sources",
     "load": "storage",
+    "quantize": "quantization",
     "solve": "solver",
 }
 
@@ -63,6 +66,7 @@ _MODULES = (
     "coupling",
     "brenier",
     "datasets",
+    "derivatives",
     "diagram",
     "discrete",
     "distributed",
@@ -75,6 +79,7 @@ _MODULES = (
     "metrics",
     "plotting",
     "potentials",
+    "quantization",
     "solution",
     "solver",
     "sources",
@@ -94,6 +99,7 @@ __all__ = [
     "MeshDensity",
     "Mixture",
     "PowerDiagram",
+    "Quantization",
     "Samples",
     "Solution",
     "UniformBall",
@@ -103,6 +109,7 @@ __all__ = [
     "UniformPolyhedron",
     "__version__",
     "load",
+    "quantize",
     "solve",
 ]
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._facets import Facets
+from geomot._facets import Facets, moments_of_sides
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot.sources import Gaussian, Mixture, plane_domain
 
@@ -118,3 +118,16 @@ class MixtureDiagram:
         sizes = np.concatenate([share * part.facets.measures for share, part in self.measured])
         measures = np.bincount(place, sizes, len(keys)).astype(np.float64)
         return Facets(np.column_stack(np.divmod(keys, n)), measures, self.sites)
+
+    def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Mean (m, 2) and covariance (m, 2, 2) of the density along each of the facets."""
+        parts = [
+            (share, part, *part.facet_moments(threads=threads)) for share, part in self.measured
+        ]
+        return moments_of_sides(
+            self.facets,
+            np.concatenate([part.facets.sites for _, part, _, _ in parts]),
+            np.concatenate([share * part.facets.measures for share, part, _, _ in parts]),
+            np.concatenate([means for _, _, means, _ in parts]),
+            np.concatenate([np.trace(c, axis1=1, axis2=2) for _, _, _, c in parts]),
+        )

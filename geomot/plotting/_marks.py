@@ -65,6 +65,9 @@ _STROKES = 500
 # Parts of an edge that is straight in data and bent on logarithmic axes.
 _BENT = 16
 
+# Points between a name and its dot.
+_GAP = 2.5
+
 # Lines keep names off as squares of so many points along them.
 _LINE_STEP = 3.0
 
@@ -282,14 +285,17 @@ def write_names(
         costs = [_covered(box, taken, room) for box in boxes]
         best = int(np.argmin(costs))
         taken.append(boxes[best])
-        middle = boxes[best].mean(axis=0) - place
+        # Anchored on the side of the point: the width of the letters is only estimated.
+        side = int(np.sign(_PLACES[best][0]))
+        across = _GAP * _PLACES[best][0]
+        upwards = boxes[best].mean(axis=0)[1] - place[1]
         texts.append(
             ax.annotate(
                 name,
                 point,
-                xytext=tuple(middle),
+                xytext=(across, upwards),
                 textcoords="offset points",
-                ha="center",
+                ha=("center", "left", "right")[side],
                 va="center",
                 fontsize=size,
                 color=ink(ax),
@@ -303,7 +309,7 @@ def write_names(
 
 def _box(place: np.ndarray, side: np.ndarray, extent: np.ndarray) -> np.ndarray:
     """Corners of a name on one side of its point."""
-    middle = place + side * (2.5 + 0.5 * extent)
+    middle = place + side * (_GAP + 0.5 * extent)
     return np.array([middle - 0.5 * extent, middle + 0.5 * extent])
 
 

@@ -21,7 +21,7 @@ from libc.math cimport M_PI, NAN, fabs
 from geomot._core.plane.arcs cimport (
     Circle, Corner, DiskMoments, add_disk_part, inside_part, power_at)
 from geomot._core.plane.cells cimport Cell
-from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
+from geomot._core.plane.measure cimport Density, Measure, scratch_reserve, uniform_sides
 from geomot._core.plane.regular cimport Regular2D
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.status cimport NO_MEMORY, OK
@@ -103,14 +103,14 @@ cdef class EllipseDensity(Density):
             out.centre_y = cell.centre_y
             for k in range(m):
                 out.facet[k] = cell.length[k] * self.value
+            uniform_sides(out, m)
             return OK
         for k in range(m):
             j = k - 1 if k > 0 else m - 1
-            out.facet[k] = 0.0
-            if cell.length[k] > 0.0 and inside_part(
-                    &circle, corner[j].x, corner[j].y, power[j], corner[k].x, corner[k].y,
-                    power[k], &first, &last):
-                out.facet[k] = (last - first) * cell.length[k] * self.value
+            if not inside_part(&circle, corner[j].x, corner[j].y, power[j], corner[k].x,
+                               corner[k].y, power[k], &first, &last):
+                first = last = 0.0
+            self.set_side(k, cell.length[k], first, last, out)
         clear(&sums)
         fat = cell.area > SLENDER * reach * reach
         if fat and add_disk_part(&circle, m, corner, self.det, &sums):
@@ -122,6 +122,15 @@ cdef class EllipseDensity(Density):
                     self.add_triangle(&circle, cell, corner, k, &sums)
         self.finish(cell, &sums, out)
         return OK
+
+    cdef void set_side(self, Py_ssize_t k, double length, double first, double last,
+                       Measure* out) noexcept nogil:
+        """Set the integrals along a side that lies in the ellipse from one share to another."""
+        out.facet[k] = length * self.value * (last - first)
+        if out.moment != NULL:
+            out.moment[2 * k] = out.facet[k] * (last + first) / 2.0
+            out.moment[2 * k + 1] = out.facet[k] * (
+                last * last + last * first + first * first) / 3.0
 
     cdef void add_triangle(self, const Circle* circle, const Cell* cell, const Corner* corner,
                            Py_ssize_t k, DiskMoments* sums) noexcept nogil:
@@ -165,7 +174,7 @@ cdef class EllipseDensity(Density):
             out.centre_x = out.centre_y = NAN
             out.empty = True
             for k in range(cell.size):
-                out.facet[k] = 0.0
+                self.set_side(k, 0.0, 0.0, 0.0, out)
             return
         x = a * sums.x
         y = b * sums.x + c * sums.y
