@@ -25,6 +25,8 @@ MODULES = (
     "geomot._core.elimination",
     "geomot._core.facets",
     "geomot._core.laplacian",
+    "geomot._core.plane.arcs",
+    "geomot._core.plane.ellipse",
     "geomot._core.plane.measure",
     "geomot._core.plane.pieces",
     "geomot._core.plane.gaussian",
