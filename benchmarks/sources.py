@@ -237,8 +237,9 @@ def table_pysdot(arguments):
             ours, own = fastest(
                 lambda s=source, w=given: geomot.PowerDiagram(sites, w, s, threads=1).masses
             )
+        other_domain, function = domain(), radial()
         theirs, other = fastest(
-            lambda w=given, d=domain(), r=radial: PowerDiagram(sites, w, d, r()).integrals()
+            lambda w=given, d=other_domain, r=function: PowerDiagram(sites, w, d, r).integrals()
         )
         theirs *= ours.sum() / theirs.sum()
         worst = np.abs(ours - theirs).max() / ours.mean()
