@@ -26,6 +26,7 @@ MODULES = (
     "geomot._core.facets",
     "geomot._core.laplacian",
     "geomot._core.plane.arcs",
+    "geomot._core.plane.ellipse",
     "geomot._core.plane.measure",
     "geomot._core.plane.balls",
     "geomot._core.plane.pieces",

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from geomot._balls import BallSites
 from geomot._facets import Facets
 from geomot._line import LineSites
+from geomot._mixture import MixtureDiagram, MixtureSites
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot._space import SpaceDiagram, SpaceSites
 from geomot._torus import TorusDiagram, TorusSites, torus_places
-from geomot.sources import Source, convex_polyhedron, plane_domain, require_exact
+from geomot.sources import Mixture, Source, convex_polyhedron, plane_domain, require_exact
 
 __all__ = [
     "ExactDiagram",
@@ -99,7 +100,7 @@ def exact_sites(sites: FloatArray, source: Source, partial: bool = False) -> Exa
 
 
 # Diagrams that can tell the weights of further sites.
-InsertingDiagram = PlaneDiagram | SpaceDiagram | TorusDiagram
+InsertingDiagram = PlaneDiagram | MixtureDiagram | SpaceDiagram | TorusDiagram
 
 
 def places_of(sites: FloatArray, source: Source) -> FloatArray:
@@ -108,11 +109,15 @@ def places_of(sites: FloatArray, source: Source) -> FloatArray:
     return sites if torus is None else torus_places(sites, torus)
 
 
-def inserting_sites(sites: FloatArray, source: Source) -> PlaneSites | SpaceSites | TorusSites:
+def inserting_sites(
+    sites: FloatArray, source: Source
+) -> PlaneSites | MixtureSites | SpaceSites | TorusSites:
     """Return sites in the plane or in space, whose diagrams can also insert further sites."""
     if source.periodic_domain is not None:
         return TorusSites(sites, source.periodic_domain)
     if source.dim == 2:
+        if isinstance(source, Mixture) and len(source.normals) < len(source.sources):
+            return MixtureSites(sites, source)
         container = plane_domain(source).container
         return PlaneSites(sites, container.vertices, source.plane_density)
     domain = convex_polyhedron(source)

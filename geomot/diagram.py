@@ -35,10 +35,13 @@ from geomot._validation import (
 from geomot.derivatives import Derivatives
 from geomot.potentials import arc_rates_in_heights, dual_value, mass_rates_in_heights
 from geomot.sources import (
+    EllipticDisk,
     PolygonRegion,
     Remainder,
     Source,
+    UniformPolygon,
     as_source,
+    plane_domain,
     refuse_periodic,
     require_exact,
 )
@@ -302,10 +305,10 @@ class PowerDiagram(Frozen):
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `GridDensity` or
-        `Gaussian`; an array holds the vertices of a polygon. In space a `UniformBox` or
-        `UniformPolyhedron`, on the line any source with a distribution function. None stands for
-        the unit box.
+        In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
+        `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
+        array holds the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on
+        the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
@@ -492,7 +495,16 @@ class PowerDiagram(Frozen):
             return self._compiled.cells(threads=threads)
         if self._region is not None and isinstance(self._compiled, PlaneDiagram):
             return region_cells(self._compiled, self._region, threads=threads)
+        if isinstance(self.source.domain, EllipticDisk):
+            return self._as_polygon._polygons
         return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))
+
+    @property
+    def _as_polygon(self) -> PowerDiagram:
+        """The diagram on the polygon that stands for a round domain."""
+        domain = plane_domain(self.source)
+        polygon = UniformPolygon(domain.outlines[0])
+        return PowerDiagram(self.sites, self.weights_exact, polygon, threads=self.threads)
 
     @property
     def _region(self) -> PolygonRegion | None:

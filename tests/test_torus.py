@@ -360,6 +360,8 @@ def test_refusals():
         BrenierMap(TORUS).fit(sites).extended()
     with pytest.raises(ValueError, match="must not be periodic for couplings"):
         geomot.coupling.SemiDiscreteCoupling(TORUS).fit(sites)
+    with pytest.raises(ValueError, match="must not be periodic in a Mixture"):
+        geomot.Mixture([TORUS, UniformBox.unit(2)])
     with pytest.raises(ValueError, match="must not be periodic for derivatives in the sites"):
         PowerDiagram(sites, source=TORUS).derivatives()
 

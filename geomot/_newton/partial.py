@@ -81,12 +81,9 @@ class _PartialProblem(Problem):
         threads: int,
         least: float = 0.0,
     ) -> None:
+        super().__init__(sites, masses, source, threads, least)
         self.sites = np.vstack([sites, np.full(2, np.nan)])
         self.masses = np.append(masses, 1.0 - float(np.sum(masses)))
-        self.source = source
-        self.domain = require_partial(source)
-        self.threads = threads
-        self.least = least
         self.sorted_sites = _RestSites(sites, source)
         # cells are raised roughly, which costs more than it saves while steps are searched
         self.lifts = False
