@@ -2,11 +2,13 @@
 
     python benchmarks/sources.py solves --sites 10000 [--only camera L] [--camera camera.png]
     python benchmarks/sources.py integration --sites 10000 --camera camera.png
+    python benchmarks/sources.py pysdot --sites 10000 --camera camera.png
 
 `solves`: time to a relative error of 1e-9 of every mass, equal masses; steps of Newton and
 diagrams of the full size. Sites are uniform in the unit square ("u") or from the source ("s").
-`integration`: a diagram with all measures, of Voronoi cells. One thread, processor seconds. The
-camera is scikit-image's photograph (data/camera.png); without it a photograph of scikit-learn's.
+`integration`: a diagram with all measures, of Voronoi cells. `pysdot`: masses of the same weights
+by pysdot 0.2.16, where it can answer. One thread, processor seconds. The camera is scikit-image's
+photograph (data/camera.png); without it a photograph of scikit-learn's.
 """
 
 from __future__ import annotations
@@ -177,14 +179,84 @@ def table_integration(arguments):
         print(f"| {name} | {1e3 * found:.1f} | {found / base:.2f} |", flush=True)
 
 
+# ---- beside pysdot ----
+
+
+def pysdot_image(path):
+    from pysdot.domain_types import ScaledImage
+
+    return ScaledImage([0, 0], [1, 1], np.ascontiguousarray(images(path)["camera"].T))
+
+
+def pysdot_parts(parts):
+    """Convex polygons, each by a point and the outward normal of its sides."""
+    from pysdot.domain_types import ConvexPolyhedraAssembly
+
+    domain = ConvexPolyhedraAssembly()
+    for part in parts:
+        side = np.roll(part, -1, axis=0) - part
+        normal = np.column_stack([side[:, 1], -side[:, 0]])
+        normal /= np.linalg.norm(normal, axis=1)[:, None]
+        domain.add_convex_polyhedron(np.column_stack([part, normal]), 1.0)
+    return domain
+
+
+def table_pysdot(arguments):
+    from pysdot import PowerDiagram
+    from pysdot.radial_funcs import RadialFuncInBall, RadialFuncUnit
+
+    n = arguments.sites
+    found = sources(arguments.camera)
+    sites = sites_of("u", UNIT, n)
+    weights = 0.3 / n * np.random.default_rng(1).random(n)
+    part = geomot.solve(sites, np.full(n, 0.5 / n), UNIT, partial=True)
+    corners = np.array(rectangle(0.0, 0.0, 1.0, 1.0))
+    cases = {
+        "image": (found["camera"], weights, lambda: pysdot_image(arguments.camera), RadialFuncUnit),
+        "annulus": (
+            found["annulus"], weights, lambda: pysdot_parts(found["annulus"].domain.parts),
+            RadialFuncUnit,
+        ),
+        "balls": (None, part.weights, lambda: pysdot_parts([corners]), RadialFuncInBall),
+    }  # fmt: skip
+
+    def fastest(work, repeats=3):
+        times = []
+        for _ in range(repeats):
+            start = time.process_time()
+            masses = np.array(work())
+            times.append(time.process_time() - start)
+        return masses, min(times)
+
+    print("| source | geomot, s | pysdot, s | ratio | largest difference / mean mass |")
+    print("|---|---|---|---|---|")
+    for name, (source, given, domain, radial) in cases.items():
+        if source is None:
+            ours, own = fastest(lambda: part.diagram().masses)
+        else:
+            ours, own = fastest(
+                lambda s=source, w=given: geomot.PowerDiagram(sites, w, s, threads=1).masses
+            )
+        other_domain, function = domain(), radial()
+        theirs, other = fastest(
+            lambda w=given, d=other_domain, r=function: PowerDiagram(sites, w, d, r).integrals()
+        )
+        theirs *= ours.sum() / theirs.sum()
+        worst = np.abs(ours - theirs).max() / ours.mean()
+        print(f"| {name} | {own:.4f} | {other:.4f} | {other / own:.1f} | {worst:.0e} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", choices=("solves", "integration"))
+    parser.add_argument("table", choices=("solves", "integration", "pysdot"))
     parser.add_argument("--sites", type=int, default=10_000)
     parser.add_argument("--camera", help="a grey photograph")
     parser.add_argument("--only", nargs="*", help="names of sources")
     arguments = parser.parse_args()
-    {"solves": table_solves, "integration": table_integration}[arguments.table](arguments)
+    tables = {
+        "solves": table_solves, "integration": table_integration, "pysdot": table_pysdot,
+    }  # fmt: skip
+    tables[arguments.table](arguments)
 
 
 if __name__ == "__main__":
