@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -171,14 +171,20 @@ class MeshDensity(Source):
         """The corners of the outlines, shape (total, 2): edge e begins in corner e."""
         return np.concatenate(self.domain.outlines)
 
-    @property
+    @cached_property
     def plane_density(self) -> Callable[[float], Any]:
         """Linear on each triangle."""
         corners = self._corners.reshape(-1, 2)
         start = 3 * np.arange(len(self.simplices) + 1)
         values = self.values[self.simplices].reshape(-1)
         outer = self._outer
-        return lambda scale: Pieces(start, scale * corners, values / (scale * scale), outer)
+
+        # setting up the kernel takes as long as a diagram
+        @lru_cache(maxsize=1)
+        def density(scale: float) -> Pieces:
+            return Pieces(start, scale * corners, values / (scale * scale), outer)
+
+        return density
 
     @cached_property
     def _outer(self) -> NDArray[np.bool_]:

@@ -360,32 +360,29 @@ cdef class Pieces(Density):
                        Measure* out) noexcept nogil:
         """Add the integrals over a part, and along its sides that are sides of the cell."""
         cdef double* length = out.scratch
-        cdef double ox, oy, f0, f1, f2, dense = 0.0, around = 0.0, along
+        cdef double* f = part.away      # the density at the corners: nothing is cut any more
+        cdef double ox, oy, dx, dy, dense = 0.0, around = 0.0, along
         cdef Py_ssize_t n = part.size, k, j
         self.origin(cell, p, &ox, &oy)
-        f0 = self.at(p, ox + part.x[0], oy + part.y[0])
-        f1 = self.at(p, ox + part.x[1], oy + part.y[1])
-        dense = max(f0, f1)
+        for k in range(n):
+            f[k] = self.at(p, ox + part.x[k], oy + part.y[k])
+            dense = max(dense, f[k])
         for k in range(2, n):
-            f2 = self.at(p, ox + part.x[k], oy + part.y[k])
-            add_triangle(part.x[0], part.y[0], f0, part.x[k - 1], part.y[k - 1], f1, part.x[k],
-                         part.y[k], f2, (part.x[k - 1] - part.x[0]) * (part.y[k] - part.y[0])
+            add_triangle(part.x[0], part.y[0], f[0], part.x[k - 1], part.y[k - 1], f[k - 1],
+                         part.x[k], part.y[k], f[k],
+                         (part.x[k - 1] - part.x[0]) * (part.y[k] - part.y[0])
                          - (part.y[k - 1] - part.y[0]) * (part.x[k] - part.x[0]), sums)
-            f1 = f2
-            dense = max(dense, f2)
         for k in range(n):
             j = k - 1 if k > 0 else n - 1
-            f1 = fabs(part.x[k] - part.x[j])
-            f2 = fabs(part.y[k] - part.y[j])
-            around += f1 + f2
+            dx = fabs(part.x[k] - part.x[j])
+            dy = fabs(part.y[k] - part.y[j])
+            around += dx + dy
             if part.side[k] != BORDER:
-                along = sqrt(f1 * f1 + f2 * f2)
+                along = sqrt(dx * dx + dy * dy)
                 length[part.side[k]] += along
-                f1 = self.at(p, ox + part.x[j], oy + part.y[j])
-                f2 = self.at(p, ox + part.x[k], oy + part.y[k])
-                out.facet[part.side[k]] += 0.5 * along * (f1 + f2)
-                add_moments(cell, part.side[k], part.x[j], part.y[j], f1, part.x[k], part.y[k], f2,
-                            along, out)
+                out.facet[part.side[k]] += 0.5 * along * (f[j] + f[k])
+                add_moments(cell, part.side[k], part.x[j], part.y[j], f[j], part.x[k], part.y[k],
+                            f[k], along, out)
         # rounding moves a corner of two sides that hardly turn along them: little of the area
         sums.blur += dense * part.off * around
 
