@@ -16,7 +16,6 @@ belongs to which digit, and where the map jumps. `geomot demo` does the same and
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Circle
-from matplotlib.patheffects import withStroke
 
 import geomot
 from geomot import plotting
@@ -67,14 +66,9 @@ atlas[inside, 1:9, 1:9] = codec.decode(extended.transform(points[inside])).resha
 
 with plotting.style(width=7):
     figure, (left, right) = plt.subplots(ncols=2, figsize=(7, 3.6), layout="compressed")
-    drawing = plotting.power_diagram(solution, labels, sites=False, legend=False, ax=left)
+    plotting.power_diagram(solution, labels, sites=False, legend=False, ax=left)
     plotting.singular_set(extended, cmap="gray", alpha=0.8, ax=left)
-    centroids = solution.centroids
-    halo = [withStroke(linewidth=2.5, foreground="white")]
-    for digit in range(10):
-        own = centroids[labels == digit]
-        middle = own[np.linalg.norm(own - np.median(own, axis=0), axis=1).argmin()]
-        left.text(*middle, digit, ha="center", va="center", weight="bold", path_effects=halo)
+    plotting.class_names(solution.centroids, labels, ax=left)
     left.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     left.set_axis_off()
     left.set_title(f"disk: cells by digit, {100 * rate:.1f} % singular")

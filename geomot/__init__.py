@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from geomot.errors import CheckpointWarning, ConvergenceError, ConvergenceWarning, GeomotError
     from geomot.extended import ExtendedMap
     from geomot.generator import LatentGenerator
+    from geomot.quantization import Quantization, quantize
     from geomot.solution import Solution
     from geomot.solver import solve
     from geomot.sources import (
         Gaussian,
         GridDensity,
+        MeshDensity,
+        Mixture,
         Samples,
         UniformBall,
         UniformBox,
+        UniformEllipsoid,
         UniformPolygon,
         UniformPolyhedron,
     )
@@ -40,14 +44,19 @@ _HOMES = {
     "GeomotError": "errors",
     "GridDensity": "sources",
     "LatentGenerator": "generator",
+    "MeshDensity": "sources",
+    "Mixture": "sources",
     "PowerDiagram": "diagram",
+    "Quantization": "quantization",
     "Samples": "sources",
     "Solution": "solution",
     "UniformBall": "sources",
     "UniformBox": "sources",
+    "UniformEllipsoid": "sources",
     "UniformPolygon": "sources",
     "UniformPolyhedron": "sources",
     "load": "storage",
+    "quantize": "quantization",
     "solve": "solver",
 }
 
@@ -57,6 +66,7 @@ _MODULES = (
     "coupling",
     "brenier",
     "datasets",
+    "derivatives",
     "diagram",
     "discrete",
     "distributed",
@@ -69,6 +79,7 @@ _MODULES = (
     "metrics",
     "plotting",
     "potentials",
+    "quantization",
     "solution",
     "solver",
     "sources",
@@ -85,15 +96,20 @@ __all__ = [
     "GeomotError",
     "GridDensity",
     "LatentGenerator",
+    "MeshDensity",
+    "Mixture",
     "PowerDiagram",
+    "Quantization",
     "Samples",
     "Solution",
     "UniformBall",
     "UniformBox",
+    "UniformEllipsoid",
     "UniformPolygon",
     "UniformPolyhedron",
     "__version__",
     "load",
+    "quantize",
     "solve",
 ]
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from geomot._facets import Facets
 from geomot._line import LineSites
+from geomot._mixture import MixtureDiagram, MixtureSites
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot._space import SpaceDiagram, SpaceSites
-from geomot.sources import Source, convex_polyhedron, plane_domain, require_exact
+from geomot.sources import Mixture, Source, convex_polyhedron, plane_domain, require_exact
 
 __all__ = ["ExactDiagram", "ExactSites", "InsertingDiagram", "exact_sites", "inserting_sites"]
 
@@ -41,6 +42,9 @@ class ExactDiagram(Protocol):
     @property
     def facets(self) -> Facets:
         """Neighbours, and the measures of their common borders."""
+
+    def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Mean (m, d) and covariance (m, d, d) of the density along each of the facets."""
 
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, each once; offsets, indices and labels, as in `diagram.Cells`.
@@ -83,12 +87,14 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
 
 
 # Diagrams that can tell the weights of further sites.
-InsertingDiagram = PlaneDiagram | SpaceDiagram
+InsertingDiagram = PlaneDiagram | MixtureDiagram | SpaceDiagram
 
 
-def inserting_sites(sites: FloatArray, source: Source) -> PlaneSites | SpaceSites:
+def inserting_sites(sites: FloatArray, source: Source) -> PlaneSites | MixtureSites | SpaceSites:
     """Return sites in the plane or in space, whose diagrams can also insert further sites."""
     if source.dim == 2:
+        if isinstance(source, Mixture) and len(source.normals) < len(source.sources):
+            return MixtureSites(sites, source)
         container = plane_domain(source).container
         return PlaneSites(sites, container.vertices, source.plane_density)
     domain = convex_polyhedron(source)

@@ -17,15 +17,16 @@ from geomot._core.plane.insert cimport insert_sites
 from geomot._core.plane.locate cimport Hubs, locate_points
 from geomot._core.plane.measure cimport (
     Density, Measure, Uniform, measure_free, measure_init, measure_reserve)
-from geomot._core.predicates cimport two_sum
 from geomot._core.plane.regular cimport Regular2D
+from geomot._core.predicates cimport two_sum
 from geomot._core.status cimport INTERRUPTED, NO_MEMORY, OK
 from geomot._core.types cimport index_t
 
 from geomot._core.facets import sort_facets
 from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
 from geomot._core.plane.polygons import Corners, cell_sides, contracted, first_equal, unsound
-from geomot._facets import Facets
+from geomot._core.scaled import flushed, owners, write_weights
+from geomot._facets import Facets, moments_of_sides
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -51,7 +52,6 @@ BOUNDS_CHECKED = geomot_bounds_checked
 
 _LEAST_COORDINATE = 2.0**-200
 _LEAST_DOMAIN = 2.0**-100
-_LARGEST_WEIGHT = 2.0**800
 
 _MAX_SITES = 2**30          # triangles are numbered in 32 bits
 
@@ -95,8 +95,8 @@ cdef class PlaneSites:
         self.n = len(sites)
         self.given = sites
         self.exponent = exponent_of(max(np.abs(sites).max(), np.abs(polygon).max()))
-        scaled = _flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
-        domain = _flushed(np.ldexp(polygon, -self.exponent), _LEAST_COORDINATE)
+        scaled = flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
+        domain = flushed(np.ldexp(polygon, -self.exponent), _LEAST_COORDINATE)
         if np.ptp(domain, axis=0).min() < _LEAST_DOMAIN:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
         self.domain = Domain2D(domain)
@@ -116,59 +116,15 @@ cdef class PlaneSites:
     def diagram(self, weights, weights_low=None, *, threads=1):
         """Power diagram under the given weights (hi, and lo where given); PlaneDiagram."""
         cdef double[:, ::1] site = np.array(self.base)
-        _set_weights(site, self.perm, weights, weights_low, -2 * self.exponent)
+        write_weights(site[:, 2:4], self.perm, weights, weights_low, -2 * self.exponent,
+                      _LEAST_COORDINATE**2)
         diagram = PlaneDiagram.__new__(PlaneDiagram)
         (<PlaneDiagram> diagram).compute(self, site, threads)
         return diagram
 
     def owners(self, const double[:, ::1] site):
         """Insertion order without the coincident sites that lose their place to a twin."""
-        cdef Py_ssize_t g, k
-        cdef int64_t best, twin
-        cdef const int64_t[::1] twins = self.twins, starts = self.twin_starts
-        cdef uint8_t[::1] keep
-        if len(self.twins) == 0:
-            return self.order
-        keep = np.ones(self.n, dtype=np.uint8)
-        with nogil:
-            for g in range(starts.shape[0] - 1):
-                best = twins[starts[g]]
-                for k in range(starts[g] + 1, starts[g + 1]):
-                    twin = twins[k]
-                    if (site[twin, 2] > site[best, 2]
-                            or (site[twin, 2] == site[best, 2] and site[twin, 3] > site[best, 3])):
-                        keep[best] = 0
-                        best = twin
-                    else:
-                        keep[twin] = 0
-        return self.order[np.asarray(keep).view(bool)[self.order]]
-
-
-def _flushed(x, least):
-    """x with entries below `least` in magnitude replaced by zero."""
-    x[np.abs(x) < least] = 0.0
-    return x
-
-
-def _set_weights(double[:, ::1] site, const index_t[::1] perm, weights, low, int exponent):
-    """Write the sorted, scaled and normalised pairs into columns 2 and 3."""
-    cdef const double[::1] hi = _flushed(
-        np.ldexp(np.asarray(weights, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
-    cdef const double[::1] lo
-    cdef Py_ssize_t k, n = site.shape[0]
-    if hi.shape[0] != n:
-        raise ValueError(f"weights must have shape ({n},), got ({hi.shape[0]},)")
-    if np.abs(hi).max() > _LARGEST_WEIGHT:
-        raise ValueError("weights must not exceed 2^800 times the largest coordinate squared")
-    if low is None:
-        for k in range(n):
-            site[k, 2] = hi[perm[k]]
-        return
-    lo = _flushed(np.ldexp(np.asarray(low, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
-    if lo.shape[0] != n:
-        raise ValueError(f"weights_low must have shape ({n},), got ({lo.shape[0]},)")
-    for k in range(n):
-        two_sum(hi[perm[k]], lo[perm[k]], &site[k, 2], &site[k, 3])
+        return owners(self.order, self.twins, self.twin_starts, site[:, 2:4])
 
 
 # ---- diagrams ----
@@ -189,6 +145,8 @@ cdef class PlaneDiagram:
     cdef int64_t[::1] facet_count
     cdef index_t[:, ::1] facet_site
     cdef double[::1] facet_measure
+    cdef double[:, ::1] facet_mean      # of `facet_moments` only
+    cdef double[::1] facet_variance
     cdef object facets_
     cdef object hubs_
 
@@ -334,6 +292,93 @@ cdef class PlaneDiagram:
             self.facet_measure = None
         return self.facets_
 
+    def facet_moments(self, *, threads=1):
+        """Mean (m, 2) and covariance (m, 2, 2) of the density along each of the facets."""
+        cdef Py_ssize_t chunks = (self.sites.n + CHUNK - 1) // CHUNK, chunk
+        # room of its own, so that several threads may ask at once
+        cdef PlaneDiagram own = PlaneDiagram.__new__(PlaneDiagram)
+        own.sites = self.sites
+        own.mesh = self.mesh
+        own.perm = self.perm
+        own.kind = self.kind
+        own.reserve_facets(chunks)
+        own.facet_mean = np.empty((own.facet_site.shape[0], 2))
+        own.facet_variance = np.empty(own.facet_site.shape[0])
+        run_chunks(own._side_chunk, chunks, threads)
+        found = np.concatenate([np.arange(own.facet_start[chunk],
+                                          own.facet_start[chunk] + own.facet_count[chunk])
+                                for chunk in range(chunks)])
+        pairs = np.sort(np.asarray(own.facet_site)[found].astype(np.int64), axis=1)
+        weights = np.asarray(own.facet_measure)[found]
+        means = np.asarray(own.facet_mean)[found]
+        variances = np.asarray(own.facet_variance)[found]
+        return moments_of_sides(self.facets, pairs, weights, means, variances)
+
+    def _side_chunk(self, Py_ssize_t chunk):
+        cdef Py_ssize_t start = chunk * CHUNK, stop = min(start + CHUNK, self.sites.n)
+        cdef int status
+        cdef Regular2D mesh = self.mesh
+        cdef Domain2D domain = self.sites.domain
+        cdef Density density = self.sites.density
+        cdef double unit = ldexp(1.0, self.sites.exponent)
+        with nogil:
+            status = self.measure_sides(mesh, domain, density, unit, chunk, <index_t> start,
+                                        <index_t> stop)
+        raise_for(status, "one cell's sides do not fit into memory")
+
+    cdef int measure_sides(self, Regular2D mesh, Domain2D domain, Density density, double unit,
+                           Py_ssize_t chunk, index_t start, index_t stop) noexcept nogil:
+        """Facets of the sorted sites start to stop; OK, NO_MEMORY or INTERRUPTED."""
+        cdef Cell cell
+        cdef Measure measured
+        cdef index_t i
+        cdef Py_ssize_t k, j, across, at = self.facet_start[chunk], work = 0
+        cdef int status = OK
+        cdef double dx, dy, mean, x, y
+        if cell_init(&cell) != 0:
+            return NO_MEMORY
+        measure_init(&measured, True)
+        for i in range(start, stop):
+            if self.kind[i] != REGULAR:
+                continue
+            status = min(cell_compute(&cell, mesh, domain, i), 0)
+            if status < 0:
+                break
+            work += cell.size
+            if work > WORK:
+                work = 0
+                if interrupted():
+                    status = INTERRUPTED
+                    break
+            status = measure_reserve(&measured, cell.size)
+            if status != OK:
+                break
+            status = density.integrate(&cell, mesh, i, &measured)
+            if status != OK:
+                break
+            for k in range(cell.size):
+                across = cell.lines[cell.side[k]].across
+                if across < (0 if density.one_sided else i + 1) or not measured.facet[k] > 0.0:
+                    continue
+                j = k - 1 if k > 0 else cell.size - 1
+                dx = cell.x[k] - cell.x[j]
+                dy = cell.y[k] - cell.y[j]
+                mean = measured.moment[2 * k] / measured.facet[k]
+                x = sum3(mesh.site[i, 0], cell.shift_x, cell.x[j] + mean * dx)
+                y = sum3(mesh.site[i, 1], cell.shift_y, cell.y[j] + mean * dy)
+                self.facet_site[at, 0] = self.perm[i]
+                self.facet_site[at, 1] = self.perm[across]
+                self.facet_measure[at] = measured.facet[k]
+                self.facet_mean[at, 0] = x * unit
+                self.facet_mean[at, 1] = y * unit
+                self.facet_variance[at] = unit * unit * (dx * dx + dy * dy) * (
+                    measured.moment[2 * k + 1] / measured.facet[k] - mean * mean)
+                at += 1
+        self.facet_count[chunk] = at - self.facet_start[chunk]
+        cell_free(&cell)
+        measure_free(&measured)
+        return status
+
     # ---- geometry ----
 
     def cells(self, *, threads=1):
@@ -359,7 +404,7 @@ cdef class PlaneDiagram:
         chosen : (n,) array of bool
             Cells that may have corners there.
         """
-        scaled = _flushed(np.ldexp(part, -self.sites.exponent), _LEAST_COORDINATE)
+        scaled = flushed(np.ldexp(part, -self.sites.exponent), _LEAST_COORDINATE)
         kind = np.where(chosen[np.asarray(self.perm)], np.asarray(self.kind), 0)
         return self.cells_within(Domain2D(scaled), part, kind.astype(np.uint8), inner, threads)
 

@@ -11,7 +11,6 @@ from libc.math cimport ldexp
 from libc.stdint cimport int64_t, uint8_t
 
 from geomot._core.interrupt cimport interrupted, raise_for
-from geomot._core.predicates cimport two_sum
 from geomot._core.space.cells cimport (
     EMPTY, FLAT, REGULAR, TINY, Polytope, Share, cell_from_star, polytope_free, polytope_init,
     set_centre)
@@ -26,10 +25,11 @@ from geomot._core.types cimport index_t
 
 from geomot._core.facets import sort_facets
 from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
+from geomot._core.scaled import flushed, owners, write_weights
 from geomot._core.space.polyhedra import cell_faces
 from geomot._core.space.regular import enclosed, set_ghosts
 from geomot._facets import Facets
-from geomot._polyhedra import Faces, shared_polyhedra
+from geomot._polyhedra import Faces, moments_of_faces, shared_polyhedra
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -44,7 +44,6 @@ cdef enum:
 # square: exact determinants of smaller ones would leave the range of a double.
 _LEAST_COORDINATE = 2.0**-150
 _LEAST_DOMAIN = 2.0**-100
-_LARGEST_WEIGHT = 2.0**800
 
 _MAX_SITES = 2**26          # facets of tetrahedra are numbered in 32 bits
 
@@ -87,10 +86,10 @@ cdef class SpaceSites:
         self.n = len(sites)
         self.given = sites
         self.exponent = exponent_of(max(np.abs(sites).max(), np.abs(bounds).max()))
-        scaled = _flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
+        scaled = flushed(np.ldexp(sites, -self.exponent), _LEAST_COORDINATE)
         planes = np.array(planes, dtype=np.float64)
         planes[:, 3] = np.ldexp(planes[:, 3], -self.exponent)
-        planes = _flushed(planes, _LEAST_COORDINATE)
+        planes = flushed(planes, _LEAST_COORDINATE)
         box = np.ldexp(np.asarray(bounds, dtype=np.float64), -self.exponent)
         if np.ptp(box, axis=0).min() < _LEAST_DOMAIN:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
@@ -104,32 +103,16 @@ cdef class SpaceSites:
     def diagram(self, weights, weights_low=None, *, threads=1):
         """Power diagram under the given weights (hi, and lo where given); SpaceDiagram."""
         site = np.array(self.base)
-        _set_weights(site, self.perm, weights, weights_low, -2 * self.exponent)
+        write_weights(site[: self.n, 3:5], self.perm, weights, weights_low, -2 * self.exponent,
+                      _LEAST_COORDINATE**2)
+        set_ghosts(site)
         diagram = SpaceDiagram.__new__(SpaceDiagram)
         (<SpaceDiagram> diagram).compute(self, site, threads)
         return diagram
 
     def owners(self, const double[:, ::1] site):
         """Insertion order without the coincident sites that lose their place to a twin."""
-        cdef Py_ssize_t g, k
-        cdef int64_t best, twin
-        cdef const int64_t[::1] twins = self.twins, starts = self.twin_starts
-        cdef uint8_t[::1] keep
-        if len(self.twins) == 0:
-            return self.order
-        keep = np.ones(self.n, dtype=np.uint8)
-        with nogil:
-            for g in range(starts.shape[0] - 1):
-                best = twins[starts[g]]
-                for k in range(starts[g] + 1, starts[g + 1]):
-                    twin = twins[k]
-                    if (site[twin, 3] > site[best, 3]
-                            or (site[twin, 3] == site[best, 3] and site[twin, 4] > site[best, 4])):
-                        keep[best] = 0
-                        best = twin
-                    else:
-                        keep[twin] = 0
-        return self.order[np.asarray(keep).view(bool)[self.order]]
+        return owners(self.order, self.twins, self.twin_starts, site[: self.n, 3:5])
 
 
 def _volume(planes, bounds):
@@ -160,31 +143,6 @@ def _volume(planes, bounds):
     # of a box exactly
     box = float(np.prod(bounds[1] - bounds[0]))
     return box if abs(measured - box) <= _ROUNDING * box else measured
-
-
-def _flushed(x, least):
-    """x with entries below `least` in magnitude replaced by zero."""
-    x[np.abs(x) < least] = 0.0
-    return x
-
-
-def _set_weights(double[:, ::1] site, const index_t[::1] perm, weights, low, int exponent):
-    """Write the sorted, scaled and normalised pairs into columns 3 and 4; ghosts weigh less."""
-    cdef Py_ssize_t k, n = site.shape[0] - 4
-    cdef const double[::1] hi = _flushed(
-        np.ldexp(np.asarray(weights, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
-    cdef const double[::1] lo
-    if hi.shape[0] != n:
-        raise ValueError(f"weights must have shape ({n},), got ({hi.shape[0]},)")
-    if np.abs(hi).max() > _LARGEST_WEIGHT:
-        raise ValueError("weights must not exceed 2^800 times the largest coordinate squared")
-    lo = np.zeros(n) if low is None else _flushed(
-        np.ldexp(np.asarray(low, dtype=np.float64), exponent), _LEAST_COORDINATE**2)
-    if lo.shape[0] != n:
-        raise ValueError(f"weights_low must have shape ({n},), got ({lo.shape[0]},)")
-    for k in range(n):
-        two_sum(hi[perm[k]], lo[perm[k]], &site[k, 3], &site[k, 4])
-    set_ghosts(np.asarray(site))
 
 
 # ---- diagrams ----
@@ -456,6 +414,11 @@ cdef class SpaceDiagram:
                 np.array([len(areas)], dtype=np.int64), pairs, areas)
             self.facets_ = Facets(pairs, measures, self.sites.given)
         return self.facets_
+
+    def facet_moments(self, *, threads=1):
+        """Barycentre (m, 3) and covariance (m, 3, 3) of the points of each facet, in the order of
+        `facets`."""
+        return moments_of_faces(self.facets, self.cells(threads=threads), self.centroids)
 
     # ---- geometry ----
 

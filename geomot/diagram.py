@@ -30,8 +30,17 @@ from geomot._validation import (
     warn_if_masses,
     warn_if_outside_the_unit_box,
 )
+from geomot.derivatives import Derivatives
 from geomot.potentials import dual_value, mass_rates_in_heights
-from geomot.sources import PolygonRegion, Source, as_source, require_exact
+from geomot.sources import (
+    EllipticDisk,
+    PolygonRegion,
+    Source,
+    UniformPolygon,
+    as_source,
+    plane_domain,
+    require_exact,
+)
 
 __all__ = ["Cells", "Facets", "Polyhedra", "Polyhedron", "PowerDiagram"]
 
@@ -291,8 +300,9 @@ class PowerDiagram(Frozen):
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox`, `UniformPolygon`, `GridDensity` or `Gaussian`; an array holds
-        the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on the line any
+        In the plane a `UniformBox`, `UniformPolygon`, `UniformBall`, `UniformEllipsoid`,
+        `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an array holds the
+        vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on the line any
         source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
@@ -465,7 +475,16 @@ class PowerDiagram(Frozen):
             return self._compiled.cells(threads=threads)
         if self._region is not None and isinstance(self._compiled, PlaneDiagram):
             return region_cells(self._compiled, self._region, threads=threads)
+        if isinstance(self.source.domain, EllipticDisk):
+            return self._as_polygon._polygons
         return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))
+
+    @property
+    def _as_polygon(self) -> PowerDiagram:
+        """The diagram on the polygon that stands for a round domain."""
+        domain = plane_domain(self.source)
+        polygon = UniformPolygon(domain.outlines[0])
+        return PowerDiagram(self.sites, self.weights_exact, polygon, threads=self.threads)
 
     @property
     def _region(self) -> PolygonRegion | None:
@@ -510,6 +529,24 @@ class PowerDiagram(Frozen):
         n = len(self)
         rates = mass_rates_in_heights(self.facets)
         return csr_array(laplacian(n, self.facets.sites, rates), shape=(n, n))
+
+    def derivatives(self) -> Derivatives:
+        """Return how masses, centroids and costs change with the sites and the weights.
+
+        Returns
+        -------
+        Derivatives
+            Sparse matrices and gradients, each made when it is first asked for.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> diagram.derivatives().masses_in_sites.toarray()[0].tolist()
+        [0.5, 0.0, 0.5, 0.0]
+        """
+        means, covariances = self._compiled.facet_moments(threads=as_threads(self.threads))
+        return Derivatives(self.sites, self.masses, self.centroids, self.facets, means, covariances)
 
     def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
         """Return the Kantorovich dual value of the weights.

@@ -1,11 +1,15 @@
-"""What work costs, in processor time: what else the machine does makes no difference to it."""
+"""What work costs, in processor time, and which of it tests do only when they have time.
+
+What else the machine does makes no difference to processor time.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,14 @@ needs_timers = pytest.mark.skipif(
     not hasattr(signal, "SIGPROF"), reason="needs a timer of processor time"
 )
 linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+
+
+def some(values: Iterable[Any], quick: int) -> list[Any]:
+    """Parameters of a test: the first few always, the others only with --slow."""
+    return [
+        value if k < quick else pytest.param(value, marks=pytest.mark.slow)
+        for k, value in enumerate(values)
+    ]
 
 
 def growth(work: Callable[[int], object], n: int) -> float:

@@ -594,7 +594,7 @@ def test_hessian_closed_forms():
 def test_concavity_and_monotonicity():
     r = rng(29)
     nu = np.full(50, 1 / 50)
-    for _ in range(200):
+    for _ in range(40):
         sites = r.random((50, 2))
         scale = 10.0 ** -r.integers(0, 5)
         one, two = scale * r.standard_normal((2, 50))

@@ -302,8 +302,8 @@ def test_plan_of_clusters_that_are_far_apart(method, far, n, m):
 @pytest.mark.parametrize(("far", "parts"), [(1e4, 2), (1e8, 2), (1e12, 2), (1e4, 3), (1e8, 3)])
 def test_assignment_of_clusters_that_are_far_apart(method, far, parts):
     for seed in range(3):
-        a = far_clusters(7, 2, far, seed, parts)
-        b = far_clusters(7, 2, far, seed + 10, parts)[::-1]
+        a = far_clusters(6, 2, far, seed, parts)
+        b = far_clusters(6, 2, far, seed + 10, parts)[::-1]
         truth, best = best_permutation(a, b)
         found = assignment(a, b, method=method)
         assert found.converged
@@ -313,7 +313,7 @@ def test_assignment_of_clusters_that_are_far_apart(method, far, parts):
         assert low <= truth <= high
         slack = cdist(a, b, "sqeuclidean") - found.a_potential[:, None] - found.b_potential
         assert slack.min() >= -1e-15 * np.abs(a).max()
-        assert slack[np.arange(7), best].mean() <= 1e-8 * found.cost
+        assert slack[np.arange(6), best].mean() <= 1e-8 * found.cost
 
 
 @pytest.mark.parametrize("method", EVERY_ASSIGNMENT)
@@ -428,7 +428,7 @@ def test_clouds_that_coincide_are_no_reason_to_warn(method):
 def test_points_that_coincide_do_not_hide_a_wrong_plan():
     """Whole numbers, most of them equal: the nearest other point of most is in another group."""
     r = np.random.default_rng(6)
-    for seed in range(20):
+    for seed in range(6):
         a, b = (np.rint(far_clusters(8, 2, 1e8, seed + k)) for k in (0, 50))
         a[:2] += r.integers(3, size=(2, 2))
         truth, _ = best_permutation(a[:7], b[:7])

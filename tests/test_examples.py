@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 
 import geomot
@@ -19,6 +23,47 @@ EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 # Pages whose code runs from top to bottom, as one script.
 PAGES = ("comparing.md", "judging.md", "reading.md", "regions.md")
+
+# What takes long in the examples, and less of it that shows as well that they run. With --slow they
+# run as they stand.
+SMALLER = {
+    "plot_any_dimension": {"= digits()": "= (part[:500] for part in digits())"},
+    "plot_assignment": {"else 2000": "else 300"},
+    "plot_compare_digits": {
+        '"VAE", "potential regression",\n          "fluid flow", "flow matching")': '"VAE")'
+    },
+    "plot_coupling": {
+        "gaussian_modes(2000": "gaussian_modes(200",
+        "range(600)": "range(10)",
+        "n_batches=600": "n_batches=10",
+        "AnnealingLR(optimizer, 600)": "AnnealingLR(optimizer, 10)",
+        "standard_normal((1000, 2))": "standard_normal((200, 2))",
+    },
+    "plot_digits_latent": {
+        "epochs=100": "epochs=3",
+        "= digits()": "= (part[:500] for part in digits())",
+    },
+    "plot_eight_gaussians": {'"max_steps": 200': '"max_steps": 10'},
+    "plot_fluid_flow": {
+        '"MTGN": 120, "GAN": 160': '"MTGN": 20, "GAN": 20',
+        "else 256": "else 64",
+        "standard_normal((2000, 2))": "standard_normal((300, 2))",
+    },
+    "plot_gaussian_quantisation": {"geomspace(1, 400, 16)": "geomspace(1, 40, 6)"},
+    "plot_image_folder": {'"epochs": 25': '"epochs": 1', "each=120": "each=30"},
+    "plot_latent_generation": {
+        '"epochs": 12': '"epochs": 1',
+        "order[:1000]": "order[:400]",
+        "else 3, random_state": "else 1, random_state",
+    },
+    "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
+    "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
+    "plot_shapes": {"quantize(annulus, 1000": "quantize(annulus, 150"},
+    "plot_two_gaussians": {
+        '"max_steps": 120': '"max_steps": 10',
+        '"max_steps": 200': '"max_steps": 10',
+    },
+}
 
 # Commands that take hours, or name files that readers have.
 NOT_RUN = re.compile("geomot compare .*")
@@ -64,14 +109,35 @@ def test_figures_of_examples_fit_a_page(path):
     assert set(re.findall(r"figsize=\((\d+\.?\d*),", text)) <= {"7"}
 
 
+def smaller(path):
+    """Return the code of an example with less of what takes long."""
+    text = path.read_text(encoding="utf-8")
+    for much, less in SMALLER.get(path.stem, {}).items():
+        assert much in text, much
+        text = text.replace(much, less)
+    return text
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example(path, tmp_path):
+def test_example(path, tmp_path, request, monkeypatch, capfd):
     text = path.read_text(encoding="utf-8")
     if re.search("torch|Autoencoder", text) and find_spec("torch") is None:
         pytest.skip("needs torch")
-    result = run([str(path)], tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
+    script = tmp_path / path.name
+    script.write_text(text if request.config.getoption("--slow") else smaller(path), "utf-8")
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.chdir(tmp_path)
+    shown = []
+    monkeypatch.setattr(plt, "show", lambda: shown.extend(plt.get_fignums()))
+    plt.close("all")
+    with mpl.rc_context({"backend": "Agg"}), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runpy.run_path(str(script), run_name="__main__")
+        for number in shown:
+            plt.figure(number).canvas.draw()
+    assert shown
+    assert capfd.readouterr().err == ""
+    plt.close("all")
 
 
 def test_code_of_readme(tmp_path):

@@ -37,6 +37,9 @@ FLOOR_SHARES = {2: 0.5, 3: 0.1}
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
+# Weights beyond this, relative to the squared size of sites and domain, are no step's aim.
+MOST_WEIGHT = 2.0**200
+
 # After so many short steps in a row it is looked at whether rounding explains what is left.
 SHORT_STEP = 0.1
 MANY_SHORT_STEPS = 8

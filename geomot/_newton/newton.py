@@ -51,6 +51,7 @@ from geomot._constants.newton import (
     MAX_OPENING,
     MIN_STEP,
     MOST_EXAMINED,
+    MOST_WEIGHT,
     OPENING,
     OPENING_GROWTH,
     OPENING_PRICE,
@@ -89,6 +90,8 @@ class Problem:
         Mass below which errors are relative to it, no longer to the target.
     lifts : bool
         Whether cells that a step empties are lifted before the step is shortened.
+    most : float
+        Weights that are larger come from a matrix whose parts hardly hang together.
     """
 
     def __init__(
@@ -109,6 +112,8 @@ class Problem:
         # weights of insertion know the density at one place only: where it jumps they cost more
         # than they save
         self.lifts = source.plane_density is None or source.product is not None
+        reach = max(float(np.abs(sites).max()), float(np.abs(self.domain.bounds).max()))
+        self.most = MOST_WEIGHT * reach**2
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -376,6 +381,9 @@ def _line_search(
     step = min(1.0, 2.0 * iterate.step) if noise is None else 1.0
     while step >= MIN_STEP:
         weights = _double_double.plus(weights_there, (step * hi, step * lo))
+        if not np.abs(weights[0]).max() <= iterate.problem.most:
+            step *= 0.5
+            continue
         trial = iterate.problem.evaluate(weights, step)
         if trial.problem.lifts and np.count_nonzero(trial.massless) < LIFT_SHARE * len(
             trial.problem

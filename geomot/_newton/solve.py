@@ -11,11 +11,9 @@ from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_
 from geomot._double_double import Pair
 from geomot._exact import inserting_sites
 from geomot._monitor import Monitor, SolverState
-from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
-from geomot._newton.ladder import Guess, density_start, resumed
+from geomot._newton.ladder import Guess, density_start, resumed, simple_start
 from geomot._newton.newton import Iterate, Problem, newton
-from geomot._newton.quantiles import quantile_weights
 from geomot._power import coincident, hilbert_order
 from geomot._request import Request
 from geomot.solution import Solution
@@ -121,10 +119,9 @@ class _Reduced:
 
     def start(self, guess: Guess) -> Iterate:
         """Weights under which every cell that counts has mass."""
-        if self.request.source.plane_density is None:
-            return framed_start(self.problem)
-        if self.request.source.product is not None:
-            return make_valid(self.problem.evaluate(quantile_weights(self.problem)))
+        source = self.request.source
+        if source.plane_density is None or source.product is not None:
+            return simple_start(self.problem)
         return density_start(self.problem, guess)
 
     def expand(self, weights: Pair) -> Pair:

@@ -221,8 +221,10 @@ def _draw_diagram(solution: Solution, labels: np.ndarray) -> Figure:
     left, right = figure.subplots(ncols=2)
     plotting.site_cloud(solution, labels, legend=False, ax=left)
     left.set_title("codes of the digits")
-    plotting.power_diagram(solution, labels, sites=False, label="digit", ax=right)
+    plotting.power_diagram(solution, labels, sites=False, legend=False, ax=right)
     right.set_title("the cell that is sent to each code")
+    # Ten colours are not told apart by all readers, nor in grey.
+    plotting.class_names(solution.centroids, labels, ax=right)
     return figure
 
 

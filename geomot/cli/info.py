@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import geomot
-from geomot.cli._shared import EXIT_OK, one_sided
+from geomot._files.replacing import replacing_text
+from geomot.cli._shared import EXIT_OK, BadInput, check_folder, one_sided, refuse_overwriting
+from geomot.cli._tables import file_of, read_names
 
 if TYPE_CHECKING:
     from geomot.solution import Solution
@@ -23,11 +29,30 @@ def add(commands: Any) -> None:
     )
     info.add_argument("map", metavar="MAP", help="a map that `geomot fit` wrote")
     info.add_argument("--json", action="store_true", help="print JSON")
+    info.add_argument(
+        "--table",
+        metavar="CSV",
+        help="also write a table with a row for each site: its place, its mass and what it should "
+        "be, power weight, and the centroid of its cell",
+    )
+    info.add_argument(
+        "--names",
+        metavar="FILE",
+        help="a file with one name per site, or FILE:COLUMN, for the table",
+    )
     info.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.names is not None and args.table is None:
+        raise BadInput("--names needs --table")
+    if args.table is not None:
+        check_folder(args.table)
+        refuse_overwriting([args.table], [args.map, file_of(args.names)])
     solution = geomot.Solution.load(args.map)
+    if args.table is not None:
+        names = None if args.names is None else read_names(args.names, len(solution.sites))
+        replacing_text(args.table, _table(solution, names))
     facts = _facts(solution)
     if args.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
@@ -38,6 +63,29 @@ def _run(args: argparse.Namespace) -> int:
         )
         sys.stdout.write(f"{key:36} {text}\n")
     return EXIT_OK
+
+
+def _table(solution: Solution, names: list[str] | None) -> str:
+    """Rows of comma-separated values, numbers with all their digits."""
+    axes = range(1, solution.sites.shape[1] + 1)
+    titles = [] if names is None else ["name"]
+    titles += [f"y{k}" for k in axes]
+    titles += ["target_mass", "mass", "weight", *(f"centroid{k}" for k in axes)]
+    numbers = np.column_stack(
+        [
+            solution.sites,
+            solution.target_masses,
+            solution.masses,
+            solution.weights,
+            solution.centroids,
+        ]
+    )
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(titles)
+    for k, row in enumerate(numbers.tolist()):
+        rows.writerow(row if names is None else [names[k], *row])
+    return text.getvalue()
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -342,13 +343,18 @@ def _curves(report: Report, study: Study) -> Any:
         return None
     labels = [e.label for e in study.entries if any(c.label == e.label for c in cells)]
     colours = dict(zip(labels, class_colors(len(labels)), strict=True))
+    # Colours alone are all the same in grey.
+    dashes: dict[str, Any] = dict(
+        zip(labels, itertools.cycle(("-", "--", "-.", ":")), strict=False)
+    )
     figure, axes = _figure(len(_CURVES), study.title)
     for ax, (name, title) in zip(axes, _CURVES.items(), strict=True):
         for cell in cells:
             column, steps = cell.history_names.index(name), cell.history_names.index("step")
             rows = cell.arrays["history"]
             values = np.where(np.isfinite(rows[:, column]), rows[:, column], np.nan)
-            ax.plot(rows[:, steps], values, color=colours[cell.label], linewidth=0.8)
+            style = {"color": colours[cell.label], "linestyle": dashes[cell.label]}
+            ax.plot(rows[:, steps], values, linewidth=0.8, **style)
             if cell.diverged:
                 last = np.flatnonzero(np.isfinite(values))
                 if len(last):
@@ -364,7 +370,10 @@ def _curves(report: Report, study: Study) -> Any:
         ax.set_xlabel("step", fontsize="x-small")
         ax.tick_params(which="both", labelsize="x-small")
         ax.spines[["top", "right"]].set_visible(False)
-    handles = [Line2D([], [], color=colours[label], label=label) for label in labels]
+    handles = [
+        Line2D([], [], color=colours[label], linestyle=dashes[label], label=label)
+        for label in labels
+    ]
     if any(cell.diverged for cell in cells):
         handles.append(Line2D([], [], color=_INK, marker="x", linestyle="", label="diverged"))
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize="x-small")
@@ -428,7 +437,9 @@ def _strips(report: Report, study: Study) -> Any:
     plotting.image_grid(
         images.clip(low, high), columns=_STRIP_STEPS, cmap="gray", vmin=low, vmax=high, ax=ax
     )
-    figure.suptitle("g((1 - t) y0 + t y1) for codes assigned to each other", fontsize="small")
+    figure.suptitle(
+        "On straight lines between codes that are assigned to each other", fontsize="small"
+    )
     return figure
 
 

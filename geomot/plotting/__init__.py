@@ -12,7 +12,7 @@ as pixels.
 `distribution_functions` on the line; what else draws cells needs a diagram in the plane.
 """
 
-from geomot.plotting._classes import class_colors
+from geomot.plotting._classes import class_colors, class_names
 from geomot.plotting._drawing import Drawing
 from geomot.plotting._rc import style
 from geomot.plotting.densities import source_density
@@ -28,6 +28,7 @@ __all__ = [
     "brenier_contours",
     "brenier_potential",
     "class_colors",
+    "class_names",
     "convergence",
     "distribution_functions",
     "image_grid",

@@ -149,6 +149,10 @@ def add_colorbar(ax: Axes, mappable: Any, label: str) -> Any:
     bar = ax.figure.colorbar(mappable, ax=ax, shrink=0.8, pad=pad, aspect=25)
     bar.set_label(label, size=ax.xaxis.label.get_size())
     bar.outline.set_visible(False)
+    values = np.ma.compressed(np.ma.asarray(mappable.get_array()))
+    if len(values) and flat_norm(values) is not None:
+        # The ends of a scale about one value mean nothing.
+        bar.set_ticks([float(values[0])])
     levels = getattr(mappable, "levels", ())
     if len(levels) > _BAR_TICKS:
         bar.set_ticks(levels[:: -(-len(levels) // _BAR_TICKS)])

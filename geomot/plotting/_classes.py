@@ -9,20 +9,23 @@ import numpy as np
 from matplotlib.colors import to_rgba_array
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from geomot._data import as_classes
 from geomot._validation import as_count, as_vector
-from geomot.plotting._axes import add_colorbar, axes_size, flat_norm
+from geomot.plotting._axes import add_colorbar, axes_size, flat_norm, ink, new_axes, paper
+from geomot.plotting._drawing import Drawing
 from geomot.plotting._inputs import as_diagram
 from geomot.plotting._palette import TEN_COLOURS, spread_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
     from geomot.diagram import PowerDiagram
     from geomot.solution import Solution
 
-__all__ = ["Colours", "MOST_LABELS", "class_colors"]
+__all__ = ["Colours", "MOST_LABELS", "class_colors", "class_names"]
 
 
 # Points of a permutation that are numbered by default.
@@ -68,6 +71,77 @@ def class_colors(n: int) -> list[str]:
     if n > _MOST_CLASSES:
         raise ValueError(f"n must be at most {_MOST_CLASSES}, got {n}")
     return list(spread_colours(TEN_COLOURS, n))
+
+
+def class_names(
+    points: ArrayLike, labels: Any, *, ax: Axes | None = None, **kwargs: Any
+) -> Drawing:
+    """Write the name of each class in the middle of its points.
+
+    Colours alone do not tell classes apart in grey print, nor for all readers. With sites it names
+    the dots of `site_cloud`, with centroids the cells of `power_diagram`.
+
+    Parameters
+    ----------
+    points : array_like of shape (n, 2)
+        Where the members of the classes are. Those with NaN, as centroids of empty cells, are left
+        out.
+    labels : array_like of shape (n,)
+        The class of each point.
+    ax : Axes, optional
+        Where to write; None makes a figure.
+    **kwargs
+        Settings of the texts, as for `matplotlib.axes.Axes.text`.
+
+    Returns
+    -------
+    Drawing
+        Artists names: a list of texts, each at the point of its class that is nearest to their
+        median.
+
+    Raises
+    ------
+    ValueError
+        If an argument has the wrong shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import geomot
+    >>> from geomot import plotting
+    >>> solution = geomot.solve(np.random.default_rng(0).random((40, 2)))
+    >>> side = np.where(solution.sites[:, 0] < 0.5, "west", "east")
+    >>> drawing = plotting.power_diagram(solution, side, legend=False)
+    >>> named = plotting.class_names(solution.centroids, side, ax=drawing.axes)
+    >>> [text.get_text() for text in named.names]
+    ['east', 'west']
+    """
+    points = np.asarray(points, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"points must have shape (n, 2), got {points.shape}")
+    found = as_classes(labels, len(points), "labels", len(points))
+    if found is None:
+        raise ValueError("labels must be classes, got numbers with decimals")
+    ax = new_axes() if ax is None else ax
+    halo = [withStroke(linewidth=2.5, foreground=paper(ax))]
+    style = {
+        "ha": "center",
+        "va": "center",
+        "weight": "bold",
+        "color": ink(ax),
+        "zorder": 5,
+        "clip_on": True,
+    }
+    classes, index = found
+    ax.update_datalim(points[np.isfinite(points).all(axis=1)])
+    ax.autoscale_view()
+    texts = []
+    for k, name in enumerate(classes):
+        own = points[(index == k) & np.isfinite(points).all(axis=1)]
+        if len(own):
+            x, y = own[np.linalg.norm(own - np.median(own, axis=0), axis=1).argmin()]
+            texts.append(ax.text(x, y, str(name), **{**style, "path_effects": halo, **kwargs}))
+    return Drawing(ax, {"names": texts})
 
 
 class Colours:

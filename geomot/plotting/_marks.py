@@ -65,6 +65,12 @@ _STROKES = 500
 # Parts of an edge that is straight in data and bent on logarithmic axes.
 _BENT = 16
 
+# Points between a name and its dot.
+_GAP = 2.5
+
+# Lines keep names off as squares of so many points along them.
+_LINE_STEP = 3.0
+
 # Where a name may stand, from its point, in units of the distance and of its own size.
 _PLACES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
 
@@ -250,8 +256,9 @@ def write_names(
     names: Sequence[str],
     size: Any = "x-small",
     letters: int | None = None,
+    lines: LineCollection | None = None,
 ) -> list[Text]:
-    """Write names beside points, each on the side where it covers least.
+    """Write names beside points, each on the side where it covers least of points, names and lines.
 
     As wide as their letters, or this many: commands of formulas are not letters.
     """
@@ -262,6 +269,11 @@ def write_names(
     room = np.array([low, low + axes_size(ax)])
     halo = [withStroke(linewidth=1.6, foreground=paper(ax))]
     taken = [np.array([place - 2.0, place + 2.0]) for place in places]
+    for segment in [] if lines is None else lines.get_segments():
+        start, end = ax.transData.transform(segment) * (72.0 / ax.figure.dpi)
+        steps = 2 + int(np.linalg.norm(end - start) / _LINE_STEP)
+        spots = np.linspace(start, end, steps)
+        taken += [np.array([spot - 0.5 * _LINE_STEP, spot + 0.5 * _LINE_STEP]) for spot in spots]
     texts = []
     for point, place, name in zip(points, places, names, strict=True):
         if not name:
@@ -273,14 +285,17 @@ def write_names(
         costs = [_covered(box, taken, room) for box in boxes]
         best = int(np.argmin(costs))
         taken.append(boxes[best])
-        middle = boxes[best].mean(axis=0) - place
+        # Anchored on the side of the point: the width of the letters is only estimated.
+        side = int(np.sign(_PLACES[best][0]))
+        across = _GAP * _PLACES[best][0]
+        upwards = boxes[best].mean(axis=0)[1] - place[1]
         texts.append(
             ax.annotate(
                 name,
                 point,
-                xytext=tuple(middle),
+                xytext=(across, upwards),
                 textcoords="offset points",
-                ha="center",
+                ha=("center", "left", "right")[side],
                 va="center",
                 fontsize=size,
                 color=ink(ax),
@@ -294,7 +309,7 @@ def write_names(
 
 def _box(place: np.ndarray, side: np.ndarray, extent: np.ndarray) -> np.ndarray:
     """Corners of a name on one side of its point."""
-    middle = place + side * (2.5 + 0.5 * extent)
+    middle = place + side * (_GAP + 0.5 * extent)
     return np.array([middle - 0.5 * extent, middle + 0.5 * extent])
 
 

@@ -174,7 +174,10 @@ def power_diagram(
     if texts is not None:
         written = shown if sites else _near(diagram)
         artists["names"] = write_names(
-            ax, diagram.sites[written], [t for t, w in zip(texts, written, strict=True) if w]
+            ax,
+            diagram.sites[written],
+            [t for t, w in zip(texts, written, strict=True) if w],
+            lines=artists.get("links"),
         )
     return _explained(ax, artists, colours, cells, legend)
 

@@ -1,7 +1,8 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon`, `GridDensity` and `Gaussian` have exact power diagrams, in space `UniformBox` and
+`UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
+each `Mixture` of such measures have exact power diagrams, in space `UniformBox` and
 `UniformPolyhedron`, and on the line all measures with a distribution function. Every source is
 immutable, comparable and picklable.
 
@@ -31,11 +32,15 @@ from geomot.sources.domains import (
     ConvexPolygon,
     ConvexPolyhedron,
     Domain,
+    EllipticDisk,
     PlaneDomain,
     PolygonRegion,
 )
+from geomot.sources.ellipsoid import UniformEllipsoid
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
+from geomot.sources.mesh import MeshDensity
+from geomot.sources.mixture import Mixture
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.polyhedron import UniformPolyhedron
 from geomot.sources.samples import Samples
@@ -46,8 +51,11 @@ __all__ = [
     "ConvexPolygon",
     "ConvexPolyhedron",
     "Domain",
+    "EllipticDisk",
     "Gaussian",
     "GridDensity",
+    "MeshDensity",
+    "Mixture",
     "PlaneDomain",
     "PolygonRegion",
     "Product",
@@ -55,6 +63,7 @@ __all__ = [
     "Source",
     "UniformBall",
     "UniformBox",
+    "UniformEllipsoid",
     "UniformPolygon",
     "UniformPolyhedron",
     "WrappedSource",
@@ -70,9 +79,12 @@ KINDS.update(
     for kind in (
         Gaussian,
         GridDensity,
+        MeshDensity,
+        Mixture,
         Samples,
         UniformBall,
         UniformBox,
+        UniformEllipsoid,
         UniformPolygon,
         UniformPolyhedron,
         WrappedSource,

@@ -125,10 +125,11 @@ def require_exact(source: Source, name: str = "source") -> None:
             f"{name} must have a distribution function for exact diagrams on the line, got {source}"
         )
     if source.dim == 2:
-        *kinds, last = sorted(key for key, kind in KINDS.items() if 2 in kind.exact_dims)
+        exact = (key for key, kind in KINDS.items() if 2 in kind.exact_dims and key != "Mixture")
+        *kinds, last = sorted(exact)
         raise ValueError(
-            f"{name} must be a {', '.join(kinds)} or {last} in the plane for exact diagrams, "
-            f"got {source}"
+            f"{name} must be a {', '.join(kinds)} or {last} in the plane, or a Mixture of such, "
+            f"for exact diagrams, got {source}"
         )
     if source.dim == 3:
         raise ValueError(

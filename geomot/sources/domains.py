@@ -10,10 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
+from geomot._orientation import orientations
 
-__all__ = ["ConvexPolygon", "ConvexPolyhedron", "Domain", "PlaneDomain", "PolygonRegion"]
+__all__ = [
+    "ConvexPolygon",
+    "ConvexPolyhedron",
+    "Domain",
+    "EllipticDisk",
+    "PlaneDomain",
+    "PolygonRegion",
+]
 
 FloatArray = NDArray[np.float64]
+
+# Corners of the polygon that stands for an ellipse where one is drawn: off it by 5e-6 of its size.
+_ROUND = 1024
 
 
 class Domain(Frozen, ABC):
@@ -91,6 +102,27 @@ class Domain(Frozen, ABC):
         return price
 
 
+class _ConvexHull(Domain):
+    """What convex domains with corners have in common."""
+
+    vertices: FloatArray
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, d)."""
+        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    @property
+    def convex(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+
 class PlaneDomain(Domain):
     """A domain in the plane.
 
@@ -118,7 +150,7 @@ class PlaneDomain(Domain):
 
 
 @dataclass(frozen=True, eq=False)
-class ConvexPolygon(PlaneDomain):
+class ConvexPolygon(_ConvexHull, PlaneDomain):
     """A convex polygon.
 
     Attributes
@@ -140,21 +172,6 @@ class ConvexPolygon(PlaneDomain):
 
     def __repr__(self) -> str:
         return f"ConvexPolygon(<{len(self.vertices)} corners>)"
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, 2)."""
-        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
-
-    @property
-    def convex(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def connected(self) -> bool:
-        """True."""
-        return True
 
     @property
     def container(self) -> ConvexPolygon:
@@ -291,8 +308,126 @@ class PolygonRegion(PlaneDomain):
         return max(boxes, key=lambda box: float(np.prod(box[1] - box[0])))
 
 
+def on_hull(starts: FloatArray, ends: FloatArray, hull: FloatArray) -> NDArray[np.bool_]:
+    """Return which edges of polygons lie on the border of their convex hull.
+
+    Parameters
+    ----------
+    starts, ends : ndarray of shape (k, 2)
+        The edges, their polygon on the left.
+    hull : ndarray of shape (m, 2)
+        The hull, strictly convex and counter-clockwise.
+
+    Returns
+    -------
+    ndarray of shape (k,), bool
+        Decided exactly, but where sides of the hull hardly turn: False may stand for True there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.sources.domains import on_hull
+    >>> square = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+    >>> on_hull(square[[0, 2]], np.array([(0.5, 0.0), (0.0, 0.0)]), square).tolist()
+    [True, False]
+    """
+    sides = np.roll(hull, -1, axis=0) - hull
+    angles = np.arctan2(sides[:, 1], sides[:, 0])
+    order = np.argsort(angles)
+    steps = ends - starts
+    place = np.searchsorted(angles[order], np.arctan2(steps[:, 1], steps[:, 0]))
+    found = np.zeros(len(starts), dtype=np.bool_)
+    for shift in (-1, 0, 1):
+        side = order[(place + shift) % len(hull)]
+        a, b = hull[side], hull[(side + 1) % len(hull)]
+        found |= (orientations(a, b, starts) == 0) & (orientations(a, b, ends) == 0)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
-class ConvexPolyhedron(Domain):
+class EllipticDisk(PlaneDomain):
+    """The region within an ellipse.
+
+    Attributes
+    ----------
+    center : ndarray of shape (2,)
+        The centre.
+    factor : ndarray of shape (2, 2)
+        The points are center + factor @ z, with z of length at most 1.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> domain = geomot.UniformBall([0.0, 0.0], 2.0).domain
+    >>> domain.convex, domain.outlines[0].shape
+    (True, (1024, 2))
+    >>> domain.container.bounds.round(12).tolist()
+    [[-2.0, -2.0], [2.0, 2.0]]
+    """
+
+    center: FloatArray
+    factor: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "center", read_only(self.center))
+        object.__setattr__(self, "factor", read_only(self.factor))
+
+    def __repr__(self) -> str:
+        return f"EllipticDisk({self.center.tolist()}, {self.factor.tolist()})"
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of a box around it, shape (2, 2)."""
+        half = np.hypot(*self.factor.T)
+        lower, upper = self.center - half, self.center + half
+        return np.stack([np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)])
+
+    @property
+    def convex(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def container(self) -> ConvexPolygon:
+        """The box around it."""
+        (x0, y0), (x1, y1) = self.bounds
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """A polygon of many corners on the ellipse."""
+        angle = 2.0 * np.pi * np.arange(_ROUND) / _ROUND
+        around = np.column_stack([np.cos(angle), np.sin(angle)])
+        return [np.clip(self.center + around @ self.factor.T, *self.bounds)]
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The same polygon."""
+        return self.outlines
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside the ellipse, of the shape of its bounding box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> lower, upper = geomot.UniformBall([0.0, 0.0], 2.0).domain.inscribed_box()
+        >>> (upper**2).round(12).tolist()
+        [2.0, 2.0]
+        """
+        half = np.hypot(*self.factor.T)
+        corners = np.array([half, half * [1.0, -1.0]])
+        reach = np.linalg.norm(np.linalg.solve(self.factor, corners.T), axis=0).max()
+        return self.center - half / reach, self.center + half / reach
+
+
+@dataclass(frozen=True, eq=False)
+class ConvexPolyhedron(_ConvexHull):
     """A convex polyhedron.
 
     Attributes
@@ -346,21 +481,6 @@ class ConvexPolyhedron(Domain):
             planes[2 * k + 1, k], planes[2 * k + 1, 3] = 1.0, upper[k]
         corners = np.array(list(itertools.product(*np.stack([lower, upper]).T)))
         return cls(corners, planes)
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, 3)."""
-        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
-
-    @property
-    def convex(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def connected(self) -> bool:
-        """True."""
-        return True
 
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
         """Return a box inside the polyhedron, of the shape of its bounding box.

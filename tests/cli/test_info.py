@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+
+import numpy as np
 
 from geomot.cli import main
 
@@ -45,3 +48,24 @@ def test_info_in_five_dimensions(sampled, capsys):
         assert f"\n{key} " in "\n" + out
     low, high = estimate.tv_interval
     assert f"[{low:.15g}, {high:.15g}]\n" in out
+
+
+def test_a_table_of_the_cells(fitted, tmp_path, capsys):
+    (tmp_path / "names.txt").write_text("\n".join(f"town {k}" for k in range(40)))
+    command = ["info", "map.npz", "--table", "cells.csv"]
+    assert main([*command, "--names", "names.txt"]) == 0
+    with open("cells.csv", encoding="utf-8", newline="") as file:
+        titles, *rows = csv.reader(file)
+    assert titles == [
+        *("name", "y1", "y2", "target_mass", "mass", "weight", "centroid1", "centroid2"),
+    ]
+    assert [row[0] for row in rows] == [f"town {k}" for k in range(40)]
+    numbers = np.array([row[1:] for row in rows], dtype=float)
+    np.testing.assert_array_equal(numbers[:, :2], fitted.sites)
+    np.testing.assert_array_equal(numbers[:, 3], fitted.masses)
+    np.testing.assert_array_equal(numbers[:, 5:], fitted.centroids)
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(["info", "map.npz", "--names", "names.txt"]) == 2
+    assert "--names needs --table" in capsys.readouterr().err
+    assert main(["info", "map.npz", "--table", "map.npz"]) == 2

@@ -56,7 +56,7 @@ def site_of(coordinate):
 def test_signs_are_exact(coordinate):
     site = site_of(coordinate)
 
-    @settings(max_examples=300, deadline=None, derandomize=True)
+    @settings(max_examples=150, deadline=None, derandomize=True)
     @given(site, site, site, site)
     def check(a, b, c, p):
         assert _orient(a, b, c) == exact_orient(a, b, c)

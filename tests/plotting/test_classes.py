@@ -183,3 +183,23 @@ def test_labels_that_are_none(solution):
             geomot.PowerDiagram(np.random.default_rng(0).random((300, 2))),
             [f"n{k}" for k in range(300)],
         )
+
+
+def test_names_stand_at_the_middle_of_their_classes():
+    points = np.array([[0, 0], [0, 1], [0, 5], [np.nan, np.nan], [9, 9], [np.nan, 1]])
+    drawing = plotting.class_names(points, ["b", "b", "b", "b", "a", "c"], color="red")
+    found = {text.get_text(): text.get_position() for text in drawing.names}
+    assert found == {"a": (9, 9), "b": (0, 1)}
+    assert drawing.names[0].get_color() == "red"
+    with pytest.raises(ValueError, match=r"points must have shape \(n, 2\), got \(6,\)"):
+        plotting.class_names(points[:, 0], range(6))
+    with pytest.raises(ValueError, match="labels must have shape"):
+        plotting.class_names(points, "ab")
+    with pytest.raises(ValueError, match="labels must be classes"):
+        plotting.class_names(points, np.arange(6) + 0.5)
+
+
+def test_a_bar_of_equal_values_has_one_tick():
+    diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+    bar = plotting.power_diagram(diagram, "masses").colorbar
+    assert bar.get_ticks().tolist() == [0.5]

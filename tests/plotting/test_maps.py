@@ -32,9 +32,26 @@ def test_map_takes_samples_or_none(solution):
         plotting.transport_map(solution, axes=[source.axes])
 
 
+def test_of_a_normal_source_four_deviations_are_drawn():
+    source = geomot.Gaussian([1.0, 0.0], [[1.0, 0.5], [0.5, 0.25 + 1e-3]])
+    solution = geomot.solve(np.random.default_rng(3).random((30, 2)), source=source)
+    flat = [
+        plotting.power_diagram(solution),
+        plotting.brenier_contours(solution),
+        plotting.transport_map(solution, 50, random_state=1)[0],
+        plotting.singular_set(geomot.ExtendedMap(solution), resolution=20),
+    ]
+    for drawing in flat:
+        low, high = drawing.axes.get_xlim()
+        assert -3.5 < low <= -3.0 and 5.0 <= high < 5.5
+    surface = plotting.brenier_potential(solution).axes
+    assert surface.get_xlim() == pytest.approx((-3.0, 5.0), abs=0.7)
+    assert surface.get_zlim()[1] < 20.0  # the potential at 4 deviations, not at 40
+
+
 def test_map_of_a_source_without_cells():
     points = np.random.default_rng(3).random((70, 2))
-    source = geomot.UniformBall([0.0, 0.0], 2.0)
+    source = geomot.Samples(np.random.default_rng(4).normal(size=(500, 2)))
     solution = geomot.solve(points, source=source, tol=0.1, random_state=0)
     left, right = plotting.transport_map(solution, 50, random_state=1)
     assert list(left) == ["samples"]
@@ -45,7 +62,7 @@ def test_map_of_a_source_without_cells():
     np.testing.assert_array_equal(samples.get_facecolor(), colours[index])
     with pytest.raises(ValueError, match="samples must be at least 1"):
         plotting.transport_map(solution, 0)
-    with pytest.raises(ValueError, match="in the plane for exact diagrams"):
+    with pytest.raises(ValueError, match="in the plane, .* for exact diagrams"):
         plotting.power_diagram(solution)
 
 

@@ -34,6 +34,9 @@ DRAWN = {
         geomot.GridDensity(np.arange(1.0, 7.0).reshape(2, 3), [0.1, 0.1], [1, 1]), ax=ax
     ),
     "site_cloud": lambda b, s, ax: plotting.site_cloud(b, ax=ax),
+    "class_names": lambda b, s, ax: plotting.class_names(
+        [[0.2, 0.3], [0.8, 0.4]], ["a", "b"], ax=ax
+    ),
     "contours": lambda b, s, ax: plotting.brenier_contours(b, ax=ax),
     "singular_set": lambda b, s, ax: plotting.singular_set(b.extended(), resolution=40, ax=ax),
     "permutation": lambda b, s, ax: plotting.permutation(*clouds(), np.arange(8), ax=ax),

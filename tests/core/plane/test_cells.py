@@ -152,7 +152,7 @@ def test_random_cells_cover_the_domain(n):
     _check_coverage(build(rng(n).random((n, 2)), 0.3 / n * rng(1).random(n), SQ))
 
 
-@pytest.mark.parametrize("n", [300, 1500])
+@pytest.mark.parametrize("n", [300, 600])
 def test_edges_that_rounding_crosses_are_contracted(n):
     # Corners around the centre lie within some thousand ulps, seen under angles of .1 to 1 degree.
     for seed in range(2):
@@ -162,7 +162,7 @@ def test_edges_that_rounding_crosses_are_contracted(n):
 
 def test_tilted_grids_cover_the_domain():
     for degrees in (1, 10, 15, 22.5, 33):
-        sites = _turned(_square_grid(40), degrees) / 40
+        sites = _turned(_square_grid(24), degrees) / 24
         _check_coverage(build(sites, None, _padded(sites, 0.1)))
 
 
@@ -219,7 +219,7 @@ def test_every_cell_is_a_domain(degrees):
     for i, cell in enumerate(d.cells):
         domain = geomot.UniformPolygon(cell)
         assert abs(domain.area - areas(d)[i]) <= 8 * place * np.ptp(cell)
-    inside = build(rng(0).random((20, 2)), None, geomot.UniformPolygon(d.cells[820]))
+    inside = build(rng(0).random((20, 2)), None, geomot.UniformPolygon(d.cells[300]))
     assert abs(fsum(inside.masses) - 1) <= 1e-14
 
 

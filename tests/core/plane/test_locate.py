@@ -32,7 +32,7 @@ def _hub(n, weight=0.05):
 
 
 def test_a_hub_costs_linear_time():
-    points = rng(0).random((40000, 2))
+    points = rng(0).random((16000, 2))
 
     def look(n):
         _, d = _hub(n)
@@ -41,23 +41,23 @@ def test_a_hub_costs_linear_time():
         return d, d.locate(points[:n])
 
     # looking at every neighbour with every point, or sorting facets so, makes it 16
-    assert growth(look, 10000) < 8
+    assert growth(look, 4000) < 8
     r = (0.3 + 0.05 / 0.3) / 2
-    d, found = look(40000)
-    assert abs((found == 40000).mean() - np.pi * r * r) < 0.01
-    assert d.masses[40000] == pytest.approx(np.pi * r * r, rel=1e-7)
+    d, found = look(16000)
+    assert abs((found == 16000).mean() - np.pi * r * r) < 0.015
+    assert d.masses[16000] == pytest.approx(np.pi * r * r, rel=1e-7)
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.4], ids=["closed", "unbounded"])
 def test_points_around_a_hub(kept):
-    sites, d = _hub(200)
-    sites = np.delete(sites, np.arange(int(kept * 200), 200), axis=0)
+    sites, d = _hub(100)
+    sites = np.delete(sites, np.arange(int(kept * 100), 100), axis=0)
     hub = len(sites) - 1
     for weight in (0.05, 0.0, -0.05):
         weights = np.append(np.zeros(hub), weight)
         d = geomot.PowerDiagram(sites, weights, SQ)
         exact = ExactDiagram(sites, weights, SQ)
-        points = [rng(0).random((300, 2)), sites, (sites + sites[hub]) / 2, 3 * sites - 1]
+        points = [rng(0).random((100, 2)), sites, (sites + sites[hub]) / 2, 3 * sites - 1]
         points += [exact.cell(hub), np.ldexp(sites, -980), np.ldexp(sites - 0.5, 190)]
         points = np.concatenate(points)
         np.testing.assert_array_equal(d.locate(points), exact.locate(points))
@@ -86,7 +86,7 @@ def thousand_sites():
 def test_as_many_points_as_the_masses_say():
     sites, weights = thousand_sites()
     d = build(sites, weights, SQ)
-    n = 10**6
+    n = 2 * 10**5
     points = rng(99).random((n, 2))
     found = d.locate(points)
     counts = np.bincount(found, minlength=1000)
@@ -96,14 +96,14 @@ def test_as_many_points_as_the_masses_say():
     assert np.abs(z).max() <= 5
     statistic = ((counts[~d.empty] - n * m) ** 2 / (n * m)).sum()
     assert chi2.sf(statistic, len(m) - 1) > 1e-6
-    for chunk, total in ((1, 2000), (7, 20000), (10**5, n)):
+    for chunk, total in ((1, 500), (7, 5000), (10**5, n)):
         pieces = [d.locate(points[k : k + chunk]) for k in range(0, total, chunk)]
         again = np.concatenate(pieces)
         assert len(again) >= total
         np.testing.assert_array_equal(again, found[: len(again)])
     # The exact answer for some, those nearest to a facet among them.
     order = np.argsort(_gap(sites, weights, points[:20000]))
-    some = np.concatenate([order[:300], np.arange(300)])
+    some = np.concatenate([order[:100], np.arange(100)])
     exact = ExactDiagram(sites, weights)
     np.testing.assert_array_equal(found[some], exact.locate(points[some]))
 

@@ -8,6 +8,7 @@ from math import fsum
 import numpy as np
 import pytest
 from checks import build, compare
+from effort import some
 from oracles import UNIT_SQUARE, ExactDiagram
 from scipy.spatial import ConvexHull
 
@@ -43,7 +44,7 @@ def test_integer_lattice_with_ties():
     np.testing.assert_allclose(fsum(areas(d)), 121, rtol=1e-12)
 
 
-@pytest.mark.parametrize("decade", range(10))
+@pytest.mark.parametrize("decade", some(range(10), quick=4))
 def test_more_lattices(decade):
     for seed in range(10 * decade, 10 * decade + 10):
         _check_lattice(seed)
@@ -70,7 +71,7 @@ def test_one_takes_all_of_a_million():
 def test_sites_an_ulp_apart_in_any_order():
     polygon = 30 * SQ
     orders = list(itertools.permutations(range(4)))
-    for i, j in itertools.product(range(16), repeat=2):
+    for i, j in itertools.product((0, 1, 2, 7, 8, 15), repeat=2):
         sites = np.array([(0.5 + i * 2.0**-53, 0.5 + j * 2.0**-53), (12, 12), (24, 24), (12, 13)])
         exact = ExactDiagram(sites, None, polygon)
         first = build(sites, np.zeros(4), polygon)

@@ -68,7 +68,7 @@ SHAPES = {
     "sphere": np.array(
         [(x, y, z) for x in range(-9, 10) for y in range(-9, 10) for z in range(-9, 10)
          if x * x + y * y + z * z == 81]
-    ) / 16,
+    )[::2] / 16,
     "corners": lattice(2, 2.0),
 }  # fmt: skip
 
