@@ -45,7 +45,7 @@ TRIALS = 50
 # Cells without mass are raised to this share of it at first, less in each further round.
 LIFTED = 0.5
 LIFTED_DECAY = 0.7
-LIFT_ROUNDS = 20
+LIFTED_ROUNDS = 20
 
 
 def solve_partial(request: Request, monitor: Monitor) -> Solution:
@@ -163,7 +163,7 @@ class _RestDiagram:
 
 def _lifted(iterate: Iterate) -> Iterate:
     """Raise cells without mass, a few times: they may take one another's place."""
-    return lift_cells(iterate, LIFTED * iterate.problem.masses, LIFT_ROUNDS, LIFTED_DECAY)
+    return lift_cells(iterate, LIFTED * iterate.problem.masses, LIFTED_ROUNDS, LIFTED_DECAY)
 
 
 class _PartialReduced(Reduced):
