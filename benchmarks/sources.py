@@ -26,6 +26,7 @@ import geomot
 from geomot._exact import exact_sites
 from geomot._newton import newton
 
+MOST_SECONDS = 120.0
 UNIT = geomot.UniformBox([0.0, 0.0], [1.0, 1.0])
 
 
@@ -102,7 +103,7 @@ def kinds_of(name):
 
 
 def solved(sites, source, masses=None, **options):
-    """Seconds, steps, diagrams of the full size, status."""
+    """Seconds, steps, diagrams of the full size, status; stopped after MOST_SECONDS."""
     counted = [0]
     evaluate = newton.Problem.evaluate
 
@@ -115,7 +116,15 @@ def solved(sites, source, masses=None, **options):
         start = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            solution = geomot.solve(sites, masses, source, tol=1e-9, threads=1, **options)
+            solution = geomot.solve(
+                sites,
+                masses,
+                source,
+                tol=1e-9,
+                threads=1,
+                callback=lambda state: time.process_time() - start > MOST_SECONDS,
+                **options,
+            )
         seconds = time.process_time() - start
     finally:
         newton.Problem.evaluate = evaluate
