@@ -68,6 +68,7 @@ _MODULES = (
     "losses",
     "metrics",
     "plotting",
+    "polytopes",
     "potentials",
     "solution",
     "solver",

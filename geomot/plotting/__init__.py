@@ -20,6 +20,7 @@ from geomot.plotting.diagrams import power_diagram, site_cloud
 from geomot.plotting.images import image_grid
 from geomot.plotting.line import distribution_functions, monotone_map
 from geomot.plotting.maps import permutation, singular_set, transport_map, transport_plan
+from geomot.plotting.polytopes import polytope
 from geomot.plotting.potentials import brenier_contours, brenier_potential
 from geomot.plotting.solves import convergence, mass_errors
 
@@ -35,6 +36,7 @@ __all__ = [
     "mass_errors",
     "monotone_map",
     "permutation",
+    "polytope",
     "power_diagram",
     "singular_set",
     "site_cloud",
