@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geomot.errors import CheckpointWarning, ConvergenceError, ConvergenceWarning, GeomotError
     from geomot.extended import ExtendedMap
     from geomot.generator import LatentGenerator
+    from geomot.quantization import Quantization, quantize
     from geomot.solution import Solution
     from geomot.solver import solve
     from geomot.sources import (
@@ -41,6 +42,7 @@ _HOMES = {
     "GridDensity": "sources",
     "LatentGenerator": "generator",
     "PowerDiagram": "diagram",
+    "Quantization": "quantization",
     "Samples": "sources",
     "Solution": "solution",
     "UniformBall": "sources",
@@ -48,6 +50,7 @@ _HOMES = {
     "UniformPolygon": "sources",
     "UniformPolyhedron": "sources",
     "load": "storage",
+    "quantize": "quantization",
     "solve": "solver",
 }
 
@@ -57,6 +60,7 @@ _MODULES = (
     "coupling",
     "brenier",
     "datasets",
+    "derivatives",
     "diagram",
     "discrete",
     "distributed",
@@ -70,6 +74,7 @@ _MODULES = (
     "plotting",
     "polytopes",
     "potentials",
+    "quantization",
     "solution",
     "solver",
     "sources",
@@ -87,6 +92,7 @@ __all__ = [
     "GridDensity",
     "LatentGenerator",
     "PowerDiagram",
+    "Quantization",
     "Samples",
     "Solution",
     "UniformBall",
@@ -95,6 +101,7 @@ __all__ = [
     "UniformPolyhedron",
     "__version__",
     "load",
+    "quantize",
     "solve",
 ]
 

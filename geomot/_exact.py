@@ -42,6 +42,9 @@ class ExactDiagram(Protocol):
     def facets(self) -> Facets:
         """Neighbours, and the measures of their common borders."""
 
+    def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Mean (m, d) and covariance (m, d, d) of the density along each of the facets."""
+
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, each once; offsets, indices and labels, as in `diagram.Cells`.
 

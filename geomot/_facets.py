@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
 
-__all__ = ["Facets"]
+__all__ = ["Facets", "moments_of_sides"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -60,3 +60,58 @@ class Facets(Frozen):
         # without overflow or underflow of squares
         lengths = np.abs(reduce(np.hypot, apart.T))
         return read_only(lengths)
+
+
+def moments_of_sides(
+    facets: Facets,
+    pairs: IndexArray,
+    weights: FloatArray,
+    means: FloatArray,
+    variances: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return where the density lies along facets in the plane, from the sides of their cells.
+
+    Parameters
+    ----------
+    facets : Facets
+        The facets, in the plane.
+    pairs : ndarray of shape (s, 2), int64
+        The sites i < j on both sides of each side of a cell, in any order; a facet may be there
+        once or twice, and what is not a facet is not used.
+    weights, variances : ndarray of shape (s,)
+        Integral of the density along the side, and its variance there.
+    means : ndarray of shape (s, 2)
+        Its mean.
+
+    Returns
+    -------
+    means : ndarray of shape (m, 2)
+        Barycentre of the density along each facet.
+    covariances : ndarray of shape (m, 2, 2)
+        Its covariance there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> facets = Facets(np.array([[0, 1]]), np.array([1.0]), np.array([[0.2, 0.5], [0.8, 0.5]]))
+    >>> mean, covariance = moments_of_sides(
+    ...     facets, facets.sites, facets.measures, np.array([[0.5, 0.5]]), np.array([1 / 12])
+    ... )
+    >>> mean.tolist(), abs(covariance.round(3)).tolist()
+    ([[0.5, 0.5]], [[[0.0, 0.0], [0.0, 0.083]]])
+    """
+    n, m = len(facets.coordinates), len(facets)
+    key = facets.sites[:, 0] * n + facets.sites[:, 1]
+    wanted = pairs[:, 0] * n + pairs[:, 1]
+    row = np.minimum(np.searchsorted(key, wanted), max(m - 1, 0))
+    kept = key[row] == wanted if m > 0 else np.zeros(len(wanted), bool)
+    row, weights, means, variances = row[kept], weights[kept], means[kept], variances[kept]
+    share = weights / np.bincount(row, weights, m)[row]
+    mean: FloatArray = np.column_stack([np.bincount(row, share * x, m) for x in means.T])
+    apart = np.sum((means - mean[row]) ** 2, axis=1)
+    # rounding may leave a variance of 0 below it
+    variance = np.maximum(np.bincount(row, share * (variances + apart), m), 0.0)
+    i, j = facets.sites.T
+    across = (facets.coordinates[j] - facets.coordinates[i]) / facets.distances[:, None]
+    along = np.column_stack([-across[:, 1], across[:, 0]])
+    return mean, variance[:, None, None] * along[:, :, None] * along[:, None, :]

@@ -152,6 +152,24 @@ class LineDiagram:
         kept = kept[np.lexsort((pairs[kept, 1], pairs[kept, 0]))]
         places = self._lift.sites[:, None]
         self.facets = Facets(pairs[kept], measures[kept], places)
+        self._facet_places = self.breaks[0][kept]
+
+    def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Return where the facets are, which are points.
+
+        Parameters
+        ----------
+        threads : int
+            Accepted for symmetry with diagrams in the plane.
+
+        Returns
+        -------
+        means : ndarray of shape (m, 1)
+            In the order of `facets`.
+        covariances : ndarray of shape (m, 1, 1)
+            Zero.
+        """
+        return self._facet_places[:, None], np.zeros((len(self.facets), 1, 1))
 
     def locate(self, points: FloatArray, *, threads: int = 1) -> IndexArray:
         """Return the site whose power distance to each point is least.

@@ -10,7 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-__all__ = ["Faces", "shared_polyhedra"]
+from geomot._facets import Facets
+
+__all__ = ["Faces", "moments_of_faces", "shared_polyhedra"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -90,6 +92,64 @@ def shared_polyhedra(
     ]
     used, indices = np.unique(indices, return_inverse=True)
     return places[used], offsets, face_offsets, indices.astype(np.int64), labels[order]
+
+
+def moments_of_faces(
+    facets: Facets,
+    cells: tuple[FloatArray, IntArray, IntArray, IntArray, IntArray],
+    centroids: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return barycentre and covariance of the points of each facet in space.
+
+    Parameters
+    ----------
+    facets : Facets
+        The facets, in space.
+    cells : tuple of ndarray
+        Corners, offsets, face_offsets, indices and labels, as in `geomot.diagram.Polyhedra`.
+    centroids : ndarray of shape (n, 3)
+        Those of the cells.
+
+    Returns
+    -------
+    means : ndarray of shape (m, 3)
+        In the order of `facets`. A facet that is too small to have corners has them amid its cells.
+    covariances : ndarray of shape (m, 3, 3)
+    """
+    corners, offsets, face_offsets, indices, labels = cells
+    n, m = len(facets.coordinates), len(facets)
+    owner = np.repeat(np.arange(n), np.diff(offsets))
+    key = facets.sites[:, 0] * n + facets.sites[:, 1]
+    wanted = owner * n + labels
+    faces = np.flatnonzero((labels > owner) & np.isin(wanted, key))
+    # the fan of each face's first corner
+    start, size = face_offsets[faces], np.diff(face_offsets)[faces] - 2
+    face = np.repeat(np.arange(len(faces)), size)
+    at = np.arange(len(face)) - np.repeat(np.cumsum(size) - size, size) + start[face] + 1
+    apex = corners[indices[start]]
+    b = corners[indices[at]] - apex[face]
+    c = corners[indices[at + 1]] - apex[face]
+    area = 0.5 * np.linalg.norm(np.cross(b, c), axis=1)
+    row = np.searchsorted(key, wanted[faces])[face]
+    total = np.bincount(row, area, m)
+    drawn = total > 0.0
+    i, j = facets.sites.T
+    means = 0.5 * (centroids[i] + centroids[j])
+    covariances = np.zeros((m, 3, 3))
+    origin = np.zeros((m, 3))
+    origin[row] = apex[face]
+    middle = (b + c) / 3.0
+    safe = np.where(drawn, total, 1.0)
+    first = np.column_stack([np.bincount(row, area * x, m) for x in middle.T]) / safe[:, None]
+    means[drawn] = (origin + first)[drawn]
+    b, c, middle = (x - first[row] for x in (b, c, middle))
+    for p in range(3):
+        for q in range(3):
+            # of a triangle, from its middle and its corners
+            product = 9.0 * middle[:, p] * middle[:, q] + b[:, p] * b[:, q] + c[:, p] * c[:, q]
+            product += first[row, p] * first[row, q]
+            covariances[:, p, q] = np.bincount(row, area * product / 12.0, m) / safe
+    return means, covariances
 
 
 def _one_place(keys: IntArray, places: FloatArray, extent: float) -> IntArray:

@@ -26,7 +26,7 @@ from geomot._core.facets import sort_facets
 from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
 from geomot._core.plane.polygons import Corners, cell_sides, contracted, first_equal, unsound
 from geomot._core.scaled import flushed, owners, write_weights
-from geomot._facets import Facets
+from geomot._facets import Facets, moments_of_sides
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -145,6 +145,8 @@ cdef class PlaneDiagram:
     cdef int64_t[::1] facet_count
     cdef index_t[:, ::1] facet_site
     cdef double[::1] facet_measure
+    cdef double[:, ::1] facet_mean      # of `facet_moments` only
+    cdef double[::1] facet_variance
     cdef object facets_
     cdef object hubs_
 
@@ -289,6 +291,93 @@ cdef class PlaneDiagram:
             self.facet_site = None
             self.facet_measure = None
         return self.facets_
+
+    def facet_moments(self, *, threads=1):
+        """Mean (m, 2) and covariance (m, 2, 2) of the density along each of the facets."""
+        cdef Py_ssize_t chunks = (self.sites.n + CHUNK - 1) // CHUNK, chunk
+        # room of its own, so that several threads may ask at once
+        cdef PlaneDiagram own = PlaneDiagram.__new__(PlaneDiagram)
+        own.sites = self.sites
+        own.mesh = self.mesh
+        own.perm = self.perm
+        own.kind = self.kind
+        own.reserve_facets(chunks)
+        own.facet_mean = np.empty((own.facet_site.shape[0], 2))
+        own.facet_variance = np.empty(own.facet_site.shape[0])
+        run_chunks(own._side_chunk, chunks, threads)
+        found = np.concatenate([np.arange(own.facet_start[chunk],
+                                          own.facet_start[chunk] + own.facet_count[chunk])
+                                for chunk in range(chunks)])
+        pairs = np.sort(np.asarray(own.facet_site)[found].astype(np.int64), axis=1)
+        weights = np.asarray(own.facet_measure)[found]
+        means = np.asarray(own.facet_mean)[found]
+        variances = np.asarray(own.facet_variance)[found]
+        return moments_of_sides(self.facets, pairs, weights, means, variances)
+
+    def _side_chunk(self, Py_ssize_t chunk):
+        cdef Py_ssize_t start = chunk * CHUNK, stop = min(start + CHUNK, self.sites.n)
+        cdef int status
+        cdef Regular2D mesh = self.mesh
+        cdef Domain2D domain = self.sites.domain
+        cdef Density density = self.sites.density
+        cdef double unit = ldexp(1.0, self.sites.exponent)
+        with nogil:
+            status = self.measure_sides(mesh, domain, density, unit, chunk, <index_t> start,
+                                        <index_t> stop)
+        raise_for(status, "one cell's sides do not fit into memory")
+
+    cdef int measure_sides(self, Regular2D mesh, Domain2D domain, Density density, double unit,
+                           Py_ssize_t chunk, index_t start, index_t stop) noexcept nogil:
+        """Facets of the sorted sites start to stop; OK, NO_MEMORY or INTERRUPTED."""
+        cdef Cell cell
+        cdef Measure measured
+        cdef index_t i
+        cdef Py_ssize_t k, j, across, at = self.facet_start[chunk], work = 0
+        cdef int status = OK
+        cdef double dx, dy, mean, x, y
+        if cell_init(&cell) != 0:
+            return NO_MEMORY
+        measure_init(&measured, True)
+        for i in range(start, stop):
+            if self.kind[i] != REGULAR:
+                continue
+            status = min(cell_compute(&cell, mesh, domain, i), 0)
+            if status < 0:
+                break
+            work += cell.size
+            if work > WORK:
+                work = 0
+                if interrupted():
+                    status = INTERRUPTED
+                    break
+            status = measure_reserve(&measured, cell.size)
+            if status != OK:
+                break
+            status = density.integrate(&cell, mesh, i, &measured)
+            if status != OK:
+                break
+            for k in range(cell.size):
+                across = cell.lines[cell.side[k]].across
+                if across < (0 if density.one_sided else i + 1) or not measured.facet[k] > 0.0:
+                    continue
+                j = k - 1 if k > 0 else cell.size - 1
+                dx = cell.x[k] - cell.x[j]
+                dy = cell.y[k] - cell.y[j]
+                mean = measured.moment[2 * k] / measured.facet[k]
+                x = sum3(mesh.site[i, 0], cell.shift_x, cell.x[j] + mean * dx)
+                y = sum3(mesh.site[i, 1], cell.shift_y, cell.y[j] + mean * dy)
+                self.facet_site[at, 0] = self.perm[i]
+                self.facet_site[at, 1] = self.perm[across]
+                self.facet_measure[at] = measured.facet[k]
+                self.facet_mean[at, 0] = x * unit
+                self.facet_mean[at, 1] = y * unit
+                self.facet_variance[at] = unit * unit * (dx * dx + dy * dy) * (
+                    measured.moment[2 * k + 1] / measured.facet[k] - mean * mean)
+                at += 1
+        self.facet_count[chunk] = at - self.facet_start[chunk]
+        cell_free(&cell)
+        measure_free(&measured)
+        return status
 
     # ---- geometry ----
 

@@ -30,6 +30,9 @@ class SpaceDiagram:
     def empty(self) -> NDArray[np.bool_]: ...
     @property
     def facets(self) -> Facets: ...
+    def facet_moments(
+        self, *, threads: int = 1
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
     def cells(
         self, *, threads: int = 1
     ) -> tuple[

@@ -29,7 +29,7 @@ from geomot._core.scaled import flushed, owners, write_weights
 from geomot._core.space.polyhedra import cell_faces
 from geomot._core.space.regular import enclosed, set_ghosts
 from geomot._facets import Facets
-from geomot._polyhedra import Faces, shared_polyhedra
+from geomot._polyhedra import Faces, moments_of_faces, shared_polyhedra
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -414,6 +414,11 @@ cdef class SpaceDiagram:
                 np.array([len(areas)], dtype=np.int64), pairs, areas)
             self.facets_ = Facets(pairs, measures, self.sites.given)
         return self.facets_
+
+    def facet_moments(self, *, threads=1):
+        """Barycentre (m, 3) and covariance (m, 3, 3) of the points of each facet, in the order of
+        `facets`."""
+        return moments_of_faces(self.facets, self.cells(threads=threads), self.centroids)
 
     # ---- geometry ----
 

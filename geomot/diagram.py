@@ -30,6 +30,7 @@ from geomot._validation import (
     warn_if_masses,
     warn_if_outside_the_unit_box,
 )
+from geomot.derivatives import Derivatives
 from geomot.potentials import dual_value, mass_rates_in_heights
 from geomot.sources import PolygonRegion, Source, as_source, require_exact
 
@@ -510,6 +511,24 @@ class PowerDiagram(Frozen):
         n = len(self)
         rates = mass_rates_in_heights(self.facets)
         return csr_array(laplacian(n, self.facets.sites, rates), shape=(n, n))
+
+    def derivatives(self) -> Derivatives:
+        """Return how masses, centroids and costs change with the sites and the weights.
+
+        Returns
+        -------
+        Derivatives
+            Sparse matrices and gradients, each made when it is first asked for.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> diagram.derivatives().masses_in_sites.toarray()[0].tolist()
+        [0.5, 0.0, 0.5, 0.0]
+        """
+        means, covariances = self._compiled.facet_moments(threads=as_threads(self.threads))
+        return Derivatives(self.sites, self.masses, self.centroids, self.facets, means, covariances)
 
     def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
         """Return the Kantorovich dual value of the weights.

@@ -10,9 +10,8 @@ bounds for Wasserstein approximation using point clouds", 2021, arXiv:2106.07911
 "Blue noise through optimal transport", 2012). The map onto the sites is solved for, not
 differentiated through, so that a gradient costs no more than the value.
 
-From one call to the next sites move a little. What is carried over is not the weights but the
-Brenier potential: it is scaled and shifted as the sites are on the whole, which is exact for such
-motions, and beyond them each site's plane keeps its value over the centroid of its cell.
+From one call to the next sites move a little, and the last potential is carried over
+(`geomot._warm_start`).
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from geomot._stderr import warn
 from geomot._validation import as_generator, as_points, as_weights
+from geomot._warm_start import carried_weights
 from geomot.errors import ConvergenceError, ConvergenceWarning
-from geomot.potentials import heights_from_weights, weights_from_heights
 from geomot.solution import Solution
 from geomot.solver import solve
 from geomot.sources import Source, as_source
@@ -350,25 +349,7 @@ def _as_start(warm_start: Any, sites: FloatArray) -> FloatArray | None:
             f"warm_start must be a solution for {len(sites)} sites of dimension {sites.shape[1]}, "
             f"got {warm_start.sites.shape[0]} of dimension {warm_start.sites.shape[1]}"
         )
-    return _carried(warm_start, sites)
-
-
-def _carried(solution: Solution, sites: FloatArray) -> FloatArray | None:
-    """The potential of a solution, for sites that have moved; None if they are turned round.
-
-    For sites s y + t the optimal heights are s times those for y. What a site moves beyond that,
-    by delta, lowers its height by <c, delta>: its plane keeps its value over the centroid c.
-    """
-    old, nu = solution.sites, solution.target_masses
-    before, after = old - nu @ old, sites - nu @ sites
-    spread = float(np.sum(nu @ before**2))
-    scale = float(np.sum(nu @ (before * after))) / spread if spread > 0.0 else 1.0
-    if not 0.0 < scale < np.inf:
-        return None
-    centroids = np.where(np.isnan(solution.centroids), solution.source.mean, solution.centroids)
-    hi, lo = heights_from_weights(old, *solution.weights_exact.T)
-    lowered = np.sum(centroids * (after - scale * before), axis=1)
-    return np.column_stack(weights_from_heights(sites, scale * hi - lowered, scale * lo))
+    return carried_weights(warm_start, sites)
 
 
 def _centroids(solution: Solution) -> FloatArray:

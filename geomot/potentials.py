@@ -37,6 +37,7 @@ __all__ = [
     "mass_rates_in_heights",
     "mass_rates_in_weights",
     "potentials_of_scores",
+    "power_rates_of_moves",
     "weights_from_heights",
     "weights_in_frame",
 ]
@@ -282,6 +283,20 @@ def mass_rates_in_heights(facets: Facets) -> FloatArray:
     array([2.])
     """
     return facets.measures / facets.distances
+
+
+def power_rates_of_moves(away: FloatArray) -> FloatArray:
+    """Return 2 (x - y): seen from x, the move of a site y by dy is a gain of weight, this times dy.
+
+    Of covariances of x it returns the part of such products that the mean of x does not tell.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> power_rates_of_moves(np.array([[0.5, 0.0]]))
+    array([[1., 0.]])
+    """
+    return 2.0 * away
 
 
 def dual_value(

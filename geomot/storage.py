@@ -32,8 +32,8 @@ def load(path: str | os.PathLike[str], *, device: Any = None) -> Any:
 
     Returns
     -------
-    Solution, Autoencoder, PCACodec, FeatureClassifier, Baseline, LatentGenerator or
-    SemiDiscreteCoupling
+    Solution, Autoencoder, PCACodec, FeatureClassifier, Baseline, SMOTE, GaussianMixture,
+    LatentGenerator or SemiDiscreteCoupling
 
     Raises
     ------
@@ -105,10 +105,24 @@ def _load_baseline(path: str, device: Any) -> Any:
     return Baseline.load(path, device=device)
 
 
+def _load_smote(path: str, device: Any) -> Any:
+    from geomot.baselines import SMOTE
+
+    return SMOTE.load(path, device=device)
+
+
+def _load_mixture(path: str, device: Any) -> Any:
+    from geomot.baselines import GaussianMixture
+
+    return GaussianMixture.load(path, device=device)
+
+
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "geomot-solution": _load_solution,
     "geomot-pca": _load_codec,
     "geomot-autoencoder": _load_autoencoder,
     "geomot-classifier": _load_classifier,
     "geomot-baseline": _load_baseline,
+    "geomot-smote": _load_smote,
+    "geomot-mixture": _load_mixture,
 }

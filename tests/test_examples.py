@@ -49,6 +49,7 @@ SMALLER = {
         "else 256": "else 64",
         "standard_normal((2000, 2))": "standard_normal((300, 2))",
     },
+    "plot_gaussian_quantisation": {"geomspace(1, 400, 16)": "geomspace(1, 40, 6)"},
     "plot_image_folder": {'"epochs": 25': '"epochs": 1', "each=120": "each=30"},
     "plot_latent_generation": {
         '"epochs": 12': '"epochs": 1',
@@ -56,6 +57,7 @@ SMALLER = {
         "else 3, random_state": "else 1, random_state",
     },
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
+    "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
     "plot_two_gaussians": {
         '"max_steps": 120': '"max_steps": 10',
         '"max_steps": 200': '"max_steps": 10',

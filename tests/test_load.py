@@ -9,6 +9,7 @@ from test_import import loaded_after
 
 import geomot
 from geomot._files import archive
+from geomot.baselines import SMOTE, GaussianMixture
 from geomot.datasets import digits
 from geomot.generator import LatentGenerator
 from geomot.latent import Autoencoder, FeatureClassifier, PCACodec
@@ -43,7 +44,15 @@ def baseline():
     return make("FluidFlow").fit(data((2,)))
 
 
-KINDS = [solution, codec, generator, autoencoder, classifier, baseline]
+def smote():
+    return SMOTE(random_state=0).fit(data((2,)))
+
+
+def mixture():
+    return GaussianMixture(2, random_state=0).fit(data((2,)))
+
+
+KINDS = [solution, codec, generator, autoencoder, classifier, baseline, smote, mixture]
 
 
 @pytest.mark.parametrize("kind", KINDS)

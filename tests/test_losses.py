@@ -15,6 +15,7 @@ from geomot import ConvergenceWarning
 torch = pytest.importorskip("torch")
 
 from geomot import losses  # noqa: E402
+from geomot._warm_start import carried_weights  # noqa: E402
 from geomot.losses import Wasserstein2, wasserstein2  # noqa: E402
 
 HEXAGON = geomot.UniformPolygon.regular(6, [0.2, -0.1], 0.8)
@@ -47,8 +48,20 @@ def test_value_and_gradient_are_those_of_the_solution():
     assert slope.sum(dim=0).numpy() == pytest.approx(drift, rel=1e-8)
 
 
-@pytest.mark.parametrize("source", [None, HEXAGON], ids=["square", "hexagon"])
-def test_gradients_against_finite_differences_in_the_plane(source):
+IN_THE_PLANE = {
+    "square": None,
+    "hexagon": HEXAGON,
+    "ring": geomot.UniformPolygon(
+        [(0, 0), (1.5, 0), (1.5, 1.5), (0, 1.5)], holes=[[(0.5, 0.5), (1, 0.5), (1, 1), (0.5, 1)]]
+    ),
+    "image": geomot.GridDensity(np.random.default_rng(4).random((5, 4)) + 0.1),
+    "gaussian": geomot.Gaussian([0.5, 0.2], [[1.0, 0.3], [0.3, 0.5]]),
+}
+
+
+@pytest.mark.parametrize("name", IN_THE_PLANE)
+def test_gradients_against_finite_differences_in_the_plane(name):
+    source = IN_THE_PLANE[name]
     y, logits = points(7), points(7, 1, seed=1)
 
     def loss(sites, numbers):
@@ -236,7 +249,7 @@ def test_potential_is_carried_exactly(scale):
     loss = Wasserstein2(HEXAGON)
     loss(y)
     moved = (scale * y + torch.tensor([5.0, -2.0])).detach()
-    start = losses._carried(loss.solution, moved.numpy())
+    start = carried_weights(loss.solution, moved.numpy())
     solution = geomot.solve(moved.numpy(), source=HEXAGON)
     assert np.ptp(start.sum(axis=1) - solution.weights) < 1e-9
     loss(moved)
@@ -251,7 +264,7 @@ def test_first_order_of_what_is_carried():
     error = {}
     for size in (1e-3, 1e-5):
         moved = y + size * motion
-        start = losses._carried(solution, moved).sum(axis=1)
+        start = carried_weights(solution, moved).sum(axis=1)
         error[size] = np.ptp(start - geomot.solve(moved, tol=1e-12).weights)
         kept = np.ptp(solution.weights - geomot.solve(moved, tol=1e-12).weights)
         assert error[size] < kept

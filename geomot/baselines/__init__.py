@@ -6,8 +6,12 @@ images (n, c, h, w), ``sample(n, random_state)`` draws, ``transform(Z)`` maps po
 and `history_`, `status_`, `diverged_at_` tell how the training went. A run whose losses or
 parameters are no longer finite ends with the status "diverged": that is a result, no exception.
 
-They need PyTorch (``pip install "geomot[torch]"``), which is imported when one is fitted or loaded,
-never before. The settings of the papers are in `geomot.baselines.presets`:
+Two references are fitted in one go and need no torch: `SMOTE` mixes a datum with one of its nearest
+neighbours, `GaussianMixture` is that of scikit-learn. They have `fit`, `sample`, `save` and `load`,
+but no source to map points of.
+
+The others need PyTorch (``pip install "geomot[torch]"``), which is imported when one is fitted or
+loaded, never before. The settings of the papers are in `geomot.baselines.presets`:
 ``WGAN.from_preset("E1")``.
 """
 
@@ -18,12 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geomot.baselines._base import Baseline
+    from geomot.baselines._reference import Reference
     from geomot.baselines.flow_matching import FlowMatching
     from geomot.baselines.fluid import FluidFlow
     from geomot.baselines.gan import GAN, WGAN, WGANGP
+    from geomot.baselines.mixture import GaussianMixture
     from geomot.baselines.potential import PotentialRegression
     from geomot.baselines.presets import PRESETS, preset
     from geomot.baselines.proximal import ProximalFlow
+    from geomot.baselines.smote import SMOTE
     from geomot.baselines.vae import VAE, WAE
 
 _HOMES = {
@@ -32,8 +39,11 @@ _HOMES = {
     "FlowMatching": "flow_matching",
     "FluidFlow": "fluid",
     "GAN": "gan",
+    "GaussianMixture": "mixture",
     "PotentialRegression": "potential",
     "ProximalFlow": "proximal",
+    "Reference": "_reference",
+    "SMOTE": "smote",
     "VAE": "vae",
     "WAE": "vae",
     "WGAN": "gan",
@@ -45,6 +55,8 @@ __all__ = [
     "GAN",
     "METHODS",
     "PRESETS",
+    "REFERENCES",
+    "SMOTE",
     "VAE",
     "WAE",
     "WGAN",
@@ -52,8 +64,10 @@ __all__ = [
     "Baseline",
     "FlowMatching",
     "FluidFlow",
+    "GaussianMixture",
     "PotentialRegression",
     "ProximalFlow",
+    "Reference",
     "preset",
 ]
 
@@ -69,6 +83,9 @@ METHODS = (
     "FlowMatching",
 )
 """Names of the methods, in the order of the documentation."""
+
+REFERENCES = ("SMOTE", "GaussianMixture")
+"""Names of the references, which are fitted without a training."""
 
 
 def __getattr__(name: str) -> Any:

@@ -193,6 +193,14 @@ class Baseline(BaseEstimator, ABC):
         """Shape of a point of the source, for data of a shape."""
         return shape
 
+    def _look_at(self, data: np.ndarray) -> bool:
+        """Note what depends on the data; return whether they may be standardised."""
+        return True
+
+    def _is_dense(self) -> bool:
+        """Whether images are vectors to the networks."""
+        return bool(self._kept("architecture") == "dense")
+
     @classmethod
     def from_preset(cls, name: str, **keywords: Any) -> Self:
         """Make a model with the settings of a paper's experiment.
@@ -285,7 +293,7 @@ class Baseline(BaseEstimator, ABC):
         self.sample_shape_ = data.shape[1:]
         remember_features(self, X)
         self.mean_, self.scale_ = np.zeros(self.sample_shape_), 1.0
-        if self.standardize:
+        if self._look_at(data) and self.standardize:
             self.mean_, self.scale_ = mean_and_scale(data, single=data.ndim > 2)
         shape, channels = self._layout()
         self.source_shape_ = self._source_shape(shape)
@@ -521,12 +529,11 @@ class Baseline(BaseEstimator, ABC):
     def _layout(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Shape of a datum as the networks see it, and the channels of their convolutions."""
         flat = len(self.sample_shape_) == 1
-        architecture, channels = self._kept("architecture"), self._kept("channels")
-        if flat and architecture == "conv":
+        if flat and self._kept("architecture") == "conv":
             raise ValueError("architecture must be 'auto' or 'dense' for vectors, got 'conv'")
-        if flat or architecture == "dense":
+        if flat or self._is_dense():
             return (self.n_features_in_,), ()
-        shape = (1, *self.sample_shape_)[-3:]
+        shape, channels = (1, *self.sample_shape_)[-3:], self._kept("channels")
         return shape, automatic_channels(shape) if channels is None else tuple(channels)
 
     def _new_networks(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:

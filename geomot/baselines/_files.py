@@ -66,6 +66,7 @@ _RECORD = parts.Record(
         "n_steps_": parts.Entry(as_count),
         "seconds_": parts.Entry(parts.as_number),
         "scale_": parts.Entry(as_tolerance),
+        "output_": parts.Entry(parts.one_of("linear", "sigmoid"), default=None),
         "mean_": parts.Array(("sample",)),
         "history_": parts.Table(lambda found: history_dtype(_class(found["class"]).losses)),
         "networks": parts.Arrays("network."),
@@ -93,7 +94,13 @@ def write(model: Baseline, path: str | os.PathLike[str]) -> None:
         for name, network in model.networks_.items()
         for key, array in state(network).items()
     }
-    own = {"class": name, "parameters": parameters, "networks": networks}
+    own = {
+        "class": name,
+        "parameters": parameters,
+        "networks": networks,
+        # of autoencoders only
+        "output_": getattr(model, "output_", None),
+    }
     _RECORD.write(path, {**vars(model), **own})
 
 
@@ -117,6 +124,8 @@ def _rebuild(wanted: type[_Model], found: dict[str, Any], device: Any) -> _Model
     model._check_keywords()
     model._keywords = model.get_params(deep=False)
     networks = parts.Content(arrays=found.pop("networks"))
+    if found["output_"] is None:
+        del found["output_"]
     model.__dict__.update(found)
     model.n_features_in_ = math.prod(model.sample_shape_)
     as_points(model.mean_.reshape(1, -1), "mean")

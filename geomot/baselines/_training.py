@@ -22,8 +22,13 @@ STATUSES = ("max_steps", "max_seconds", "diverged", "stopped")
 # Rows of the history, at equal shares of the budget, unless `log_every` says otherwise.
 _HISTORY_ROWS = 500
 
-# Points of the source whose images are looked at for each row.
+# Of a budget in seconds, rows take no more than this share: short trainings have fewer of them.
+_ROWS_SHARE = 0.05
+
+# Points of the source whose images are looked at, and the rows from one look to the next: a flow
+# takes many times as long for its images as for a step.
 _PROBE = 64
+_ROWS_PER_LOOK = 10
 
 # Averaged parameters follow the trained ones more closely in the first steps.
 _AVERAGING_WARMUP = 10.0
@@ -163,6 +168,7 @@ class _Budget:
         self._log_every = log_every
         self._started = started
         self._row = 0
+        self._on_rows = 0.0
 
     def seconds(self) -> float:
         """Seconds that the training has taken."""
@@ -171,6 +177,10 @@ class _Budget:
     def forgive(self, seconds: float) -> None:
         """Leave out what was not spent on the training."""
         self._started += seconds
+
+    def charge(self, seconds: float) -> None:
+        """Note what a row of the history took."""
+        self._on_rows += seconds
 
     def fraction(self, step: int, seconds: float) -> float:
         """Share of the budget that is spent."""
@@ -186,7 +196,9 @@ class _Budget:
         """Whether a row of the history is due after a step."""
         if self._log_every is not None:
             return step % self._log_every == 0
-        # Steps are counted in integers: rows are the same on every machine.
+        if math.isfinite(self._seconds) and self._on_rows > _ROWS_SHARE * seconds:
+            return False
+        # Steps are counted in integers: without a budget in seconds, rows are the same everywhere.
         row = max(
             step * _HISTORY_ROWS // self.max_steps, int(seconds / self._seconds * _HISTORY_ROWS)
         )
@@ -226,7 +238,7 @@ def train(
     budget = _Budget(max_steps, max_seconds, log_every, started)
     rows: list[tuple[float, ...]] = []
     total, count = np.zeros(len(names)), 0
-    kept, model.kept_step_ = _snapshot(model), 0
+    kept, kept_at, model.kept_step_ = _snapshot(model), 0, 0
     model.diverged_at_, model.n_steps_ = None, 0
     # Few points that the map must send somewhere: finite parameters are not enough.
     probe = run.tensor(model.source_points(_PROBE, 0))
@@ -247,15 +259,20 @@ def train(
             total, count = total + values, count + 1
             if finite and not (budget.due(step, seconds) or end):
                 continue
-            state = _snapshot(model)
-            if finite and _sound(model, probe, state):
-                kept, model.kept_step_ = state, step
+            sound = finite and _finite(model)
+            if sound and (end or len(rows) % _ROWS_PER_LOOK == 0):
+                sound = _maps(model, probe)
+                if sound:
+                    kept, kept_at = _snapshot(model), step
+            if sound:
+                model.kept_step_ = step
                 rows.append((step, seconds, *(total / count)))
                 total, count = np.zeros(len(names)), 0
             else:
-                end, model.diverged_at_ = "diverged", step
+                end, model.diverged_at_, model.kept_step_ = "diverged", step, kept_at
                 rows.append((step, seconds, *values))
                 _restore(model, kept)
+            budget.charge(budget.seconds() - seconds)
             bar.update(step - bar.n)
             bar.set_postfix({names[0]: f"{rows[-1][2]:.4g}"}, refresh=False)
             if callback is None and end is None:
@@ -296,12 +313,17 @@ def _snapshot(model: Baseline) -> list[Any]:
     return [p.detach().clone() for p in _parameters(model)]
 
 
-def _sound(model: Baseline, probe: Any, state: Sequence[Any]) -> bool:
-    """Whether parameters, and the images of some points, are finite."""
+def _finite(model: Baseline) -> bool:
+    """Whether all parameters are finite."""
+    return all(bool(p.isfinite().all()) for p in _parameters(model))
+
+
+def _maps(model: Baseline, probe: Any) -> bool:
+    """Whether the images of some points are finite."""
     import torch
 
     with torch.no_grad():
-        return all(bool(p.isfinite().all()) for p in (*state, model._push(probe)))
+        return bool(model._push(probe).isfinite().all())
 
 
 def _restore(model: Baseline, state: Sequence[Any]) -> None:

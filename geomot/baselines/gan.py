@@ -167,6 +167,8 @@ class WGAN(_Wasserstein):
     ----------
     latent_dim, generator_hidden, critic_hidden, activation, learning_rate, critic_learning_rate
         As in `GAN`; the activation is "relu", the rate 5e-5.
+    batch_size : int, default 64
+        As in `Baseline`.
     critic_steps : int, default 5
         Updates of the critic in one step.
     clip : float, default 0.01
@@ -188,6 +190,7 @@ class WGAN(_Wasserstein):
     ('step', 'seconds', 'generator', 'critic', 'wasserstein')
     """
 
+    batch_size: int = 64
     activation: str = "relu"
     learning_rate: float = 5e-5
     clip: float = 0.01

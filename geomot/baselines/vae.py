@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -30,6 +31,9 @@ _FIRST_LOG_VARIANCE = -5.0
 _VARIANCE_RATE = 0.01
 _LEAST_LOG_VARIANCE = -12.0
 
+# Numbers in an image up to which dense layers are the better choice for autoencoders.
+_MOST_DENSE = 4096
+
 # Weights of the divergences of `WAE`. The paper's 10 goes with the sum of squares over pixels, and
 # in its code with a twentieth of it: on MNIST that is 2.5 with the mean over standardised numbers.
 # The second was measured on digits, where ten times as much lets all codes be alike.
@@ -48,6 +52,27 @@ class _Coded(LatentBaseline):
     mapping: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     most_dimensions: ClassVar = 10
 
+    @abstractmethod
+    def _wanted_output(self) -> tuple[str, str]:
+        """The keyword for messages, and the output: "auto", "linear" or "sigmoid"."""
+
+    def _look_at(self, data: np.ndarray) -> bool:
+        name, wanted = self._wanted_output()
+        grey = data.dtype == np.uint8 or bool(data.min() >= 0 and data.max() <= 1)
+        if wanted == "sigmoid" and not grey:
+            raise ValueError(
+                f"{name} needs X in [0, 1], got numbers from {data.min():.4g} to {data.max():.4g}"
+            )
+        if wanted == "auto":
+            wanted = "sigmoid" if grey and data.ndim > 2 else "linear"
+        self.output_ = wanted
+        return wanted == "linear"
+
+    def _is_dense(self) -> bool:
+        # Convolutions take ten times as long for a step, and twice the steps to be as good.
+        small = self.n_features_in_ <= _MOST_DENSE and self._kept("channels") is None
+        return super()._is_dense() or (small and self._kept("architecture") == "auto")
+
     def _autoencoder(
         self, shape: tuple[int, ...], channels: tuple[int, ...], codes: int
     ) -> dict[str, Any]:
@@ -62,7 +87,8 @@ class _Coded(LatentBaseline):
         }
 
     def _push(self, points: Any) -> Any:
-        return self.networks_["decoder"](points)
+        output = self.networks_["decoder"](points)
+        return output.sigmoid() if self.output_ == "sigmoid" else output
 
     def _encode(self, data: Any) -> Any:
         return self.networks_["encoder"](data)[:, : self.source_shape_[0]]
@@ -122,30 +148,44 @@ class VAE(_Coded):
 
     with z drawn from N(m(x), diag v(x)): Kingma, Welling 2014 (arXiv:1312.6114), section 3. One
     variance s^2 for all D numbers of a datum follows its optimum, the error of reconstruction,
-    which balances the two terms (Rybkin, Daniilidis, Levine 2021, arXiv:2006.13202). Samples are
-    means dec(z), without the decoder's noise. The keywords of every method are those of `Baseline`.
+    which balances the two terms (Rybkin, Daniilidis, Levine 2021, arXiv:2006.13202). Images in [0,
+    1] have a Bernoulli likelihood instead, as in appendix C.1 of the first paper: the first two
+    terms become - sum x log p + (1 - x) log(1 - p), with p a sigmoid of the decoder's output. It is
+    a distribution on 0 and 1; for grey values in between "loss" is not a bound on a log likelihood
+    (Loaiza-Ganem, Cunningham 2019, arXiv:1907.06845), but samples are good. Samples are means
+    dec(z), without the decoder's noise. The keywords of every method are those of `Baseline`.
 
     Parameters
     ----------
     latent_dim : int, optional
         Dimension of the codes; by default that of the data, at most 10.
+    architecture : {"auto", "dense", "conv"}, default "auto"
+        "auto" takes dense layers for images too, if they have at most 4096 numbers and no
+        `channels` are given: a step then takes a tenth of the time.
     hidden : sequence of int, optional
         Widths of the encoder's dense layers, by default (256, 256), and (256,) behind
         convolutions; the decoder has them in reverse.
     activation : str, optional
         As in `GAN`; by default "silu" between convolutions, which are those of
-        `geomot.latent.Autoencoder`, and "relu" for vectors.
+        `geomot.latent.Autoencoder`, and "relu" for dense layers.
     learning_rate : float, default 1e-3
         Of Adam.
     betas : pair of float, default (0.9, 0.999)
         Of Adam.
+    likelihood : {"auto", "bernoulli", "gaussian"}, default "auto"
+        What the decoder gives the parameters of; "auto": "bernoulli" for images whose values lie
+        in [0, 1] (uint8 among them), else "gaussian". With "bernoulli" the data are not
+        standardised, and samples lie in [0, 1].
     beta : float, default 1.0
         Weight of the divergence from the prior.
     variance : float, optional
-        The decoder's variance s^2 in the units of the standardised data; learnt if None.
+        The variance s^2 of a Gaussian likelihood, in the units of the standardised data; learnt if
+        None.
 
     Attributes
     ----------
+    output_ : {"linear", "sigmoid"}
+        What the decoder ends with: "sigmoid" for a Bernoulli likelihood.
     history_ : structured array
         Losses "loss" (the negative bound on the log likelihood if beta is 1), "reconstruction"
         (mean squared error of one number) and "divergence" (from the prior).
@@ -160,17 +200,25 @@ class VAE(_Coded):
     ((500, 1), (1, 2))
     """
 
+    likelihood: str = "auto"
     beta: float = 1.0
     variance: float | None = None
 
     losses: ClassVar = ("loss", "reconstruction", "divergence")
     not_negative: ClassVar = ("beta",)
-    choices: ClassVar = {"source": ("normal",)}
+    choices: ClassVar = {
+        "source": ("normal",),
+        "likelihood": ("auto", "bernoulli", "gaussian"),
+    }
 
     def _check(self) -> None:
         super()._check()
         if self.variance is not None:
             as_tolerance(self.variance, "variance")
+
+    def _wanted_output(self) -> tuple[str, str]:
+        outputs = {"bernoulli": "sigmoid", "gaussian": "linear"}
+        return f"likelihood={self.likelihood!r}", outputs.get(self.likelihood, "auto")
 
     def _build(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> dict[str, Any]:
         return self._autoencoder(shape, channels, 2 * self.source_shape_[0])
@@ -178,22 +226,47 @@ class VAE(_Coded):
     def _steps(self, run: Run) -> Iterator[tuple[Any, ...]]:
         networks = run.networks
         optimizer = run.adam(list(networks.values()), self.learning_rate, self.betas)
-        log_s = run.tensor(np.log(self.variance or np.exp(_FIRST_LOG_VARIANCE)))
+        likelihood = _Bernoulli() if self.output_ == "sigmoid" else _Gaussian(run, self.variance)
         while True:
             x = run.batch()
-            size = x[0].numel()
             mean, log_v = networks["encoder"](x).chunk(2, 1)
             z = mean + (0.5 * log_v).exp() * run.normal(mean.shape)
-            squares = (networks["decoder"](z) - x).flatten(1).square().sum(1).mean()
+            surprise, error = likelihood(networks["decoder"](z), x)
             divergence = 0.5 * (mean.square() + log_v.exp() - 1.0 - log_v).sum(1).mean()
-            likelihood = 0.5 * (squares * (-log_s).exp() + size * (log_s + math.log(2 * math.pi)))
-            loss = likelihood + self.beta * divergence
+            loss = surprise + self.beta * divergence
             run.descend(optimizer, loss)
-            if self.variance is None:
-                # The best variance for given networks is the mean squared error.
-                wanted = (squares.detach() / size).log().clamp(min=_LEAST_LOG_VARIANCE)
-                log_s = log_s + _VARIANCE_RATE * (wanted - log_s)
-            yield loss, squares / size, divergence
+            yield loss, error, divergence
+
+
+class _Bernoulli:
+    """Negative log likelihood of numbers in [0, 1] whose logits the decoder gives."""
+
+    def __call__(self, output: Any, x: Any) -> tuple[Any, Any]:
+        """Mean over a batch, and the mean squared error of one number."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        surprise = binary_cross_entropy_with_logits(output, x, reduction="sum") / len(x)
+        return surprise, (output.detach().sigmoid() - x).square().mean()
+
+
+class _Gaussian:
+    """Negative log likelihood of numbers whose mean the decoder gives; one variance for all."""
+
+    def __init__(self, run: Run, variance: float | None) -> None:
+        self._learnt = variance is None
+        self._log_s = run.tensor(np.log(variance or np.exp(_FIRST_LOG_VARIANCE)))
+
+    def __call__(self, output: Any, x: Any) -> tuple[Any, Any]:
+        """Mean over a batch, and the mean squared error of one number."""
+        size, log_s = x[0].numel(), self._log_s
+        squares = (output - x).flatten(1).square().sum(1).mean()
+        surprise = 0.5 * (squares * (-log_s).exp() + size * (log_s + math.log(2 * math.pi)))
+        error = squares / size
+        if self._learnt:
+            # The best variance for given networks is the mean squared error.
+            wanted = error.detach().log().clamp(min=_LEAST_LOG_VARIANCE)
+            self._log_s = log_s + _VARIANCE_RATE * (wanted - log_s)
+        return surprise, error
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -209,10 +282,13 @@ class WAE(_Coded):
 
     Parameters
     ----------
-    latent_dim, hidden, activation, learning_rate
+    latent_dim, architecture, hidden, activation, learning_rate
         As in `VAE`.
     betas : pair of float, default (0.5, 0.999)
         Of Adam.
+    output : {"auto", "linear", "sigmoid"}, default "auto"
+        What the decoder ends with; "auto": "sigmoid" for images whose values lie in [0, 1], else
+        "linear". With "sigmoid" the data are not standardised, and samples lie in [0, 1].
     divergence : {"mmd", "gan"}, default "mmd"
         How codes are compared with the source.
     penalty : float, optional
@@ -226,8 +302,11 @@ class WAE(_Coded):
 
     Attributes
     ----------
+    output_ : {"linear", "sigmoid"}
+        What the decoder ends with.
     history_ : structured array
-        Losses "loss", "reconstruction" (mean squared error of one number) and "divergence".
+        Losses "loss", "reconstruction" (mean squared error of one number of the standardised data)
+        and "divergence".
 
     Examples
     --------
@@ -241,18 +320,25 @@ class WAE(_Coded):
 
     batch_size: int = 100
     betas: tuple[float, float] = (0.5, 0.999)
+    output: str = "auto"
     divergence: str = "mmd"
     penalty: float | None = None
     critic_hidden: Sequence[int] = (256, 256)
     critic_learning_rate: float = 1e-3
 
     losses: ClassVar = ("loss", "reconstruction", "divergence")
-    choices: ClassVar = {"divergence": ("mmd", "gan")}
+    choices: ClassVar = {
+        "divergence": ("mmd", "gan"),
+        "output": ("auto", "linear", "sigmoid"),
+    }
 
     def _check(self) -> None:
         super()._check()
         if self.penalty is not None and as_real(self.penalty, "penalty") < 0:
             raise ValueError(f"penalty must not be negative, got {self.penalty}")
+
+    def _wanted_output(self) -> tuple[str, str]:
+        return f"output={self.output!r}", self.output
 
     def _check_size(self, n: int) -> None:
         if self.divergence == "mmd" and n < 2:
@@ -288,10 +374,14 @@ class WAE(_Coded):
         # Squared distance that two points of the source have on average: the kernel's scale.
         covariance = self._source_measure().covariance
         scale = 2.0 * float(np.trace(covariance))
+        # Standardised data have a variance of one.
+        unit = float(run.data.var(correction=0)) or 1.0 if self.output_ == "sigmoid" else 1.0
         while True:
             x = run.batch()
             codes, prior = networks["encoder"](x), run.noise(len(x))
-            error = (networks["decoder"](codes) - x).square().mean()
+            output = networks["decoder"](codes)
+            output = output.sigmoid() if self.output_ == "sigmoid" else output
+            error = (output - x).square().mean() / unit
             if adversarial:
                 divergence = softplus(-judge(codes)).mean()
             else:

@@ -1,4 +1,4 @@
-"""The command line: fit, sample, plot, info, demo, generate and compare.
+"""The command line: fit, sample, plot, info, stipple, demo, generate and compare.
 
 One module per command adds its arguments and runs it. Exit codes: 0 done, 2 bad input (one line on
 stderr says what), 3 not converged (the file is written all the same), 4 a process of a distributed
@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 
 import geomot
-from geomot.cli import compare, demo, fit, generate, info, plot, sample
+from geomot.cli import compare, demo, fit, generate, info, plot, sample, stipple
 from geomot.cli._heartbeat import heartbeat
 from geomot.cli._shared import (
     EXIT_BAD_INPUT,
@@ -91,6 +91,6 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fit, sample, plot, info, generate, compare, demo):
+    for command in (fit, sample, plot, info, stipple, generate, compare, demo):
         command.add(commands)
     return parser

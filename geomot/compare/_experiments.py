@@ -46,6 +46,9 @@ _NARROW: Mapping[str, Mapping[str, Any]] = {
     "ExtendedMap": {"tv_tol": 0.1},
 }
 
+# Methods without steps.
+_UNTRAINED = ("BrenierMap", "ExtendedMap", "GaussianMixture", "SMOTE", "TrainingData")
+
 _CASES = {
     "W1 and W2": (True, True),
     "W1 only": (True, False),
@@ -101,7 +104,7 @@ def studies(
 def _entry(label: str, method: str, small: bool, **options: Any) -> Entry:
     if small:
         options.update(_NARROW.get(method, {}))
-        if method not in ("BrenierMap", "ExtendedMap", "TrainingData"):
+        if method not in _UNTRAINED:
             options["max_steps"] = min(options.get("max_steps", _SMALL_STEPS), _SMALL_STEPS)
     return Entry(label, method_of(method), options)
 
@@ -249,8 +252,10 @@ def _images(name: str, title: str, load: Callable[[], Any]) -> Callable[..., Stu
                 _entry("training data", "TrainingData", small),
                 _entry("exact Brenier map", "BrenierMap", small, **map_options),
                 _entry("extended map", "ExtendedMap", small, **map_options),
+                _entry("latent SMOTE", "SMOTE", small),
+                _entry("Gaussian mixture", "GaussianMixture", small),
                 _entry("VAE", "VAE", small, preset="E3", **short),
-                _entry("VAE, tuned", "VAE", small, preset="E3", beta=10.0, **short),
+                _entry("VAE, tuned", "VAE", small, preset="E3", beta=0.3, **short),
                 _entry("WAE (MMD)", "WAE", small, preset="E3", **short),
                 _entry("WAE (MMD), tuned", "WAE", small, preset="E3", penalty=0.3, **short),
                 _entry("WAE (GAN)", "WAE-GAN", small, latent_dim=10, **short),

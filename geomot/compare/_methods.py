@@ -238,6 +238,15 @@ def _baseline(name: str, **fixed: Any) -> Callable[[Task], Any]:
     return fit
 
 
+def _reference(name: str) -> Callable[[Task], Any]:
+    def fit(task: Task) -> Any:
+        from geomot import baselines
+
+        return getattr(baselines, name)(**task.options, random_state=task.seed).fit(task.data)
+
+    return fit
+
+
 def _keywords(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a baseline with those of a preset."""
     from geomot import baselines
@@ -282,6 +291,8 @@ def _add_baseline(key: str, name: str, space: str = "codes", **fixed: Any) -> No
 _add("TrainingData", lambda task: _Resampled(task.data), "data")
 _add("BrenierMap", _transport(extended=False))
 _add("ExtendedMap", _transport(extended=True))
+for _name in ("SMOTE", "GaussianMixture"):
+    _REGISTRY[_name] = Method(_name, _reference(_name), resolve=_resolved(_name))
 for _name in ("GAN", "WGAN", "WGANGP"):
     _add_baseline(_name, _name)
 # Autoencoders with a prior make codes of their own.

@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment, linprog
 
 import geomot
 from geomot import baselines
-from geomot.baselines import METHODS
+from geomot.baselines import METHODS, _training
 
 torch = pytest.importorskip("torch")
 
@@ -46,6 +46,8 @@ VARIANTS = {
     **{name: (name, {}) for name in METHODS},
     "WGANGP-penalty": ("WGANGP", {"penalty": 3.0}),
     "VAE-variance": ("VAE", {"variance": 0.3}),
+    "VAE-bernoulli": ("VAE", {"likelihood": "bernoulli"}),
+    "WAE-sigmoid": ("WAE", {"output": "sigmoid"}),
     "WAE-uniform": ("WAE", {"source": "uniform", "penalty": 2.0}),
     "WAE-gan": ("WAE", {"divergence": "gan"}),
     "WAE-gan-uniform": ("WAE", {"divergence": "gan", "source": "uniform", "penalty": 2.0}),
@@ -76,6 +78,10 @@ def make(name, shape=(2,), **keywords):
 
 def data(shape=(2,), n=20):
     return 3.0 + 2.0 * np.random.default_rng(1).standard_normal((n, *shape))
+
+
+def grey(shape=(2,), n=20):
+    return np.random.default_rng(2).random((n, *shape)) ** 2
 
 
 class Record:
@@ -217,13 +223,19 @@ def vae(model, record):
     from torch.distributions import Normal, kl_divergence
 
     log_variance = -5.0 if model.variance is None else np.log(model.variance)
+    bernoulli = model.likelihood == "bernoulli"
     while True:
         x, e = record.take("batch"), record.take("normal")
         codes = record.networks["encoder"](x)
         dim = codes.shape[1] // 2
         posterior = Normal(codes[:, :dim], codes[:, dim:].exp().sqrt())
         decoded = record.networks["decoder"](posterior.mean + posterior.stddev * e)
-        log_likelihood = Normal(decoded, np.exp(log_variance / 2)).log_prob(x).flatten(1).sum(1)
+        if bernoulli:
+            decoded = decoded.sigmoid()
+            log_likelihood = (x * decoded.log() + (1 - x) * (1 - decoded).log()).flatten(1).sum(1)
+        else:
+            log_likelihood = Normal(decoded, np.exp(log_variance / 2)).log_prob(x)
+            log_likelihood = log_likelihood.flatten(1).sum(1)
         divergence = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
         loss = -log_likelihood.mean() + model.beta * divergence
         error = (decoded - x).square().mean()
@@ -236,6 +248,9 @@ def vae(model, record):
 def wae(model, record):
     normal, adversarial = model.source == "normal", model.divergence == "gan"
     penalty = (0.1 if adversarial else 2.5) if model.penalty is None else model.penalty
+    sigmoid = model.output == "sigmoid"
+    # errors are those of standardised data
+    unit = grey().var() if sigmoid else 1.0
 
     def probability(codes):
         """Of being from the prior; its log density is known if it is normal."""
@@ -252,7 +267,8 @@ def wae(model, record):
     while True:
         x, prior = record.take("batch"), record.take("noise")
         codes = record.networks["encoder"](x)
-        error = (record.networks["decoder"](codes) - x).square().mean()
+        decoded = record.networks["decoder"](codes)
+        error = ((decoded.sigmoid() if sigmoid else decoded) - x).square().mean() / unit
         if adversarial:
             divergence = -probability(codes).log().mean()
         else:
@@ -405,7 +421,8 @@ def invent_duals(monkeypatch, record):
 def test_losses_and_gradients_follow_the_formulas(name, kind, record, monkeypatch):
     invent_duals(monkeypatch, record)
     shape = SHAPES[kind]
-    model = make(name, shape).fit(data(shape))
+    outputs_in_the_unit_interval = name in ("VAE-bernoulli", "WAE-sigmoid")
+    model = make(name, shape).fit((grey if outputs_in_the_unit_interval else data)(shape))
     steps, rows = FORMULAS[VARIANTS[name][0]](model, record), []
     for update in record.updates:
         record.networks = update.networks
@@ -474,7 +491,7 @@ def followed(record, model):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_an_update_changes_its_own_networks_only(name, record):
-    model = make(name).fit(data())
+    model = make(name).fit(grey() if name in ("VAE-bernoulli", "WAE-sigmoid") else data())
     for update, follower in followed(record, model):
         changed = {key[0] for key, p in update.after.items() if not p.equal(update.before[key])}
         assert update.trained == changed
@@ -574,14 +591,35 @@ def test_budgets_in_seconds_count_the_training_only(record, monkeypatch):
     np.testing.assert_allclose([update.rate for update in record.updates], factors)
 
 
-def test_the_time_of_the_callback_is_not_counted():
-    # what is imported late is imported by now
-    model = make("VAE").fit(data())
-    started = time.perf_counter()
-    model.fit(data(), callback=lambda model, step: step == 1 and time.sleep(0.2))
-    # however slow the rest is
-    assert time.perf_counter() - started - model.seconds_ > 0.19
-    assert model.history_["seconds"][-1] <= model.seconds_
+def test_rows_take_a_small_share_of_a_budget_in_seconds(monkeypatch):
+    # a step takes a second, and what a row looks at ten
+    now = [0.0]
+    for name, duration in (("_average", 1.0), ("_finite", 10.0)):
+        function = getattr(_training, name)
+
+        def slow(*args, function=function, duration=duration):
+            now[0] += duration
+            return function(*args)
+
+        monkeypatch.setattr(_training, name, slow)
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    model = make("FlowMatching", max_steps=10**6, max_seconds=2000.0, log_every=None).fit(data())
+    assert 8 <= len(model.history_) <= 12
+    assert model.history_["step"][-1] == model.n_steps_ > 1800
+    # without such a budget all are there
+    assert len(make("FlowMatching", max_steps=700, log_every=None).fit(data()).history_) == 500
+
+
+def test_images_of_points_are_looked_at_now_and_then(monkeypatch):
+    looks = []
+    monkeypatch.setattr(_training, "_maps", lambda *_: not looks.append(1))
+    model = make("FlowMatching", max_steps=25).fit(data())
+    assert len(model.history_) == 25
+    # at the first row, at each tenth, and at the end
+    assert len(looks) == 4
+    monkeypatch.setattr(_training, "_maps", lambda model, _: model.n_steps_ != 21)
+    model = make("FlowMatching", max_steps=25).fit(data())
+    assert (model.status_, model.diverged_at_, model.kept_step_) == ("diverged", 21, 11)
 
 
 # What is drawn

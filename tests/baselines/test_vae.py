@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_baselines import normal_tensor
 
+import geomot
 from geomot import baselines
 
 torch = pytest.importorskip("torch")
@@ -28,6 +29,42 @@ def test_inverse_multiquadratic_discrepancy():
             if i != j:
                 total += (kernel(x, p) + kernel(y, q)) / 42
     assert inverse_multiquadratic_mmd(a, b, scale).item() == pytest.approx(total, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", [baselines.VAE, baselines.WAE])
+def test_outputs_of_images_in_the_unit_interval_are_in_it(method, tmp_path):
+    X = np.random.default_rng(0).random((30, 5, 5))
+    for data, output in ((X, "sigmoid"), (2 * X, "linear"), (X.reshape(30, 25), "linear")):
+        model = method(max_steps=20, batch_size=8, learning_rate=0.1, random_state=0).fit(data)
+        assert model.output_ == output
+        # dense layers, which are faster for small images
+        assert isinstance(model.networks_["encoder"][0], torch.nn.Linear)
+        drawn = model.sample(50, 1)
+        model.save(tmp_path / "model")
+        np.testing.assert_array_equal(geomot.load(tmp_path / "model").sample(50, 1), drawn)
+        if output == "sigmoid":
+            assert 0.0 <= drawn.min() <= drawn.max() <= 1.0
+    bytes_ = (255 * X).round().astype(np.uint8)
+    assert method(max_steps=1).fit(bytes_).output_ == "sigmoid"
+    for keywords in ({"architecture": "conv"}, {"channels": (2,)}):
+        network = method(max_steps=1, **keywords).fit(X).networks_["encoder"]
+        assert isinstance(network[0], torch.nn.Conv2d)
+    large = method(max_steps=1, batch_size=2, hidden=(2,)).fit(np.zeros((2, 3, 40, 40)))
+    assert isinstance(large.networks_["encoder"][0], torch.nn.Conv2d)
+
+
+def test_bernoulli_vae_of_two_pictures():
+    # Each pixel is 0 or 1: the bound is the entropy of the choice, log 2.
+    pictures = np.random.default_rng(0).integers(0, 2, (2, 4, 4)).astype(float)
+    X = pictures[np.arange(400) % 2]
+    model = baselines.VAE(
+        latent_dim=1, hidden=(32,), max_steps=600, learning_rate=1e-2, random_state=0
+    ).fit(X)
+    bound = model.history_["loss"][-50:].mean()
+    assert np.log(2) - 0.01 < bound < np.log(2) + 0.5
+    shares = model.sample(1000, 0).round().reshape(1000, -1)
+    found = [np.mean((shares == picture.ravel()).all(axis=1)) for picture in pictures]
+    assert min(found) > 0.4
 
 
 def test_vae_of_a_linear_gaussian():

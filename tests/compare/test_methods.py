@@ -131,3 +131,12 @@ def test_register_refuses():
     with pytest.raises(TypeError, match="fit must be callable"):
         compare.register("a")(3)
     assert "a" not in compare.methods()
+
+
+def test_references_need_no_training(tmp_path):
+    report = compare.run([study("SMOTE", "GaussianMixture")], tmp_path, max_steps=1)
+    for name in ("SMOTE", "GaussianMixture"):
+        assert report.outcome("data", name) == "done"
+        assert report.summary("data", name, "seconds").mean > 0.0
+        # neither copies nor far from the data
+        assert 0.0 < report.summary("data", name, "novelty").mean < 3.0

@@ -19,6 +19,7 @@ import pytest
 
 import geomot
 from geomot._files import archive
+from geomot.baselines import SMOTE, GaussianMixture
 from geomot.compare._cells import Cell, read_cell, write_cell
 from geomot.coupling import SemiDiscreteCoupling
 from geomot.datasets import digits
@@ -62,6 +63,14 @@ def baseline():
     return FluidFlow(source=source, **settings).fit(SITES)
 
 
+def smote():
+    return SMOTE(3, random_state=0).fit(SITES)
+
+
+def mixture():
+    return GaussianMixture(2, random_state=0).fit(SITES)
+
+
 def cell():
     arrays = {"samples": SITES, "history": np.ones((3, 2))}
     metrics = {"w2": 0.5, "mmd": float("nan")}
@@ -94,6 +103,8 @@ KINDS = {
     "autoencoder": (autoencoder, geomot.load, ""),
     "classifier": (classifier, geomot.load, ""),
     "baseline": (baseline, geomot.load, ""),
+    "smote": (smote, geomot.load, ""),
+    "mixture": (mixture, geomot.load, ""),
     "cell": (cell, read_cell, ""),
     "generator": (generator, geomot.load, "generator.npz"),
     "its map": (generator, geomot.load, "map.npz"),

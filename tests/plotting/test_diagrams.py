@@ -11,7 +11,11 @@ from matplotlib.colors import LogNorm
 import geomot
 from geomot import datasets, plotting
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [
+    pytest.mark.filterwarnings("error"),
+    # OpenBLAS raises flags for what happens to lie in the lanes that pad small products.
+    pytest.mark.filterwarnings("ignore:overflow encountered in dot:RuntimeWarning"),
+]
 
 
 def only(ax, kind):

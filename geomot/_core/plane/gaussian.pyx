@@ -25,7 +25,8 @@ Cost: at ten thousand cells 16 to 25 exponentials a triangle and four or five a 
 import numpy as np
 from scipy.special import roots_jacobi, roots_legendre
 
-from libc.math cimport INFINITY, M_PI, NAN, erf, erfc, exp, fabs, log, sqrt
+from libc.math cimport INFINITY, M_PI, NAN, erf, exp, fabs, log, sqrt
+from scipy.special.cython_special cimport erfcx
 
 from geomot._core.plane.cells cimport Cell
 from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
@@ -48,6 +49,8 @@ cdef double[LARGEST + 1][LARGEST] RAY_NODE, RAY_WEIGHT, SIDE_NODE, SIDE_WEIGHT
 cdef double DEPTH = 44.0
 # A cell whose exponent varies by less is integrated triangle by triangle.
 cdef double SMALL = 3.2
+# A normal density's exponent is the square of this times a distance.
+cdef double ROOT = sqrt(0.5)
 # Logarithm of how much a density may add to another one without a trace.
 cdef double NEGLIGIBLE = 44.0
 
@@ -194,6 +197,8 @@ cdef class GaussianDensity(Density):
         out.mass = out.cost = out.centre_x = out.centre_y = 0.0
         for k in range(m):
             out.facet[k] = 0.0
+            if out.moment != NULL:
+                out.moment[2 * k] = out.moment[2 * k + 1] = 0.0
         least = self.bounds_on(cell, most) if self.n > 1 else 0.0
         for k in range(self.n):
             # what is nowhere in the cell more than a share of another's density is nothing
@@ -235,6 +240,7 @@ cdef void add_normal(const Normal* normal, const Cell* cell, Point* corner,
     cdef Base base
     cdef Sums sums
     cdef double scale, mass, ox, oy, largest = 0.0
+    cdef double[2] means
     place(normal, cell, &base)
     for k in range(m):
         corner[k].x = cell.x[k]
@@ -268,7 +274,10 @@ cdef void add_normal(const Normal* normal, const Cell* cell, Point* corner,
                          + (ox * ox + oy * oy) * sums.one)
     for k in range(m):
         j = k - 1 if k > 0 else m - 1
-        out.facet[k] += cell.length[k] * scale * mean_along(&base, corner + j, corner + k)
+        out.facet[k] += cell.length[k] * scale * mean_along(&base, corner + j, corner + k, means)
+        if out.moment != NULL:
+            out.moment[2 * k] += cell.length[k] * scale * means[0]
+            out.moment[2 * k + 1] += cell.length[k] * scale * means[1]
 
 
 cdef void place(const Normal* normal, const Cell* cell, Base* base) noexcept nogil:
@@ -561,31 +570,38 @@ cdef void add_part(const Base* base, const Part* part, int rays, int sides,
     sums.square += part.measure * square
 
 
-cdef double mean_along(const Base* base, const Point* a, const Point* b) noexcept nogil:
-    """The mean along a side of exp(exponent - that of the base)."""
+cdef double mean_along(const Base* base, const Point* a, const Point* b,
+                       double* means) noexcept nogil:
+    """The mean along a side of exp(exponent - that of the base); `means` of it times t and t^2."""
     cdef double u = base.u + a.u, v = base.v + a.v, du = b.u - a.u, dv = b.v - a.v
     cdef double fall = drop(base, a.u, a.v), slope = u * du + v * dv
     cdef double bend = 0.5 * (du * du + dv * dv), t, total = 0.0, length, height, low, high
+    cdef double value, between, at_low, at_high
     cdef int n = order_for(variation(u, v, du, dv)), k
     if n <= LARGEST:
+        means[0] = means[1] = 0.0
         for k in range(n):
             t = SIDE_NODE[n][k]
-            total += SIDE_WEIGHT[n][k] * exp(-(fall + t * (slope + t * bend)))
+            value = SIDE_WEIGHT[n][k] * exp(-(fall + t * (slope + t * bend)))
+            total += value
+            means[0] += t * value
+            means[1] += t * t * value
         return total
     length = sqrt(2.0 * bend)
     height = (u * dv - v * du) / length
     low = slope / length
     high = low + length
-    # exponent of the line's foot, minus that of the base
-    return sqrt(2.0 * M_PI) / length * normal_between(low, high) * exp(
-        -0.5 * height * height - base.exponent)
-
-
-cdef double normal_between(double low, double high) noexcept nogil:
-    """What a standard normal variable has between two numbers, in the tails too."""
-    cdef double root = sqrt(0.5)
+    # the density at both ends, times sqrt(2 pi); that at the line's foot may overflow
+    at_low = exp(-fall)
+    at_high = exp(-drop(base, b.u, b.v))
     if low > 0.0:
-        return 0.5 * (erfc(low * root) - erfc(high * root))
-    if high < 0.0:
-        return 0.5 * (erfc(-high * root) - erfc(-low * root))
-    return 0.5 * (erf(high * root) - erf(low * root))
+        between = at_low * erfcx(low * ROOT) - at_high * erfcx(high * ROOT)
+    elif high < 0.0:
+        between = at_high * erfcx(-high * ROOT) - at_low * erfcx(-low * ROOT)
+    else:
+        between = (erf(high * ROOT) - erf(low * ROOT)) * exp(-0.5 * height * height - base.exponent)
+    between *= sqrt(0.5 * M_PI)
+    means[0] = (at_low - at_high - low * between) / (length * length)
+    means[1] = ((1.0 + low * low) * between - low * at_low - (high - 2.0 * low) * at_high) / (
+        length * length * length)
+    return between / length

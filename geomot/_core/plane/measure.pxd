@@ -12,7 +12,10 @@ cdef struct Measure:
     double cost             # integral of |x - y_i|^2
     bint empty              # no interior in the density's own domain
     double* facet           # integral along the side k of the cell
+    bint wants_moments      # of sides, otherwise `moment` is NULL
+    double* moment          # 2 a side: integrals of t and t^2 times the density along it
     Py_ssize_t room
+    Py_ssize_t moment_room
     double* scratch         # of the density, for as long as the cell
     Py_ssize_t scratch_room
 
@@ -30,7 +33,8 @@ cdef class Uniform(Density):
     cdef double value
 
 
-cdef void measure_init(Measure* measure) noexcept nogil
+cdef void measure_init(Measure* measure, bint wants_moments=*) noexcept nogil
 cdef void measure_free(Measure* measure) noexcept nogil
 cdef int measure_reserve(Measure* measure, Py_ssize_t sides) noexcept nogil
+cdef void uniform_sides(Measure* measure, Py_ssize_t sides) noexcept nogil
 cdef int scratch_reserve(Measure* measure, Py_ssize_t numbers) noexcept nogil

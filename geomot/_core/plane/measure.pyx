@@ -13,11 +13,15 @@ density over the domain is 1. A mass keeps its relative accuracy where the densi
 is a sum of terms that are not negative. `empty`, False before, becomes true for a cell without an
 interior where the density is defined.
 
+Where the derivatives in the sites are wanted, `moment` has room for two more numbers of each side:
+the integrals of t and t^2 times the density along it, t from 0 at the side's start to 1 at its end.
+
 Where a density jumps along a side, the derivative of the masses is the mean of both sides. A
 density may look across the side itself; one that says `one_sided` measures a side in its own cell,
 and the door takes the mean of what the two cells have measured.
 """
 
+from libc.math cimport NAN
 from libc.stdlib cimport free, realloc
 
 from geomot._core.plane.cells cimport Cell
@@ -26,15 +30,19 @@ from geomot._core.status cimport NO_MEMORY, OK
 from geomot._core.types cimport index_t
 
 
-cdef void measure_init(Measure* measure) noexcept nogil:
+cdef void measure_init(Measure* measure, bint wants_moments=False) noexcept nogil:
     measure.facet = NULL
     measure.room = 0
+    measure.wants_moments = wants_moments
+    measure.moment = NULL
+    measure.moment_room = 0
     measure.scratch = NULL
     measure.scratch_room = 0
 
 
 cdef void measure_free(Measure* measure) noexcept nogil:
     free(measure.facet)
+    free(measure.moment)
     free(measure.scratch)
 
 
@@ -52,7 +60,23 @@ cdef inline int grow(double** block, Py_ssize_t* room, Py_ssize_t wanted) noexce
 
 cdef int measure_reserve(Measure* measure, Py_ssize_t sides) noexcept nogil:
     """Room for the facets of a cell of so many sides; OK or NO_MEMORY."""
+    cdef Py_ssize_t k
+    if measure.wants_moments:
+        if grow(&measure.moment, &measure.moment_room, 2 * sides) != OK:
+            return NO_MEMORY
+        # of a density that does not tell
+        for k in range(2 * sides):
+            measure.moment[k] = NAN
     return grow(&measure.facet, &measure.room, sides)
+
+
+cdef void uniform_sides(Measure* measure, Py_ssize_t sides) noexcept nogil:
+    """Moments of sides along which the density is constant."""
+    cdef Py_ssize_t k
+    if measure.moment != NULL:
+        for k in range(sides):
+            measure.moment[2 * k] = measure.facet[k] / 2.0
+            measure.moment[2 * k + 1] = measure.facet[k] / 3.0
 
 
 cdef int scratch_reserve(Measure* measure, Py_ssize_t numbers) noexcept nogil:
@@ -91,6 +115,7 @@ cdef class Uniform(Density):
         out.centre_y = cell.centre_y
         for k in range(cell.size):
             out.facet[k] = cell.length[k] * self.value
+        uniform_sides(out, cell.size)
         return OK
 
 
@@ -136,6 +161,9 @@ cdef class Blend(Density):
             (own / mass) * out.centre_y if own > 0.0 else 0.0)
         for k in range(cell.size):
             out.facet[k] = rest * out.facet[k] + value * cell.length[k]
+            if out.moment != NULL:
+                out.moment[2 * k] = rest * out.moment[2 * k] + value * cell.length[k] / 2.0
+                out.moment[2 * k + 1] = rest * out.moment[2 * k + 1] + value * cell.length[k] / 3.0
         return OK
 
     cdef double relative(self, double x, double y) noexcept nogil:

@@ -194,6 +194,8 @@ cdef class Pieces(Density):
             for k in range(m):
                 out.facet[k] = 0.0
                 length[k] = 0.0
+                if out.moment != NULL:
+                    out.moment[2 * k] = out.moment[2 * k + 1] = 0.0
             found = False
             status = self.over_pieces(cell, mesh, i, error, exactly, &sums, &found, out)
             if status != OK:
@@ -337,9 +339,11 @@ cdef class Pieces(Density):
             if part.side[k] != BORDER:
                 along = sqrt(f1 * f1 + f2 * f2)
                 length[part.side[k]] += along
-                out.facet[part.side[k]] += 0.5 * along * (
-                    self.at(p, ox + part.x[j], oy + part.y[j])
-                    + self.at(p, ox + part.x[k], oy + part.y[k]))
+                f1 = self.at(p, ox + part.x[j], oy + part.y[j])
+                f2 = self.at(p, ox + part.x[k], oy + part.y[k])
+                out.facet[part.side[k]] += 0.5 * along * (f1 + f2)
+                add_moments(cell, part.side[k], part.x[j], part.y[j], f1, part.x[k], part.y[k], f2,
+                            along, out)
         sums.blur += dense * error * around
 
     # ---- parts by exact decisions ----
@@ -400,7 +404,9 @@ cdef class Pieces(Density):
                         Measure* out) noexcept nogil:
         """Add the integrals along the sides of a part that are sides of the cell."""
         cdef Py_ssize_t k, j, n = part.size, m = cell.size, own = 0, _, across
-        cdef double ox, oy
+        cdef double ox, oy, f1, f2
+        # exact: both frames lie in the cell
+        cdef double dx = part.shift_x - cell.shift_x, dy = part.shift_y - cell.shift_y
         self.origin(part, p, &ox, &oy)
         for k in range(n):
             across = part.lines[part.side[k]].across
@@ -414,9 +420,11 @@ cdef class Pieces(Density):
             else:
                 continue
             j = k - 1 if k > 0 else n - 1
-            out.facet[own] += 0.5 * part.length[k] * (
-                self.at(p, ox + part.x[j], oy + part.y[j])
-                + self.at(p, ox + part.x[k], oy + part.y[k]))
+            f1 = self.at(p, ox + part.x[j], oy + part.y[j])
+            f2 = self.at(p, ox + part.x[k], oy + part.y[k])
+            out.facet[own] += 0.5 * part.length[k] * (f1 + f2)
+            add_moments(cell, own, part.x[j] + dx, part.y[j] + dy, f1, part.x[k] + dx,
+                        part.y[k] + dy, f2, part.length[k], out)
 
 
 # ---- geometry ----
@@ -513,6 +521,33 @@ cdef inline void add_triangle(double x0, double y0, double f0, double x1, double
     sums.second += twice * (
         f * (x * x + y * y + r0 + r1 + r2) + 2.0 * (x * fx + y * fy + f0 * r0 + f1 * r1 + f2 * r2)
     ) / 120.0
+
+
+cdef void add_moments(const Cell* cell, Py_ssize_t side, double x0, double y0, double f0, double x1,
+                      double y1, double f1, double length, Measure* out) noexcept nogil:
+    """Add the moments along a side of the cell of a linear function on a stretch of it."""
+    cdef Py_ssize_t start = side - 1 if side > 0 else cell.size - 1
+    cdef double t0, t1, middle
+    if out.moment == NULL:
+        return
+    t0 = share_along(cell, start, side, x0, y0)
+    t1 = share_along(cell, start, side, x1, y1)
+    middle = 0.5 * (t0 + t1)
+    # Simpson's rule, exact for these
+    out.moment[2 * side] += length / 6.0 * (f0 * t0 + 2.0 * (f0 + f1) * middle + f1 * t1)
+    out.moment[2 * side + 1] += length / 6.0 * (
+        f0 * t0 * t0 + 2.0 * (f0 + f1) * middle * middle + f1 * t1 * t1)
+
+
+cdef inline double share_along(const Cell* cell, Py_ssize_t start, Py_ssize_t end, double x,
+                               double y) noexcept nogil:
+    """Where a point of a side lies: 0 at its start, 1 at its end."""
+    cdef double dx = cell.x[end] - cell.x[start], dy = cell.y[end] - cell.y[start]
+    cdef double square = dx * dx + dy * dy
+    cdef double along = (x - cell.x[start]) * dx + (y - cell.y[start]) * dy
+    if not along > 0.0:
+        return 0.0
+    return along / square if along < square else 1.0
 
 
 cdef void finish(const Cell* cell, const Moments* sums, Measure* out) noexcept nogil:

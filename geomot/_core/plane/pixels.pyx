@@ -183,8 +183,10 @@ cdef class Pixels(Density):
             else:
                 return self.by_rows(cell, &at, &window, area, out)
         for k in range(m):
-            out.facet[k] = cell.length[k] * self.density * self.along(
-                u[k - 1 if k > 0 else m - 1], v[k - 1 if k > 0 else m - 1], u[k], v[k], &at)
+            out.facet[k] = cell.length[k] * self.density * self.march(
+                u[k - 1 if k > 0 else m - 1], v[k - 1 if k > 0 else m - 1], u[k], v[k], &at,
+                NULL, NULL, NULL, moment_of(out, k))
+        self.scale_moments(cell, out)
         return OK
 
     cdef void in_one_pixel(self, const Cell* cell, double value, Measure* out) noexcept nogil:
@@ -250,7 +252,8 @@ cdef class Pixels(Density):
         for k in range(m):
             j = k - 1 if k > 0 else m - 1
             out.facet[k] = cell.length[k] * self.density * self.march(
-                u[j], v[j], u[k], v[k], at, window, &sums, &total)
+                u[j], v[j], u[k], v[k], at, window, &sums, &total, moment_of(out, k))
+        self.scale_moments(cell, out)
         if total.one > FAINT * brightest * area:
             self.finish(cell, &total, out)
         else:
@@ -300,14 +303,19 @@ cdef class Pixels(Density):
         sums.low[r] = min(sums.low[r], clamp((at.x + (a - SPARE)) + at.xl, self.columns))
         sums.high[r] = max(sums.high[r], clamp((at.x + (b + SPARE)) + at.xl, self.columns))
 
-    cdef double along(self, double u0, double v0, double u1, double v1,
-                      const Place* at) noexcept nogil:
-        """Mean value of the pixels along a side."""
-        return self.march(u0, v0, u1, v1, at, NULL, NULL, NULL)
+    cdef void scale_moments(self, const Cell* cell, Measure* out) noexcept nogil:
+        """From means of values along the sides to integrals of the density."""
+        cdef Py_ssize_t k
+        if out.moment != NULL:
+            for k in range(cell.size):
+                out.moment[2 * k] *= cell.length[k] * self.density
+                out.moment[2 * k + 1] *= cell.length[k] * self.density
 
     cdef double march(self, double u0, double v0, double u1, double v1, const Place* at,
-                      const Window* window, const Sums* sums, Moments* total) noexcept nogil:
-        """Walk along a side from pixel to pixel: its mean value, and Green's sums where wanted."""
+                      const Window* window, const Sums* sums, Moments* total,
+                      double* moment) noexcept nogil:
+        """Walk along a side from pixel to pixel: its mean value, and where wanted Green's sums and
+        the means of the value times t and t^2."""
         cdef double du = u1 - u0, dv = v1 - v0
         cdef double x0 = (at.x + u0) + at.xl, x1 = (at.x + u1) + at.xl
         cdef double y0 = (at.y + v0) + at.yl, y1 = (at.y + v1) + at.yl
@@ -316,6 +324,8 @@ cdef class Pixels(Density):
         cdef Py_ssize_t ix, iy, jx, jy, crossings_x, crossings_y, row, column
         cdef int step_x = 1 if du > 0.0 else -1, step_y = 1 if dv > 0.0 else -1
         cdef double tx, ty, t, before = 0.0, up = u0, vp = v0, uq, vq, f, along = 0.0
+        if moment != NULL:
+            moment[0] = moment[1] = 0.0
         # a corner on a line belongs to the pixel that the side leads to, or comes from; a side
         # along a line to the one on its left, where the cell is
         ix = <Py_ssize_t> floor(x0)
@@ -362,6 +372,9 @@ cdef class Pixels(Density):
             elif level:
                 f = 0.5 * (f + self.value[clamp(<double> (iy - step_x), self.rows), column])
             along += f * (t - before)
+            if moment != NULL:
+                moment[0] += f * (t - before) * (t + before) / 2.0
+                moment[1] += f * (t - before) * (t * t + t * before + before * before) / 3.0
             if crossings_x == 0 and crossings_y == 0:
                 return along
             before = t
@@ -451,6 +464,10 @@ cdef class Pixels(Density):
                 if c < right:
                     size = cut(ps, pt, size, line_at(c + 1, at.x, at.xl) - u0, -au, -bu)
                 add_polygon(ps, pt, size, self.value[r, c], part)
+
+
+cdef inline double* moment_of(Measure* out, Py_ssize_t k) noexcept nogil:
+    return NULL if out.moment == NULL else out.moment + 2 * k
 
 
 cdef inline void green(double up, double vp, double uq, double vq, double f, double left,

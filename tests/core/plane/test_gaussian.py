@@ -195,6 +195,15 @@ def test_cells_end_forty_deviations_from_the_mean():
     assert diagram.vertices.max(axis=0).tolist() == [81.0, 18.0]
 
 
+def test_far_sides_whose_line_passes_near_the_mean():
+    # the density at the foot of the line, over that in the cell, is beyond float64
+    diagram = PowerDiagram([(-0.4, -60.0), (0.4, -60.0), (0.0, -15.6)], None, NORMAL)
+    top = -(60.0**2 + 0.4**2 - 15.6**2) / (2 * (60.0 - 15.6))
+    assert diagram.facets.sites[0].tolist() == [0, 1]
+    expected = ndtr(top) / np.sqrt(2 * np.pi)
+    assert diagram.facets.measures[0] == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_deviation_below_the_spacing_of_numbers_is_refused():
     with pytest.raises(ValueError, match="cov must be large enough"):
         PowerDiagram([(1e9, 0.0)], None, Gaussian([1e9, 0.0], 1e-20))
