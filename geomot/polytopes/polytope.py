@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array
 
+from geomot._exchange import optional
 from geomot._frozen import Frozen, read_only
 from geomot._validation import as_points, as_threads, as_vector
 from geomot.diagram import PowerDiagram
@@ -192,6 +193,35 @@ class Polytope(Frozen):
             if len(f)
         ]
         return np.concatenate(fans)
+
+    def to_meshio(self) -> Any:
+        """Return the surface of a polytope in space as a mesh of meshio, for STL, VTU and others.
+
+        Returns
+        -------
+        meshio.Mesh
+            Triangles, with the cell data "facet" (the index) and "area" (of the facet).
+
+        Raises
+        ------
+        ImportError
+            If meshio is missing: it is in the extra `view`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot.polytopes import Polytope
+        >>> cube = Polytope.from_halfspaces(np.vstack([np.eye(3), -np.eye(3)]), np.full(6, 0.5))
+        >>> mesh = cube.to_meshio()  # doctest: +SKIP
+        >>> len(mesh.cells_dict["triangle"])  # doctest: +SKIP
+        12
+        """
+        triangles = self.triangles()
+        meshio = optional("meshio", "to_meshio")
+        sizes = np.array([len(f) for f in self.facets])
+        facet = np.repeat(np.arange(len(sizes)), np.maximum(sizes - 2, 0))
+        data = {"facet": [facet], "area": [self.areas[facet]]}
+        return meshio.Mesh(self.vertices, [("triangle", triangles)], cell_data=data)
 
     def area_derivatives(self) -> csr_array:
         """Return the derivatives of the areas in the support numbers: mixed areas.
