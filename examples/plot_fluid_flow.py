@@ -93,11 +93,14 @@ wanted = true_map(fresh)
 # The optimal map
 # ---------------
 # The true map is a map onto these data, but not the one of least cost: no method that looks for the
-# optimal map can find it from the data alone. So the maps are compared with both. From a normal
-# law the optimal map is solved by sampling, to a total variation of the masses that is stated.
+# optimal map can find it from the data alone. So the maps are compared with both. The optimal map
+# is solved by sampling, as in higher dimensions, to a total variation of the masses that is stated.
 
 brenier = geomot.BrenierMap(
-    geomot.Gaussian(np.zeros(2), 1.0), tv_tol=0.02 if full else 0.08, random_state=0
+    geomot.Gaussian(np.zeros(2), 1.0),
+    method="montecarlo",
+    tv_tol=0.02 if full else 0.08,
+    random_state=0,
 ).fit(data)
 optimal = brenier.transform(fresh)
 

@@ -76,6 +76,9 @@ def _facts(solution: Solution) -> list[tuple[str, str]]:
         ("Masses", _masses(solution)),
         ("Cost", _cost(solution)),
     ]
+    if solution.partial:
+        total = float(np.sum(solution.target_masses))
+        facts.append(("Partial", f"{total:.6g} of the source is moved, {1.0 - total:.6g} stays"))
     without = int(np.count_nonzero(solution.target_masses == 0.0))
     if without:
         facts.append(("Sites without mass", f"{without}, whose cells are empty"))

@@ -7,13 +7,23 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from geomot._balls import BallSites
 from geomot._facets import Facets
 from geomot._line import LineSites
+from geomot._mixture import MixtureDiagram, MixtureSites
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot._space import SpaceDiagram, SpaceSites
-from geomot.sources import Source, convex_polyhedron, plane_domain, require_exact
+from geomot._torus import TorusDiagram, TorusSites, torus_places
+from geomot.sources import Mixture, Source, convex_polyhedron, plane_domain, require_exact
 
-__all__ = ["ExactDiagram", "ExactSites", "InsertingDiagram", "exact_sites", "inserting_sites"]
+__all__ = [
+    "ExactDiagram",
+    "ExactSites",
+    "InsertingDiagram",
+    "exact_sites",
+    "inserting_sites",
+    "places_of",
+]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -67,7 +77,7 @@ class ExactSites(Protocol):
         """Return the power diagram of weights hi, and lo where given."""
 
 
-def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
+def exact_sites(sites: FloatArray, source: Source, partial: bool = False) -> ExactSites:
     """Return sites that make exact diagrams.
 
     Parameters
@@ -76,22 +86,38 @@ def exact_sites(sites: FloatArray, source: Source) -> ExactSites:
         The sites.
     source : Source
         The source measure; refused if it has no exact diagrams.
+    partial : bool
+        Whether cells end in balls around the sites.
 
     Returns
     -------
     ExactSites
     """
     require_exact(source)
+    if partial:
+        return BallSites(sites, source)
     return LineSites(sites, source) if source.dim == 1 else inserting_sites(sites, source)
 
 
 # Diagrams that can tell the weights of further sites.
-InsertingDiagram = PlaneDiagram | SpaceDiagram
+InsertingDiagram = PlaneDiagram | MixtureDiagram | SpaceDiagram | TorusDiagram
 
 
-def inserting_sites(sites: FloatArray, source: Source) -> PlaneSites | SpaceSites:
+def places_of(sites: FloatArray, source: Source) -> FloatArray:
+    """Return where sites are: rows are equal where sites share a cell."""
+    torus = source.periodic_domain
+    return sites if torus is None else torus_places(sites, torus)
+
+
+def inserting_sites(
+    sites: FloatArray, source: Source
+) -> PlaneSites | MixtureSites | SpaceSites | TorusSites:
     """Return sites in the plane or in space, whose diagrams can also insert further sites."""
+    if source.periodic_domain is not None:
+        return TorusSites(sites, source.periodic_domain)
     if source.dim == 2:
+        if isinstance(source, Mixture) and len(source.normals) < len(source.sources):
+            return MixtureSites(sites, source)
         container = plane_domain(source).container
         return PlaneSites(sites, container.vertices, source.plane_density)
     domain = convex_polyhedron(source)

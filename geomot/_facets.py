@@ -29,6 +29,10 @@ class Facets(Frozen):
         the domain if the source is uniform.
     coordinates : ndarray of shape (n, d)
         The sites that `sites` are rows of.
+    shifts : ndarray of shape (m, d), or None
+        On a torus, what must be added to the second site: site j + shift is the copy of j across
+        the facet from site i, whole periods away from j. Two sites may have several facets, one for
+        each copy. None elsewhere.
 
     Examples
     --------
@@ -41,10 +45,13 @@ class Facets(Frozen):
     sites: IndexArray
     measures: FloatArray
     coordinates: FloatArray = field(compare=False)
+    shifts: FloatArray | None = None
 
     def __post_init__(self) -> None:
         for name in ("sites", "measures", "coordinates"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
+        if self.shifts is not None:
+            object.__setattr__(self, "shifts", read_only(self.shifts))
 
     def __len__(self) -> int:
         return len(self.measures)
@@ -54,12 +61,46 @@ class Facets(Frozen):
 
     @cached_property
     def distances(self) -> FloatArray:
-        """The distance of the two sites, shape (m,)."""
+        """The distance of the two sites, shape (m,); on a torus that of the copies that touch."""
         i, j = self.sites.T
         apart = self.coordinates[i] - self.coordinates[j]
+        if self.shifts is not None:
+            apart -= self.shifts
         # without overflow or underflow of squares
         lengths = np.abs(reduce(np.hypot, apart.T))
         return read_only(lengths)
+
+    def joined(self, values: FloatArray) -> tuple[IndexArray, FloatArray]:
+        """Sum values of the facets over those that two sites share.
+
+        Parameters
+        ----------
+        values : ndarray of shape (m,)
+            A number for each facet.
+
+        Returns
+        -------
+        pairs : ndarray of shape (k, 2), int64
+            Each pair of neighbours once; `sites`, except on a torus.
+        sums : ndarray of shape (k,)
+
+        Examples
+        --------
+        >>> import geomot
+        >>> torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True)
+        >>> facets = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]], source=torus).facets
+        >>> facets.sites.tolist(), facets.shifts.tolist()
+        ([[0, 1], [0, 1]], [[0.0, 0.0], [-1.0, 0.0]])
+        >>> pairs, lengths = facets.joined(facets.measures)
+        >>> pairs.tolist(), lengths.tolist()
+        ([[0, 1]], [2.0])
+        """
+        if self.shifts is None or len(self) == 0:
+            return self.sites, values
+        fresh = np.ones(len(self), bool)
+        fresh[1:] = (self.sites[1:] != self.sites[:-1]).any(axis=1)
+        first = np.flatnonzero(fresh)
+        return np.ascontiguousarray(self.sites[first]), np.add.reduceat(values, first)
 
 
 def moments_of_sides(

@@ -14,6 +14,7 @@ class PlaneSites:
         sites: NDArray[np.float64],
         polygon: NDArray[np.float64],
         density: Callable[[float], Any] | None = None,
+        boxed: bool = False,
     ) -> None: ...
     def diagram(
         self,
@@ -33,6 +34,15 @@ class PlaneDiagram:
     def costs(self) -> NDArray[np.float64]: ...
     @property
     def empty(self) -> NDArray[np.bool_]: ...
+    # (n, 4): lower and upper corner of each cell, NaN where it is empty; for sites that are boxed.
+    @property
+    def boxes(self) -> NDArray[np.float64]: ...
+    # Integrals along the arcs that end cells; for densities whose cells may have some.
+    @property
+    def arcs(self) -> NDArray[np.float64]: ...
+    # Sites without a cell that lie on facets of others.
+    @property
+    def flat(self) -> NDArray[np.int32]: ...
     @property
     def facets(self) -> Facets: ...
     def facet_moments(

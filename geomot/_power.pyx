@@ -70,6 +70,8 @@ cdef class PlaneSites:
     density : function, optional
         Called with the power of two by which the kernels multiply coordinates, it returns the
         Density; uniform by default.
+    boxed : bool, optional
+        Whether diagrams also hold the bounding box of each cell.
 
     Coordinates below 2^-200 of the largest, and parts of weights below its square, are taken as
     zero: exact determinants of smaller ones would leave the range of a double.
@@ -84,8 +86,10 @@ cdef class PlaneSites:
     cdef Domain2D domain
     cdef Density density
     cdef object polygon                 # the domain as it was given
+    cdef readonly bint boxed
 
-    def __init__(self, sites, polygon, density=None):
+    def __init__(self, sites, polygon, density=None, boxed=False):
+        self.boxed = boxed
         sites = np.ascontiguousarray(sites, dtype=np.float64)
         polygon = np.array(polygon, dtype=np.float64, order="C")
         if sites.ndim != 2 or sites.shape[1] != 2 or len(sites) == 0:
@@ -132,6 +136,9 @@ cdef class PlaneSites:
 cdef class PlaneDiagram:
     """Power diagram clipped to the domain: measures of every cell, in the caller's order."""
     cdef readonly object masses, centroids, costs, empty
+    cdef readonly object boxes          # (n, 4): lower and upper corner, NaN if empty; or None
+    cdef readonly object arcs           # (n,): integral along arcs that end the cell; or None
+    cdef readonly object flat           # sites without a cell that lie on facets of others
     cdef PlaneSites sites
     cdef Regular2D mesh
     cdef const index_t[::1] perm
@@ -140,6 +147,8 @@ cdef class PlaneDiagram:
     cdef object inside                  # a point inside each cell, in the kernels' scale
     cdef double[:, ::1] inside_
     cdef uint8_t[::1] empty_
+    cdef double[:, ::1] box_
+    cdef double[::1] arc_
     cdef uint8_t[::1] kind              # of each cell, in sorted positions
     cdef int64_t[::1] facet_start       # room of each chunk in the facet arrays
     cdef int64_t[::1] facet_count
@@ -167,7 +176,12 @@ cdef class PlaneDiagram:
         self.cost_ = self.costs
         self.centroid_ = self.centroids
         self.empty_ = self.empty.view(np.uint8)
+        self.boxes = np.full((n, 4), np.nan) if sites.boxed else None
+        self.box_ = self.boxes
+        self.arcs = np.zeros(n) if sites.density.curved else None
+        self.arc_ = self.arcs
         self.kind = np.zeros(n, dtype=np.uint8)
+        found = []
         order = sites.owners(site)
         while True:
             self.mesh = Regular2D(site, order)
@@ -177,9 +191,11 @@ cdef class PlaneDiagram:
             if flat.size == 0:
                 break
             # Not corners of the lifted hull: without them the facets of their neighbours meet.
+            found.append(np.asarray(self.perm)[flat])
             keep = np.ones(n, dtype=bool)
             keep[flat] = False
             order = order[keep[order]]
+        self.flat = np.concatenate(found) if found else np.zeros(0, dtype=np.int32)
 
     cdef reserve_facets(self, Py_ssize_t chunks):
         """Count the edges that each chunk of cells owns: those to later sites, or all."""
@@ -254,6 +270,7 @@ cdef class PlaneDiagram:
             if status != OK:
                 break
             measured.empty = False
+            measured.arc = 0.0
             status = density.integrate(&cell, mesh, i, &measured)
             if status != OK:
                 break
@@ -265,6 +282,10 @@ cdef class PlaneDiagram:
             self.centroid_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, measured.centre_y) * unit
             self.inside_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, cell.centre_x)
             self.inside_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, cell.centre_y)
+            if self.arc_ is not None:
+                self.arc_[own] = measured.arc * per_unit
+            if self.box_ is not None:
+                self.set_box(own, i, mesh, &cell, unit)
             for k in range(cell.size):
                 across = cell.lines[cell.side[k]].across
                 if across >= least_across and measured.facet[k] > 0.0:
@@ -276,6 +297,20 @@ cdef class PlaneDiagram:
         cell_free(&cell)
         measure_free(&measured)
         return status
+
+    cdef void set_box(self, index_t own, index_t i, Regular2D mesh, const Cell* cell,
+                      double unit) noexcept nogil:
+        cdef double low_x = cell.x[0], low_y = cell.y[0], high_x = low_x, high_y = low_y
+        cdef Py_ssize_t k
+        for k in range(1, cell.size):
+            low_x = min(low_x, cell.x[k])
+            low_y = min(low_y, cell.y[k])
+            high_x = max(high_x, cell.x[k])
+            high_y = max(high_y, cell.y[k])
+        self.box_[own, 0] = sum3(mesh.site[i, 0], cell.shift_x, low_x) * unit
+        self.box_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, low_y) * unit
+        self.box_[own, 2] = sum3(mesh.site[i, 0], cell.shift_x, high_x) * unit
+        self.box_[own, 3] = sum3(mesh.site[i, 1], cell.shift_y, high_y) * unit
 
     # ---- facets ----
 

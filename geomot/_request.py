@@ -28,7 +28,7 @@ class Request:
     sites : ndarray of shape (n, d)
         The sites.
     target_masses : ndarray of shape (n,)
-        The masses wanted, of sum 1.
+        The masses wanted, of sum 1; of less in partial transport.
     source : Source
         The source measure, of the sites' dimension.
     method : {"quantile", "newton", "montecarlo"}
@@ -49,6 +49,8 @@ class Request:
         All randomness.
     backend : Backend
         Where samples are assigned to sites.
+    partial : bool
+        Whether the masses sum to less than 1, and some of the source stays.
     """
 
     sites: FloatArray
@@ -63,6 +65,7 @@ class Request:
     threads: int
     rng: np.random.Generator
     backend: Backend
+    partial: bool = False
 
     def solution(
         self,
@@ -113,4 +116,5 @@ class Request:
             tol=self.tol,
             estimate=estimate,
             atol=self.atol,
+            partial=self.partial,
         )

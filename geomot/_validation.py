@@ -34,6 +34,7 @@ __all__ = [
     "as_flag",
     "as_generator",
     "as_masses",
+    "as_partial_masses",
     "as_path",
     "as_plain_array",
     "as_points",
@@ -402,6 +403,43 @@ def as_masses(
         # The power of two comes first, so that a tiny sum does not overflow its reciprocal.
         shift = -math.frexp(total)[1]
         masses = np.ldexp(masses, shift) / math.ldexp(total, shift)
+    return masses
+
+
+def as_partial_masses(
+    x: Any, n: int, name: str = "target_masses", *, normalize: bool = False
+) -> FloatArray:
+    """Return non-negative masses that sum to less than 1.
+
+    Parameters
+    ----------
+    x : array_like of shape (n,)
+        The masses. Zeros are allowed.
+    n : int
+        The number of sites.
+    name : str, default "target_masses"
+        The argument's name, for the message.
+    normalize : bool, default False
+        Refused: the sum says how much is transported.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        A new array.
+    """
+    if x is None:
+        raise ValueError(f"{name} must be given for partial transport")
+    if normalize:
+        raise ValueError("normalize must be False for partial transport")
+    masses = as_vector(x, n, name, WEIGHT_LIMIT) + 0.0
+    if (masses < 0.0).any():
+        i = int(np.flatnonzero(masses < 0.0)[0])
+        raise ValueError(f"{name} must not be negative, got {masses[i]} at index {i}")
+    total = math.fsum(masses.data)
+    if not 0.0 < total < 1.0 - MASS_SUM_ROUNDING:
+        raise ValueError(
+            f"{name} must have a sum between 0 and 1 for partial transport, got {total}"
+        )
     return masses
 
 

@@ -22,7 +22,8 @@ def carried_weights(solution: Solution, sites: FloatArray) -> FloatArray | None:
     """Return the potential of a solution, for sites that have moved.
 
     For sites s y + t the optimal heights are s times those for y. What a site moves beyond that,
-    by delta, lowers its height by <c, delta>: its plane keeps its value over the centroid c.
+    by delta, lowers its height by <c, delta>: its plane keeps its value over the centroid c. On a
+    torus there is no scale, and cells move with their sites.
 
     Parameters
     ----------
@@ -46,8 +47,9 @@ def carried_weights(solution: Solution, sites: FloatArray) -> FloatArray | None:
     [0.3, 0.7]
     """
     old, nu = solution.sites, solution.target_masses
-    before, after = old - nu @ old, sites - nu @ sites
-    spread = float(np.sum(nu @ before**2))
+    around = solution.source.periodic_domain is not None
+    before, after = (old, sites) if around else (old - nu @ old, sites - nu @ sites)
+    spread = 0.0 if around else float(np.sum(nu @ before**2))
     scale = float(np.sum(nu @ (before * after))) / spread if spread > 0.0 else 1.0
     if not 0.0 < scale < np.inf:
         return None

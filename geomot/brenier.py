@@ -204,6 +204,8 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _take(self, solution: Solution) -> BrenierMap:
         """Return this estimator as if it had been fitted with this result."""
+        if solution.partial:
+            raise ValueError("a BrenierMap maps the whole source: got partial transport")
         self.set_params(source=solution.source, method=solution.method)
         self.set_params(**{"tv_tol" if solution.method == "montecarlo" else "tol": solution.tol})
         self._set_fitted(solution, _as_labels(None, len(solution.sites)), labelled=False)
@@ -232,7 +234,17 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Points, their cells, and the sites and weights: what potentials are evaluated from."""
         points = self._points(X)
         hi, lo = self.solution_.weights_exact.T
-        return points, self._assign(points), self.sites_, hi, lo
+        cells = self._assign(points)
+        if self.solution_.source.periodic_domain is None:
+            return points, cells, self.sites_, hi, lo
+        images = self._images(points, cells)
+        return points, np.arange(len(points)), images, hi[cells], lo[cells]
+
+    def _images(self, points: FloatArray, cells: NDArray[np.int64]) -> FloatArray:
+        """The sites of cells; on a torus those of their copies that are nearest to the points."""
+        torus = self.solution_.source.periodic_domain
+        images = self.sites_[cells]
+        return images if torus is None else torus.nearest(images, points)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the index of the fitted point to which each source point is sent, or its label.
@@ -263,6 +275,8 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: ArrayLike) -> FloatArray:
         """Return T(X): the fitted point to which each source point is sent.
 
+        On a torus it is the copy of the fitted point that is nearest to the source point.
+
         Parameters
         ----------
         X : array_like of shape (q, d)
@@ -280,7 +294,7 @@ class BrenierMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         [[0.25, 0.5], [0.75, 0.5]]
         """
         points = self._points(X)
-        return self.sites_[self._assign(points)]
+        return self._images(points, self._assign(points))
 
     def fit_transform(self, Y: ArrayLike, y: ArrayLike | None = None, **options: Any) -> FloatArray:
         """Fit to points, and map the same points as if they were points of the source.

@@ -14,7 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
 from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
@@ -24,7 +24,9 @@ from geomot._frozen import Frozen, read_only
 from geomot._power import PlaneDiagram
 from geomot._region_cells import region_cells
 from geomot._validation import (
+    as_flag,
     as_masses,
+    as_partial_masses,
     as_points,
     as_threads,
     as_weights,
@@ -32,8 +34,18 @@ from geomot._validation import (
     warn_if_outside_the_unit_box,
 )
 from geomot.derivatives import Derivatives
-from geomot.potentials import dual_value, mass_rates_in_heights
-from geomot.sources import PolygonRegion, Source, as_source, require_exact
+from geomot.potentials import arc_rates_in_heights, dual_value, mass_rates_in_heights
+from geomot.sources import (
+    EllipticDisk,
+    PolygonRegion,
+    Remainder,
+    Source,
+    UniformPolygon,
+    as_source,
+    plane_domain,
+    refuse_periodic,
+    require_exact,
+)
 
 __all__ = ["Cells", "Facets", "Polyhedra", "Polyhedron", "PowerDiagram"]
 
@@ -59,7 +71,8 @@ class Cells(Frozen, Sequence[FloatArray]):
     labels : ndarray of shape (total,), int64
         What lies across the edge from each corner to the next one of its polygon: a site j >= 0, or
         -1 - e for the edge e of the domain (from corner e of the source's `polygon` to the next
-        one of its ring). The cell's own site stands where the next part of the domain goes on with
+        one of its ring). In partial transport arcs are drawn as short chords, whose e is the
+        number of edges. The cell's own site stands where the next part of the domain goes on with
         the same cell. On the line, what lies beyond each end: a site, -1 below the source or -2
         above it.
     indices : ndarray of shape (total,), int64
@@ -293,12 +306,16 @@ class PowerDiagram(Frozen):
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox`, `UniformPolygon`, `GridDensity` or `Gaussian`; an array holds
-        the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on the line any
-        source with a distribution function. None stands for the unit box.
+        In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
+        `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
+        array holds the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on
+        the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
+    partial : bool, default False
+        Partial transport: cells end where |x - y_i|^2 = w_i, and what lies in no such ball belongs
+        to no site. In the plane, for uniform measures on convex polygons.
 
     Attributes
     ----------
@@ -332,6 +349,14 @@ class PowerDiagram(Frozen):
     -----
     Of sites at the same place, the one with the largest weight owns the cell, at equal weights
     the one with the lowest index; the others' cells are empty.
+
+    In partial transport masses sum to less than 1, weights are not determined up to a constant, and
+    polygons hold 1 / 96 of a circle in a chord.
+
+    On a torus cells are measured whole around their sites: centroids and corners may lie outside
+    the box, and costs are those to the nearest copy of a site. `triangulation` names a triangle by
+    its sites, not by their copies; where more than three cells meet at a point of the border it may
+    split them differently on the two sides.
 
     Coordinates of sites and domain below 2^-200 of the largest one, in space below 2^-150, are
     taken as zero.
@@ -381,6 +406,7 @@ class PowerDiagram(Frozen):
     empty: NDArray[np.bool_]
     facets: Facets
     threads: int | None = field(compare=False)
+    partial: bool = False
 
     def __init__(
         self,
@@ -389,6 +415,7 @@ class PowerDiagram(Frozen):
         source: Source | ArrayLike | None = None,
         *,
         threads: int | None = None,
+        partial: bool = False,
     ) -> None:
         points = as_points(sites, "sites").copy()
         hi, lo = as_weights(weights, len(points))
@@ -402,7 +429,7 @@ class PowerDiagram(Frozen):
             "weights are power weights, in units of squared lengths; geomot.solve finds the "
             "weights that give cells their target_masses",
         )
-        compiled = _compiled(points, hi, lo, measure, threads)
+        compiled = _compiled(points, hi, lo, measure, threads, as_flag(partial, "partial"))
         self.__setstate__(
             {
                 "sites": points,
@@ -414,18 +441,20 @@ class PowerDiagram(Frozen):
                 "empty": compiled.empty,
                 "facets": compiled.facets,
                 "threads": threads,
+                "partial": bool(partial),
             }
         )
         self.__dict__["_compiled"] = compiled
 
     def __getstate__(self) -> dict[str, Any]:
         # facets know the sites, which need not be there twice
-        return {**super().__getstate__(), "facets": (self.facets.sites, self.facets.measures)}
+        facets = self.facets.sites, self.facets.measures, self.facets.shifts
+        return {**super().__getstate__(), "facets": facets}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if isinstance(state["facets"], tuple):
-            pairs, measures = state["facets"]
-            state = {**state, "facets": Facets(pairs, measures, state["sites"])}
+            pairs, measures, shifts = state["facets"]
+            state = {**state, "facets": Facets(pairs, measures, state["sites"], shifts)}
         super().__setstate__(state)
 
     def __len__(self) -> int:
@@ -467,7 +496,16 @@ class PowerDiagram(Frozen):
             return self._compiled.cells(threads=threads)
         if self._region is not None and isinstance(self._compiled, PlaneDiagram):
             return region_cells(self._compiled, self._region, threads=threads)
+        if isinstance(self.source.domain, EllipticDisk):
+            return self._as_polygon._polygons
         return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))
+
+    @property
+    def _as_polygon(self) -> PowerDiagram:
+        """The diagram on the polygon that stands for a round domain."""
+        domain = plane_domain(self.source)
+        polygon = UniformPolygon(domain.outlines[0])
+        return PowerDiagram(self.sites, self.weights_exact, polygon, threads=self.threads)
 
     @property
     def _region(self) -> PolygonRegion | None:
@@ -490,7 +528,7 @@ class PowerDiagram(Frozen):
     def _compiled(self) -> ExactDiagram:
         """The compiled diagram; after unpickling it is evaluated again, to the same bits."""
         hi, lo = (np.ascontiguousarray(w) for w in self.weights_exact.T)
-        return _compiled(self.sites, hi, lo, self.source, self.threads)
+        return _compiled(self.sites, hi, lo, self.source, self.threads, self.partial)
 
     def hessian(self) -> csr_array:
         """Return the derivatives of the masses in the heights.
@@ -500,7 +538,9 @@ class PowerDiagram(Frozen):
         csr_array of shape (n, n)
             Entry (i, j) is d mass_i / d h_j: minus the facet's measure over |y_i - y_j| for
             neighbours, and minus the sum of the row's other entries on the diagonal. Symmetric,
-            positive semi-definite; the derivatives in the weights are half of it.
+            positive semi-definite; the derivatives in the weights are half of it. In partial
+            transport the diagonal has the arcs as well, and the matrix is positive definite unless
+            some cells together have none.
 
         Examples
         --------
@@ -510,8 +550,12 @@ class PowerDiagram(Frozen):
         [[2.0, -2.0], [-2.0, 2.0]]
         """
         n = len(self)
-        rates = mass_rates_in_heights(self.facets)
-        return csr_array(laplacian(n, self.facets.sites, rates), shape=(n, n))
+        pairs, rates = self.facets.joined(mass_rates_in_heights(self.facets))
+        matrix = csr_array(laplacian(n, pairs, rates), shape=(n, n))
+        if self.partial:
+            compiled: Any = self._compiled
+            return matrix + diags_array(arc_rates_in_heights(compiled.arcs, compiled.radii))
+        return matrix
 
     def derivatives(self) -> Derivatives:
         """Return how masses, centroids and costs change with the sites and the weights.
@@ -528,6 +572,9 @@ class PowerDiagram(Frozen):
         >>> diagram.derivatives().masses_in_sites.toarray()[0].tolist()
         [0.5, 0.0, 0.5, 0.0]
         """
+        refuse_periodic(self.source, "derivatives in the sites")
+        if self.partial:
+            raise ValueError("derivatives are not defined for partial transport")
         means, covariances = self._compiled.facet_moments(threads=as_threads(self.threads))
         return Derivatives(self.sites, self.masses, self.centroids, self.facets, means, covariances)
 
@@ -554,9 +601,48 @@ class PowerDiagram(Frozen):
         >>> diagram.kantorovich([0.3, 0.7]) < geomot.solve(diagram.sites, [0.3, 0.7]).cost
         True
         """
-        targets = as_masses(target_masses, len(self))
         hi, lo = self.weights_exact.T
+        if self.partial:
+            targets = as_partial_masses(target_masses, len(self))
+            # what stays is one more cell, of weight 0
+            masses, targets = (np.append(m, 1.0 - np.sum(m)) for m in (self.masses, targets))
+            costs, hi, lo = (np.append(part, 0.0) for part in (self.costs, hi, lo))
+            return dual_value(costs, masses, targets, hi, lo)
+        targets = as_masses(target_masses, len(self))
         return dual_value(self.costs, self.masses, targets, hi, lo)
+
+    @property
+    def arcs(self) -> FloatArray:
+        """Integral of the density along the arcs where each cell ends in its ball, shape (n,).
+
+        Zero except in partial transport.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.5, 0.5]], [0.04], partial=True)
+        >>> diagram.arcs.round(9).tolist()  # the circumference of a circle of radius 0.2
+        [1.256637061]
+        """
+        if not self.partial:
+            return read_only(np.zeros(len(self)))
+        compiled: Any = self._compiled
+        return read_only(compiled.arcs)
+
+    @property
+    def remainder(self) -> Remainder:
+        """What no site takes in partial transport, as a measure that can be sampled.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> diagram = geomot.PowerDiagram([[0.5, 0.5]], [0.04], partial=True)
+        >>> round(diagram.remainder.mass, 9)  # but for a disk of radius 0.2
+        0.874336294
+        """
+        if not self.partial:
+            raise ValueError("remainder is defined for partial transport")
+        return Remainder(self)
 
     def locate(self, points: ArrayLike, *, threads: int | None = None) -> IndexArray:
         """Return the site whose power distance to each point is least.
@@ -576,6 +662,7 @@ class PowerDiagram(Frozen):
         ndarray of shape (q,), int64
             Decided exactly, however far away or close to an axis a point lies; of equally near
             sites the one with the lowest index among those whose cell in the plane has an interior.
+            In partial transport -1 for points that stay.
 
         Examples
         --------
@@ -671,10 +758,15 @@ class PowerDiagram(Frozen):
 
 
 def _compiled(
-    sites: FloatArray, hi: FloatArray, lo: FloatArray, source: Source, threads: int | None
+    sites: FloatArray,
+    hi: FloatArray,
+    lo: FloatArray,
+    source: Source,
+    threads: int | None,
+    partial: bool = False,
 ) -> ExactDiagram:
     """The diagram that the compiled core, or the line, makes of sites and weights."""
-    made = exact_sites(sites, source)
+    made = exact_sites(sites, source, partial)
     return made.diagram(hi, lo if lo.any() else None, threads=as_threads(threads))
 
 

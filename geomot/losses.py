@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._exact import places_of
 from geomot._stderr import warn
 from geomot._validation import as_generator, as_points, as_weights
 from geomot._warm_start import carried_weights
@@ -358,13 +359,16 @@ def _centroids(solution: Solution) -> FloatArray:
     known: NDArray[np.bool_] = ~np.isnan(centroids[:, 0])
     if (known | (solution.target_masses == 0.0)).all():
         return centroids
-    _, place = np.unique(solution.sites, axis=0, return_inverse=True)
+    places = places_of(solution.sites, solution.source)
+    _, place = np.unique(places, axis=0, return_inverse=True)
     place = place.reshape(-1)
     owner = np.arange(len(place))
     owner_at = np.full(len(place), -1)
     owner_at[place[known]] = owner[known]
     chosen = owner_at[place]
-    return np.where(known[:, None] | (chosen < 0)[:, None], centroids, centroids[chosen])
+    # on a torus they may be whole periods apart
+    theirs = centroids[chosen] + (solution.sites - solution.sites[chosen])
+    return np.where(known[:, None] | (chosen < 0)[:, None], centroids, theirs)
 
 
 def _loss(solution: Solution, sites: Any, target_masses: Any) -> Any:

@@ -26,6 +26,7 @@ from geomot._double_double import Pair, double, halve, negate, plus, two_product
 from geomot._facets import Facets
 
 __all__ = [
+    "arc_rates_in_heights",
     "bisector_offsets",
     "brenier_potential",
     "doubled_heights",
@@ -283,6 +284,30 @@ def mass_rates_in_heights(facets: Facets) -> FloatArray:
     array([2.])
     """
     return facets.measures / facets.distances
+
+
+def arc_rates_in_heights(arcs: FloatArray, radii: FloatArray) -> FloatArray:
+    """Return d mass_i / d h_i through the arcs where cells end in balls of squared radius w_i.
+
+    Parameters
+    ----------
+    arcs : ndarray of shape (n,)
+        Integrals of the density along the arcs.
+    radii : ndarray of shape (n,)
+        Radii of the balls; 0 where there is none.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> circle = np.array([2.0 * np.pi * 0.2])
+    >>> (arc_rates_in_heights(circle, np.array([0.2])) / (2.0 * np.pi)).round(12).tolist()
+    [1.0]
+    """
+    return np.divide(arcs, radii, out=np.zeros_like(arcs), where=arcs > 0.0)
 
 
 def power_rates_of_moves(away: FloatArray) -> FloatArray:

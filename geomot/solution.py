@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._constants import MASS_SUM_TOLERANCE
 from geomot._description import as_html, one_line, report
+from geomot._exact import places_of
 from geomot._files.solutions import NUMBERS, SOLUTION
 from geomot._frozen import Frozen, read_only
 from geomot._history import HISTORIES
@@ -20,7 +23,7 @@ from geomot._tolerance import mass_errors
 from geomot._validation import as_points, as_threads
 from geomot.diagram import PowerDiagram
 from geomot.potentials import heights_from_weights
-from geomot.sources import Source
+from geomot.sources import Remainder, Source
 
 __all__ = ["STATUSES", "Solution"]
 
@@ -42,7 +45,7 @@ class Solution(Frozen):
     weights_exact : ndarray of shape (n, 2)
         The weights as exact sums hi + lo, which `diagram`, `assign` and `mass_error` use.
     target_masses : ndarray of shape (n,)
-        The masses wanted; they sum to 1.
+        The masses wanted; they sum to 1, in partial transport to less.
     masses : ndarray of shape (n,)
         The masses of the cells under `weights_exact`.
     mass_error : float
@@ -83,6 +86,9 @@ class Solution(Frozen):
         What Monte Carlo measured on fresh samples: chi^2, total variation, standard errors.
     atol : float
         The requested absolute tolerance of a mass; 0 in Monte Carlo, which does not use it.
+    partial : bool
+        Whether the target masses sum to less than 1, and the rest of the source stays: see
+        `remainder`. Weights are then the squares of the distances within which sites take mass.
 
     Examples
     --------
@@ -112,6 +118,7 @@ class Solution(Frozen):
     tol: float
     estimate: MassEstimate | None = None
     atol: float = 0.0
+    partial: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.sites)
@@ -132,6 +139,11 @@ class Solution(Frozen):
             object.__setattr__(self, name, read_only(array.copy()))
         for name, kind in (("n_iter", int), *((name, float) for name in NUMBERS)):
             object.__setattr__(self, name, kind(getattr(self, name)))
+        for name in ("target_masses", "masses"):
+            total = math.fsum(getattr(self, name).data)
+            some = self.partial and 0.0 <= total <= 1.0
+            if not (some or abs(total - 1.0) <= MASS_SUM_TOLERANCE):
+                raise ValueError(f"{name} must sum to 1, got {total}")
         lower, upper = self.bracket
         object.__setattr__(self, "bracket", (float(lower), float(upper)))
         if self.method not in HISTORIES:
@@ -204,9 +216,10 @@ class Solution(Frozen):
         """The `mass_error` of the weights rounded to float64; measured when first asked for."""
         if self.method == "montecarlo":  # its weights are float64 already
             return self.mass_error
-        masses = PowerDiagram(self.sites, self.weights, self.source).masses
+        masses = PowerDiagram(self.sites, self.weights, self.source, partial=self.partial).masses
         # coincident sites share one cell
-        _, place = np.unique(self.sites, axis=0, return_inverse=True)
+        places = places_of(self.sites, self.source)
+        _, place = np.unique(places, axis=0, return_inverse=True)
         wanted = np.bincount(place, self.target_masses).astype(np.float64)
         found = np.bincount(place, masses).astype(np.float64)
         positive = wanted > 0.0
@@ -222,7 +235,20 @@ class Solution(Frozen):
 
     @cached_property
     def _diagram(self) -> PowerDiagram:
-        return PowerDiagram(self.sites, self.weights_exact, self.source)
+        return PowerDiagram(self.sites, self.weights_exact, self.source, partial=self.partial)
+
+    @property
+    def remainder(self) -> Remainder:
+        """What stays in partial transport, as a measure that can be sampled.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> solution = geomot.solve([[0.5, 0.5]], [0.3], partial=True)
+        >>> round(solution.remainder.mass, 12)
+        0.7
+        """
+        return self._diagram.remainder
 
     @cached_property
     def _assigner(self) -> Assigner:
@@ -270,6 +296,7 @@ class Solution(Frozen):
         ndarray of shape (q,), int64
             Decided exactly where the method is exact. In Monte Carlo to the rounding of float64,
             and among the sites with mass: the masses of `estimate` were measured by this very rule.
+            In partial transport -1 for points that stay.
 
         Examples
         --------

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomot._balls import require_partial
 from geomot._constants.newton import ATOL, FIRST_STEP, LEAST_RELATIVE_MASS, NEWTON_TOL
 from geomot._constants.sampling import MONTECARLO_TOL
 from geomot._density import solve_in_the_plane
 from geomot._double_double import Pair
 from geomot._monitor import Monitor, SolverState
+from geomot._newton.partial import solve_partial
 from geomot._quantile import solve_quantile
 from geomot._request import Request
 from geomot._sampling.solve import solve_montecarlo
@@ -23,8 +25,10 @@ from geomot._tolerance import mass_errors
 from geomot._validation import (
     as_absolute_tolerance,
     as_count,
+    as_flag,
     as_generator,
     as_masses,
+    as_partial_masses,
     as_points,
     as_threads,
     as_tolerance,
@@ -34,7 +38,7 @@ from geomot._validation import (
 )
 from geomot.errors import ConvergenceError, ConvergenceWarning
 from geomot.solution import Solution
-from geomot.sources import Source, as_source, require_exact
+from geomot.sources import Source, as_source, refuse_periodic, require_exact
 
 __all__ = ["SolverState", "solve"]
 
@@ -62,6 +66,7 @@ def solve(
     checkpoint: str | os.PathLike[str] | None = None,
     device: str | None = None,
     distributed: bool | str = False,
+    partial: bool = False,
 ) -> Solution:
     """Find the optimal map from a continuous measure onto weighted points.
 
@@ -139,6 +144,10 @@ def solve(
         is the same), or sites where they do not fit on one device. All ranks return the same
         solution; callback, progress and checkpoint are rank 0's. Without other ranks, nothing
         changes.
+    partial : bool, default False
+        Partial transport: the target masses sum to less than 1, and the rest of the source stays
+        where it is, for nothing. Each site takes what is cheapest: the part of its power cell
+        within the distance sqrt(w_i). In the plane, for uniform measures on convex polygons.
 
     Returns
     -------
@@ -194,11 +203,27 @@ def solve(
     >>> solution = geomot.solve(sites, source=source, tol=0.05, random_state=0)
     >>> solution.converged, solution.estimate.tv < 0.05
     (True, True)
+
+    Partial transport: a site that takes 0.3 of the square takes it from a disk around itself.
+
+    >>> solution = geomot.solve([[0.5, 0.5]], [0.3], partial=True)
+    >>> round(float(solution.weights[0]) * np.pi, 12)
+    0.3
     """
     y = as_points(sites, "sites")
     warn_if_transposed(y, "sites")
-    nu = as_masses(target_masses, len(y), "target_masses", normalize=normalize)
+    partial = as_flag(partial, "partial")
+    if partial:
+        nu = as_partial_masses(target_masses, len(y), "target_masses", normalize=normalize)
+    else:
+        nu = as_masses(target_masses, len(y), "target_masses", normalize=normalize)
     measure = as_source(source, y.shape[1])
+    if partial:
+        if method not in ("auto", "newton"):
+            raise ValueError(
+                f'method must be "auto" or "newton" for partial transport, got {method!r}'
+            )
+        require_partial(measure)
     if source is None:
         warn_if_outside_the_unit_box(y, "sites")
     method = _as_method(method, y, measure)
@@ -231,10 +256,11 @@ def solve(
             n_threads = max(n_threads // local_ranks(), 1)
 
     request = Request(
-        y, nu, measure, method, tolerance, absolute, initial, step, limit, n_threads, rng, backend
-    )
+        y, nu, measure, method, tolerance, absolute, initial, step, limit, n_threads, rng, backend,
+        partial,
+    )  # fmt: skip
     with monitors(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
-        solution = _SOLVERS[method](request, monitor)
+        solution = (solve_partial if partial else _SOLVERS[method])(request, monitor)
     if not solution.converged:
         message = _complaint(solution)
         if strict:
@@ -264,6 +290,8 @@ def _as_method(method: str, sites: FloatArray, source: Source) -> str:
     """The method to take, which must be able to solve for this source."""
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+    if method == "montecarlo":
+        refuse_periodic(source, "method montecarlo")
     if method == "auto":
         exact = "quantile" if sites.shape[1] == 1 else "newton"
         return exact if source.exact else "montecarlo"

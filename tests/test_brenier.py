@@ -193,7 +193,7 @@ def test_refusals():
         ({"threads": 0}, "threads"),
         ({"random_state": -1}, "random_state"),
         ({"source": UniformBox.unit(3)}, "source"),
-        ({"source": UniformBall(np.zeros(2), 1.0), "method": "newton"}, "source"),
+        ({"source": Samples(np.eye(2)), "method": "newton"}, "source"),
         ({"method": "quantile"}, "sites"),
         ({"device": "cpu"}, "device"),
     ]:

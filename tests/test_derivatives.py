@@ -21,12 +21,21 @@ RING = geomot.UniformPolygon(
 )
 IMAGE = geomot.GridDensity(rng(4).random((7, 5)) + 0.2, [-1.0, 0.0], [2.0, 1.5])
 BELL = geomot.Gaussian([0.5, -0.2], [[1.0, 0.3], [0.3, 0.5]])
+MESH = geomot.MeshDensity(
+    [(0, 0), (3, 0), (3, 2), (0, 1), (1, 0.5)],
+    [(0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)],
+    [1.0, 2.0, 0.5, 3.0, 4.0],
+)
 EVERY = {
     "square": geomot.UniformBox([0, 0], [1, 1]),
     "triangle": geomot.UniformPolygon([(0, 0), (3, 1), (1, 2)]),
     "ring": RING,
     "image": IMAGE,
     "gaussian": BELL,
+    "disk": geomot.UniformBall([0.5, 1.0], 2.0),
+    "ellipse": geomot.UniformEllipsoid([0.5, 1.0], [[4.0, 1.0], [1.0, 0.5]]),
+    "mesh": MESH,
+    "mixture": geomot.Mixture([BELL, IMAGE, RING], [0.5, 0.25, 0.25]),
     "blend": Blended(IMAGE, 0.3),
     "blend of parts": Blended(RING, 0.3),
     "interval": geomot.UniformBox([0], [2]),

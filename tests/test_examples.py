@@ -58,6 +58,7 @@ SMALLER = {
     },
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
     "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
+    "plot_shapes": {"quantize(annulus, 1000": "quantize(annulus, 150"},
     "plot_two_gaussians": {
         '"max_steps": 120': '"max_steps": 10',
         '"max_steps": 200': '"max_steps": 10',

@@ -20,6 +20,8 @@ def diagrams():
     yield "cube", geomot.PowerDiagram(rng.random((30, 3)), hidden), 1.0
     yield "octahedron", geomot.PowerDiagram(rng.standard_normal((12, 3)), None, OCTAHEDRON), 4 / 3
     yield "square", geomot.PowerDiagram(rng.random((30, 2)), hidden), 1.0
+    torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True)
+    yield "torus", geomot.PowerDiagram(rng.random((12, 2)), None, torus), 1.0
     yield "corner", geomot.PowerDiagram(2 * rng.random((20, 2)), None, CORNER), 3.0
 
 

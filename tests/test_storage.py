@@ -198,7 +198,7 @@ def tampered(content):
         for value in values:
             yield f"{key} {value!r:.20}", with_header(content, **{key: value})
     for key in json.loads(content["header.json"]):
-        if key not in ("geomot", "atol"):
+        if key not in ("geomot", "atol", "partial"):
             header = json.loads(content["header.json"])
             del header[key]
             yield f"without {key}", {**content, "header.json": json.dumps(header)}

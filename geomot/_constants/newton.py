@@ -37,6 +37,9 @@ FLOOR_SHARES = {2: 0.5, 3: 0.1}
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
+# Weights beyond this, relative to the squared size of sites and domain, are no step's aim.
+MOST_WEIGHT = 2.0**200
+
 # After so many short steps in a row it is looked at whether rounding explains what is left.
 SHORT_STEP = 0.1
 MANY_SHORT_STEPS = 8
@@ -92,7 +95,8 @@ LIFT_DECAY = 0.1
 # A Voronoi diagram this close to the masses (a lattice, a centroidal tessellation) is a start.
 VORONOI_ERROR = 0.5
 # In space it is one at this Hellinger distance of the masses: scattered sites have .22, for which
-# insertion takes twice the time; shells, clusters and unequal masses have more than .7.
+# insertion takes twice the time; shells, clusters and unequal masses have more than .7. So it is on
+# a torus, where insertion has to find the copies of every level: from .45 on it is the cheaper one.
 VORONOI_DISTANCE = 0.4
 
 COARSEST = 150

@@ -11,7 +11,7 @@ from geomot._constants import MASS_SUM_TOLERANCE
 from geomot._files import parts
 from geomot._history import HISTORIES
 from geomot._mass_estimate import MassEstimate
-from geomot._validation import as_count, as_points, as_vector, as_weights
+from geomot._validation import as_count, as_flag, as_points, as_vector, as_weights
 
 __all__ = ["NUMBERS", "SOLUTION"]
 
@@ -24,7 +24,8 @@ def _as_weights(array: np.ndarray, name: str) -> np.ndarray:
 
 def _as_masses(array: np.ndarray, name: str) -> np.ndarray:
     masses = as_vector(array, len(array), name)
-    if masses.min() < 0.0 or abs(math.fsum(masses.data) - 1.0) > MASS_SUM_TOLERANCE:
+    # to 1, unless transport is partial: the solution sees to that
+    if masses.min() < 0.0 or math.fsum(masses.data) > 1.0 + MASS_SUM_TOLERANCE:
         raise ValueError(f"{name} must not be negative, and must sum to 1")
     return masses
 
@@ -51,6 +52,7 @@ SOLUTION = parts.Record(
         **{name: parts.Entry(parts.as_number) for name in NUMBERS},
         # Files of earlier versions have no absolute tolerance.
         "atol": parts.Entry(parts.as_number, default=0.0),
+        "partial": parts.Entry(as_flag, default=False),
         "status": parts.Entry(parts.as_word),
         "method": parts.Entry(parts.as_word),
         "sites": parts.Array(("n", "d"), check=as_points),

@@ -31,7 +31,9 @@ def framed_start(problem: Problem) -> Iterate:
     -------
     Iterate
     """
-    frame = _Frame.near(problem.sites, problem.domain.bounds)
+    # around a torus no frame but one is possible, and all places are in it
+    around = problem.source.periodic_domain is not None
+    frame = None if around else _Frame.near(problem.sites, problem.domain.bounds)
     if frame is None:
         return insertion_start(problem)
     similar = frame.sites(problem.sites)

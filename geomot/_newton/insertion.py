@@ -72,7 +72,8 @@ def insertion_start(problem: Problem) -> Iterate:
 
 def _is_close(voronoi: Iterate) -> bool:
     """Whether Newton's method from the Voronoi diagram is cheaper than insertion."""
-    if voronoi.problem.domain.dim == 2:
+    source = voronoi.problem.source
+    if source.dim == 2 and source.periodic_domain is None:
         return voronoi.mass_error <= VORONOI_ERROR
     return voronoi.residual <= VORONOI_DISTANCE and not voronoi.massless.any()
 

@@ -27,14 +27,32 @@ from geomot._double_double import Pair
 from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.newton import Iterate, Problem, newton
-from geomot.sources import Blended
+from geomot._newton.quantiles import quantile_weights
+from geomot.sources import Blended, EllipticDisk, Mixture
 
-__all__ = ["density_start", "resumed"]
+__all__ = ["density_start", "resumed", "simple_start"]
 
 FloatArray = NDArray[np.float64]
 
 # Rough weights for sites, target masses and source of a problem.
 Guess = Callable[[Problem], FloatArray]
+
+
+def simple_start(problem: Problem) -> Iterate:
+    """Return weights for the problem under which no cell is empty.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its source is uniform or normal.
+
+    Returns
+    -------
+    Iterate
+    """
+    if problem.source.plane_density is None:
+        return framed_start(problem)
+    return make_valid(problem.evaluate(quantile_weights(problem)))
 
 
 def density_start(problem: Problem, guess: Guess) -> Iterate:
@@ -56,6 +74,11 @@ def density_start(problem: Problem, guess: Guess) -> Iterate:
         reached, done = _climb(problem, voronoi.weights, VORONOI_STEPS)
         if done:
             return reached
+    if isinstance(problem.domain, EllipticDisk):
+        # convex, and uniform: as each image of a site lies in its cell, all cells have mass
+        inner = make_valid(problem.evaluate(quantile_weights(problem)))
+        if not inner.massless.any():
+            return inner
     rough = guess(problem), np.zeros(len(problem))
     reached, done = _climb(problem, rough, LADDER_STEPS)
     if not done:
@@ -64,7 +87,7 @@ def density_start(problem: Problem, guess: Guess) -> Iterate:
 
 
 def _descend(problem: Problem) -> Iterate:
-    """Go down from the uniform density by a factor at a time, with which no cell loses more.
+    """Go down from a simple density by a factor at a time, with which no cell loses more.
 
     At every step down the density is at least that share of the one before everywhere, and so is
     the mass of each cell: Newton's method always starts from cells that all have mass, under a
@@ -73,7 +96,7 @@ def _descend(problem: Problem) -> Iterate:
     """
     (_, rough), (last, fine) = LADDER
     share, last = 1.0, last * float(problem.masses.min())
-    reached = framed_start(_under(problem, share))
+    reached = simple_start(_under(problem, share))
     while True:
         tol = fine if share <= last else rough
         reached, _ = newton(reached, tol=tol, max_iter=DESCENT_STEPS)
@@ -84,9 +107,10 @@ def _descend(problem: Problem) -> Iterate:
 
 
 def _under(problem: Problem, share: float) -> Problem:
-    """The problem with a share of the uniform density mixed in."""
-    source = Blended(problem.source, share)
-    return Problem(problem.sites, problem.masses, source, problem.threads, problem.least)
+    """The problem with a share of a simple measure mixed in."""
+    source = problem.source
+    mixed = source.blended(share) if isinstance(source, Mixture) else Blended(source, share)
+    return Problem(problem.sites, problem.masses, mixed, problem.threads, problem.least)
 
 
 def resumed(problem: Problem, weights: Pair, step: float) -> Iterate:

@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,7 @@ from geomot._constants.newton import (
     MAX_OPENING,
     MIN_STEP,
     MOST_EXAMINED,
+    MOST_WEIGHT,
     OPENING,
     OPENING_GROWTH,
     OPENING_PRICE,
@@ -89,6 +91,8 @@ class Problem:
         Mass below which errors are relative to it, no longer to the target.
     lifts : bool
         Whether cells that a step empties are lifted before the step is shortened.
+    most : float
+        Weights that are larger come from a matrix whose parts hardly hang together.
     """
 
     def __init__(
@@ -105,10 +109,12 @@ class Problem:
         self.domain = exact_domain(source)
         self.threads = threads
         self.least = least
-        self.sorted_sites = inserting_sites(sites, source)
+        self.sorted_sites: Any = inserting_sites(sites, source)
         # weights of insertion know the density at one place only: where it jumps they cost more
         # than they save
         self.lifts = source.plane_density is None or source.product is not None
+        reach = max(float(np.abs(sites).max()), float(np.abs(self.domain.bounds).max()))
+        self.most = MOST_WEIGHT * reach**2
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -191,7 +197,7 @@ class Iterate:
     def hessian(self) -> Network:
         """Derivative of the masses in the weights: a Laplacian, as a graph with conductances."""
         facets = self.diagram.facets
-        return Network(len(self.problem), facets.sites, mass_rates_in_weights(facets))
+        return Network(len(self.problem), *facets.joined(mass_rates_in_weights(facets)))
 
     @cached_property
     def weight_noise(self) -> FloatArray:
@@ -376,6 +382,9 @@ def _line_search(
     step = min(1.0, 2.0 * iterate.step) if noise is None else 1.0
     while step >= MIN_STEP:
         weights = _double_double.plus(weights_there, (step * hi, step * lo))
+        if not np.abs(weights[0]).max() <= iterate.problem.most:
+            step *= 0.5
+            continue
         trial = iterate.problem.evaluate(weights, step)
         if trial.problem.lifts and np.count_nonzero(trial.massless) < LIFT_SHARE * len(
             trial.problem

@@ -2,7 +2,7 @@
 
 The increasing maps of the sites' marginals onto those of a product measure are the gradient of a
 strictly convex potential u*. At y_i it lies in the cell of y_i, so that no cell is empty, wherever
-the sites are.
+the sites are. Along a periodic axis the identity is such a map.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ def quantile_weights(problem: Problem) -> Pair:
 def _onto_box(problem: Problem) -> Pair:
     """Of the maps onto uniform marginals, those of a box inside the domain."""
     # h_i = -sum_k int^{y_ik} X_k, with X_k the increasing map of coordinate k onto the box
+    torus = problem.source.periodic_domain
     lower, upper = problem.domain.inscribed_box()
     hi, lo = np.zeros(len(problem)), np.zeros(len(problem))
     for k in range(problem.domain.dim):
+        if torus is not None and torus.periodic[k]:
+            continue
         part = _marginal_weights(problem.sites[:, k], problem.masses, lower[k], upper[k])
         hi, lo = _double_double.add(_double_double.add((hi, lo), part[0]), part[1])
     return hi, lo

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,19 +11,17 @@ from geomot import _double_double
 from geomot._bounds import bracket, largest_price
 from geomot._constants.newton import NEWTON_MAX_ITER, ZERO_MASS_DROP, ZERO_MASS_GROWTH
 from geomot._double_double import Pair
-from geomot._exact import inserting_sites
+from geomot._exact import inserting_sites, places_of
 from geomot._monitor import Monitor, SolverState
-from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
-from geomot._newton.ladder import Guess, density_start, resumed
+from geomot._newton.ladder import Guess, density_start, resumed, simple_start
 from geomot._newton.newton import Iterate, Problem, newton
-from geomot._newton.quantiles import quantile_weights
 from geomot._power import coincident, hilbert_order
 from geomot._request import Request
 from geomot.solution import Solution
 from geomot.sources import exact_domain
 
-__all__ = ["solve_exact"]
+__all__ = ["Observer", "Reduced", "solve_exact"]
 
 FloatArray = NDArray[np.float64]
 
@@ -42,18 +42,18 @@ def solve_exact(request: Request, monitor: Monitor, guess: Guess) -> Solution:
     -------
     Solution
     """
-    reduced = _Reduced(request)
+    reduced = Reduced(request)
     start = reduced.start(guess) if request.initial is None else reduced.restart(request.initial)
-    observer = _Observer(reduced, monitor)
+    observer = Observer(reduced, monitor)
     max_iter = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
     iterate, status = newton(start, tol=request.tol, max_iter=max_iter, observe=observer)
     return reduced.solution(iterate, status, observer.rows)
 
 
-class _Observer:
+class Observer:
     """Keeps the history, and shows every iterate to the monitor."""
 
-    def __init__(self, reduced: _Reduced, monitor: Monitor) -> None:
+    def __init__(self, reduced: Reduced, monitor: Monitor) -> None:
         self.reduced = reduced
         self.monitor = monitor
         self.rows: list[tuple[float, ...]] = []
@@ -79,20 +79,23 @@ class _Observer:
         )
 
 
-class _Reduced:
+class Reduced:
     """The problem on distinct sites whose masses count, along a space-filling curve.
 
     Coincident sites are merged, sites without a mass that counts left out; `expand` brings both
     back.
     """
 
+    problem_kind: ClassVar[type[Problem]] = Problem
+
     def __init__(self, request: Request) -> None:
         self.request = request
         self.domain = exact_domain(request.source)
         sites, masses = request.sites, request.target_masses
-        order, keys = hilbert_order(sites)
+        places = places_of(sites, request.source)
+        order, keys = hilbert_order(places)
         representative = np.arange(len(sites))
-        twins, starts = coincident(sites[order], keys)
+        twins, starts = coincident(places[order], keys)
         for g in range(len(starts) - 1):
             group = order[twins[starts[g] : starts[g + 1]]]
             representative[group] = group.min()
@@ -104,7 +107,7 @@ class _Reduced:
         self.counts[negligible(self.group_mass, request.atol)] = False
         # along the curve, without losers among twins
         self.members = order[(representative[order] == order) & self.counts[order]]
-        self.problem = Problem(
+        self.problem = self.problem_kind(
             np.ascontiguousarray(sites[self.members]),
             self.group_mass[self.members],
             request.source,
@@ -121,10 +124,9 @@ class _Reduced:
 
     def start(self, guess: Guess) -> Iterate:
         """Weights under which every cell that counts has mass."""
-        if self.request.source.plane_density is None:
-            return framed_start(self.problem)
-        if self.request.source.product is not None:
-            return make_valid(self.problem.evaluate(quantile_weights(self.problem)))
+        source = self.request.source
+        if source.plane_density is None or source.product is not None:
+            return simple_start(self.problem)
         return density_start(self.problem, guess)
 
     def expand(self, weights: Pair) -> Pair:
@@ -162,14 +164,26 @@ class _Reduced:
         centroids[self.members] = iterate.diagram.centroids
         return largest_price(self.request.sites, centroids)
 
-    def solution(self, iterate: Iterate, status: str, rows: list[tuple[float, ...]]) -> Solution:
-        """What the solve returns at this iterate."""
-        sites, targets = self.request.sites, self.request.target_masses
-        hi, lo = self.expand(iterate.weights)
-        masses, costs = np.zeros(len(sites)), np.zeros(len(sites))
+    def measured(self, iterate: Iterate) -> tuple[FloatArray, FloatArray]:
+        """Masses and costs of all cells; those of coincident sites are at one of them."""
+        masses, costs = np.zeros(len(self.group_mass)), np.zeros(len(self.group_mass))
         masses[self.members] = iterate.diagram.masses
         costs[self.members] = iterate.diagram.costs
-        dual, bounds = bracket(sites, hi, lo, masses, costs, self.group_mass, self._price(iterate))
+        return masses, costs
+
+    def bounds(
+        self, iterate: Iterate, weights: Pair, masses: FloatArray, costs: FloatArray
+    ) -> tuple[float, tuple[float, float]]:
+        """The dual value, and bounds on the cost."""
+        price = self._price(iterate)
+        return bracket(self.request.sites, *weights, masses, costs, self.group_mass, price)
+
+    def solution(self, iterate: Iterate, status: str, rows: list[tuple[float, ...]]) -> Solution:
+        """What the solve returns at this iterate."""
+        targets = self.request.target_masses
+        hi, lo = self.expand(iterate.weights)
+        masses, costs = self.measured(iterate)
+        dual, bounds = self.bounds(iterate, (hi, lo), masses, costs)
         share = np.divide(
             targets,
             self.group_mass[self.representative],
@@ -179,7 +193,7 @@ class _Reduced:
         return self.request.solution(
             weights=np.column_stack([hi, lo]),
             masses=masses[self.representative] * share,
-            mass_error=iterate.mass_error,
+            mass_error=float(iterate.mass_errors[: len(self.members)].max()),
             status=status,
             n_iter=len(rows) - 1,
             dual=dual,

@@ -13,6 +13,7 @@ import geomot
 from geomot._moments import weighted_moments
 from geomot._validation import as_masses, as_points
 from geomot.cli._files import kind_of
+from geomot.cli._meshes import read_mesh
 from geomot.cli._shared import BadInput
 from geomot.cli._tables import read_table
 
@@ -27,13 +28,17 @@ domains (--domain), for sites with d columns:
   bounds                   uniform on the bounding box of the sites
   hull                     uniform on the convex hull of the sites (up to 3 columns)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
+  torus:X0,Y0,X1,Y1        uniform on a box whose opposite sides are joined; torus alone: [0, 1]^2
   ball:CX,...,R            uniform on a ball: centre, then radius
+  ellipse:CX,CY,A,B[,DEG]  uniform within an ellipse: centre, half axes, turned by so many degrees
   normal                   the standard normal distribution
   gaussian:FILE            a normal distribution: npz with mean and cov, or a table of the mean and
                            below it the covariance matrix (d + 1 rows)
   match                    the normal distribution with mean and covariance of the sites
   samples:FILE             the points in a file, equally likely
   grid:FILE                a density on a grid over the unit box: an array with d axes
+  mesh:FILE                a density that is linear on triangles: npz with the arrays points,
+                           simplices and values, or any format of meshio
   regular:N[,CX,CY,R]      uniform on a regular polygon of N sides (default: centre 0,0, radius 1)
   polygon:FILE             uniform on a polygon of any shape, one vertex per row; a .geojson or
                            .json file may hold several polygons, with holes
@@ -55,7 +60,7 @@ run was lost, 130 interrupted
 several processes: torchrun --nproc-per-node=K -m geomot fit ... --method montecarlo"""
 
 # Kinds that a file may follow.
-_FROM_FILE = ("gaussian", "samples", "grid", "polygon", "polyhedron")
+_FROM_FILE = ("gaussian", "samples", "grid", "mesh", "polygon", "polyhedron")
 
 # The sites are probably not meant for their domain if fewer than this share lie in it.
 _FEW_INSIDE = 0.1
@@ -72,8 +77,8 @@ def domain_file(spec: str) -> str | None:
 
 def warn_if_outside(spec: str, source: Source, sites: np.ndarray) -> None:
     """Warn where hardly a site lies in the bounding box of the domain."""
-    if not np.isfinite(sites).all():
-        return  # refused by the solver
+    if not np.isfinite(sites).all() or source.periodic_domain is not None:
+        return  # refused by the solver; on a torus all places are inside
     low, high = source.bounds
     outside = int(((sites < low) | (sites > high)).any(axis=1).sum())
     if len(sites) - outside >= _FEW_INSIDE * len(sites):
@@ -108,6 +113,8 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
     if not rest:
         if kind == "unit":
             return geomot.UniformBox.unit(d)
+        if kind == "torus":
+            return geomot.UniformBox(np.zeros(d), np.ones(d), periodic=True)
         if kind == "bounds":
             return geomot.UniformBox(sites.min(axis=0), sites.max(axis=0))
         if kind == "hull":
@@ -126,11 +133,13 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         return geomot.UniformPolyhedron(read_table(rest, decimal=decimal))
     elif kind == "grid":
         return geomot.GridDensity(read_table(rest, decimal=decimal))
+    elif kind == "mesh":
+        return read_mesh(rest)
     try:
         numbers = [float(part) for part in rest.split(",")] if rest else []
     except ValueError:
         raise BadInput(f"--domain: not a list of numbers: {rest!r}") from None
-    wanted = {"box": 2 * d, "ball": d + 1}.get(kind)
+    wanted = {"box": 2 * d, "torus": 2 * d, "ball": d + 1}.get(kind)
     if numbers and wanted is not None and len(numbers) != wanted:
         raise BadInput(
             f"--domain {kind} must have {wanted} numbers for sites with {d} column(s), "
@@ -138,8 +147,12 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         )
     if numbers and kind == "box":
         return geomot.UniformBox(numbers[:d], numbers[d:])
+    if numbers and kind == "torus":
+        return geomot.UniformBox(numbers[:d], numbers[d:], periodic=True)
     if numbers and kind == "ball":
         return geomot.UniformBall(numbers[:d], numbers[d])
+    if kind == "ellipse" and len(numbers) in (4, 5):
+        return _ellipse(*numbers)
     if kind == "regular" and len(numbers) in (1, 4) and numbers[0].is_integer():
         n, *circle = numbers
         x, y, radius = circle or (0.0, 0.0, 1.0)
@@ -147,8 +160,9 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
     if kind == "polygon" and numbers and len(numbers) % 2 == 0:
         return geomot.UniformPolygon(np.reshape(numbers, (-1, 2)))
     raise BadInput(
-        "--domain must be unit, bounds, hull, box:..., ball:..., normal, gaussian:FILE, match, "
-        "samples:FILE, grid:FILE, regular:N[,CX,CY,R], polygon:FILE, polygon:X,Y,... or "
+        "--domain must be unit, bounds, hull, box:..., torus:..., ball:..., ellipse:..., "
+        "normal, gaussian:FILE, match, samples:FILE, grid:FILE, mesh:FILE, regular:N[,CX,CY,R], "
+        "polygon:FILE, polygon:X,Y,... or "
         f"polyhedron:FILE, got {spec!r}"
     )
 
@@ -167,6 +181,17 @@ def _polygon(path: str, decimal: str) -> Any:
     if not isinstance(geometry, dict):
         raise BadInput(f"{path} is not a GeoJSON file")
     return geometry
+
+
+def _ellipse(x: float, y: float, a: float, b: float, degrees: float = 0.0) -> Source:
+    """The uniform measure within an ellipse of given half axes."""
+    if not (a > 0.0 and b > 0.0):
+        raise BadInput(f"--domain ellipse must have positive half axes, got {a:g} and {b:g}")
+    if degrees == 0.0:
+        return geomot.UniformEllipsoid([x, y], [a * a, b * b])
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    axes = np.array([[c, -s], [s, c]])
+    return geomot.UniformEllipsoid([x, y], axes @ np.diag([a * a, b * b]) @ axes.T)
 
 
 def _hull(sites: np.ndarray) -> Source:

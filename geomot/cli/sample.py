@@ -59,6 +59,10 @@ def _run(args: argparse.Namespace) -> int:
     if Path(args.map).is_dir():
         return _images(args, suffix)
     solution = geomot.Solution.load(args.map)
+    if solution.partial:
+        raise BadInput(
+            f"{args.map} is a map of partial transport, which has no image of all points"
+        )
     points = solution.source.sample(args.n, args.seed)
     index = solution.assign(points)
     images = solution.sites[index]

@@ -37,7 +37,7 @@ from geomot.coupling.warm_start import weights_to_start_from
 from geomot.errors import ConvergenceWarning
 from geomot.solution import Solution
 from geomot.solver import solve
-from geomot.sources import Gaussian, Source, as_source
+from geomot.sources import Gaussian, Source, as_source, refuse_periodic
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -345,7 +345,9 @@ class SemiDiscreteCoupling(BaseEstimator):
     def _as_source(self, dim: int) -> Source:
         if self.source is None:
             return Gaussian(np.zeros(dim), 1.0)
-        return as_source(self.source, dim)
+        source = as_source(self.source, dim)
+        refuse_periodic(source, "couplings")
+        return source
 
     def _potential(
         self,

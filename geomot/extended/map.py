@@ -31,7 +31,7 @@ from geomot.extended.rules import (
 from geomot.extended.separation import Neighbourhoods, Spacing, angles
 from geomot.extended.twins import Twins, coincident_owners, near_owners
 from geomot.solution import Solution
-from geomot.sources import Source, UniformPolygon
+from geomot.sources import Source, UniformPolygon, refuse_periodic
 
 __all__ = ["SINGULAR", "ExtendedMap"]
 
@@ -143,6 +143,9 @@ class ExtendedMap:
             raise TypeError(f"solution must be a Solution, got {type(solution).__name__}")
         if threshold is not None and angle_threshold is not None:
             raise ValueError("threshold and angle_threshold must not both be given")
+        refuse_periodic(solution.source, "extended maps")
+        if solution.partial:
+            raise ValueError("solution must not be of partial transport for extended maps")
         self.solution = solution
         self.threads = as_threads(threads)
         self.smoothing = as_tolerance(smoothing, "smoothing")

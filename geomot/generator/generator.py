@@ -47,7 +47,7 @@ from geomot.latent.torch_codec import as_codec
 from geomot.metrics import nearest_distances
 from geomot.solution import Solution
 from geomot.solver import solve
-from geomot.sources import Source
+from geomot.sources import Source, refuse_periodic
 
 if TYPE_CHECKING:
     from geomot.extended import ExtendedMap
@@ -351,6 +351,8 @@ class LatentGenerator(BaseEstimator):
     def _fitted_map(self, sites: FloatArray, masses: FloatArray, seed: int) -> BrenierMap:
         if self.transport is None:
             source = matching_source(sites, masses, _CODES) if self.source is None else self.source
+            if isinstance(source, Source):
+                refuse_periodic(source, "generators")
             sampled = not (isinstance(source, Source) and source.exact)
             brenier = BrenierMap(
                 source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ __all__ = [
     "draw_strokes",
     "drawn_cells",
     "free_edges",
+    "in_box",
+    "periodic_copies",
     "polygon_owners",
     "rasterise",
     "scatter_dots",
@@ -58,6 +61,9 @@ _DRAWN_DEVIATIONS = 4.0
 
 # Diameter of dots that have room for a rim.
 _ROOM_FOR_RIM = 2.0
+
+# How far beyond the cells copies are drawn, in their extent: more than the margins of axes.
+_BEYOND = 0.1
 
 # Strokes in one path; far longer paths exceed what the Agg renderer can hold.
 _STROKES = 500
@@ -100,6 +106,37 @@ def drawn_diagram(diagram: PowerDiagram) -> PowerDiagram:
         return diagram
     box = UniformBox(*drawn_box(diagram.source))
     return PowerDiagram(diagram.sites, diagram.weights_exact, box)
+
+
+def in_box(diagram: PowerDiagram) -> PowerDiagram:
+    """The diagram; on a torus with the copies of sites and cells that are in the box."""
+    torus = diagram.source.periodic_domain
+    if torus is None:
+        return diagram
+    inside = torus.nearest(diagram.sites, diagram.source.bounds.mean(axis=0))
+    if (inside == diagram.sites).all():
+        return diagram
+    return PowerDiagram(inside, diagram.weights_exact, diagram.source)
+
+
+def periodic_copies(diagram: PowerDiagram) -> tuple[list[np.ndarray], np.ndarray]:
+    """Copies of the cells on a torus that lie where cells are drawn, and whose they are."""
+    torus = diagram.source.periodic_domain
+    cells = diagram.cells
+    if torus is None or len(cells.vertices) == 0:
+        return [], np.zeros(0, np.int64)
+    low, high = cells.vertices.min(axis=0), cells.vertices.max(axis=0)
+    low, high = low - _BEYOND * (high - low), high + _BEYOND * (high - low)
+    periods = np.where(torus.periodic, torus.periods, 0.0)
+    polygons = split_cells(cells.vertices, cells.offsets)
+    found, owners = [], []
+    for steps in itertools.product(*[(-1, 0, 1) if joined else (0,) for joined in torus.periodic]):
+        for polygon, owner in zip(polygons, polygon_owners(cells), strict=True):
+            moved = polygon + steps * periods
+            if any(steps) and (moved.max(axis=0) > low).all() and (moved.min(axis=0) < high).all():
+                found.append(moved)
+                owners.append(owner)
+    return found, np.array(owners, np.int64)
 
 
 def drawn_cells(diagram: PowerDiagram) -> np.ndarray:

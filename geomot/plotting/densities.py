@@ -20,12 +20,24 @@ from geomot.plotting._marks import (
     rasterise,
 )
 from geomot.plotting._profile import line_profile
-from geomot.sources import GridDensity, Source, UniformBox, UniformPolygon, as_source
+from geomot.sources import (
+    GridDensity,
+    MeshDensity,
+    Source,
+    UniformBall,
+    UniformBox,
+    UniformEllipsoid,
+    UniformPolygon,
+    as_source,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["is_uniform", "source_density"]
+
+# Exact sources with the same density everywhere on their domains.
+_UNIFORM = (UniformBall, UniformBox, UniformEllipsoid, UniformPolygon)
 
 # How much of the ink the greatest density has.
 _DARKEST = 0.6
@@ -42,8 +54,9 @@ def source_density(
 ) -> Drawing:
     """Draw where a source has its mass: the more there is, the farther from the background.
 
-    A uniform measure on a polygon is a filled area, a grid of densities an image, a source on the
-    line with a density a filled curve. Of any other source samples are drawn.
+    A uniform measure in the plane is a filled area, a grid of densities an image, a mesh a set of
+    shaded triangles, a source on the line with a density a filled curve. Of any other source
+    samples are drawn.
 
     Parameters
     ----------
@@ -97,7 +110,9 @@ def source_density(
         return Drawing(ax, {"density": draw_dots(ax, points, pitch, **(settings | kwargs))})
     artists: dict[str, Any] = {}
     if isinstance(source, GridDensity):
-        artists["density"] = _mesh(ax, source, kwargs)
+        artists["density"] = _pixels(ax, source, kwargs)
+    elif isinstance(source, MeshDensity):
+        artists["density"] = _triangles(ax, source, kwargs)
     else:
         settings = {"facecolor": shade(ax, ink(ax), 0.15), "edgecolor": "none", "zorder": 0.6}
         artists["density"] = ax.add_patch(PathPatch(domain_path(source), **(settings | kwargs)))
@@ -109,20 +124,28 @@ def source_density(
 
 def is_uniform(source: Source) -> bool:
     """Whether an exact source has the same density everywhere on its domain."""
-    return source.dim == 1 or isinstance(source, (UniformBox, UniformPolygon))
+    return source.dim == 1 or isinstance(source, _UNIFORM)
 
 
-def _mesh(ax: Axes, grid: GridDensity, kwargs: dict[str, Any]) -> Any:
+def _triangles(ax: Axes, mesh: MeshDensity, kwargs: dict[str, Any]) -> Any:
+    """Triangles in their densities, which are linear on each."""
+    settings = {"cmap": _colours(ax), "vmin": 0.0, "zorder": 0.6, **kwargs}
+    return ax.tripcolor(*mesh.points.T, mesh.simplices, mesh.values, shading="gouraud", **settings)
+
+
+def _colours(ax: Axes) -> LinearSegmentedColormap:
+    """From the background to the density of the darkest places."""
+    return LinearSegmentedColormap.from_list("density", [paper(ax), shade(ax, ink(ax), _DARKEST)])
+
+
+def _pixels(ax: Axes, grid: GridDensity, kwargs: dict[str, Any]) -> Any:
     """The cells of a grid in their densities."""
-    colours = LinearSegmentedColormap.from_list(
-        "density", [paper(ax), shade(ax, ink(ax), _DARKEST)]
-    )
     edges = (
         np.linspace(low, high, count + 1)
         for low, high, count in zip(*grid.bounds, grid.values.shape, strict=True)
     )
     densities = grid.values.T * (grid.values.size / np.prod(grid.upper - grid.lower))
-    settings = {"cmap": colours, "vmin": 0.0, "zorder": 0.6, **kwargs}
+    settings = {"cmap": _colours(ax), "vmin": 0.0, "zorder": 0.6, **kwargs}
     mesh = ax.pcolormesh(*edges, densities, **settings)
     free_edges(mesh)
     rasterise(mesh, densities.size, 4 * densities.size)

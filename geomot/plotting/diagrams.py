@@ -23,6 +23,8 @@ from geomot.plotting._marks import (
     drawn_box,
     drawn_cells,
     drawn_diagram,
+    in_box,
+    periodic_copies,
     rasterise,
     scatter_dots,
     write_names,
@@ -31,6 +33,7 @@ from geomot.plotting._palette import VERMILION
 from geomot.plotting.densities import is_uniform, source_density
 from geomot.plotting.line import line_cells
 from geomot.plotting.space import EXPLODED, MOST_SOLIDS, planar_cut, solid_cells
+from geomot.sources import refuse_periodic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +49,9 @@ _MOST_LINKS = 60
 
 # How far from the domain sites are shown, in units of its longer side.
 _VISIBLE = 0.5
+
+# Opacity of the copies of cells on a torus.
+_FADED = 0.3
 
 
 def power_diagram(
@@ -116,7 +122,8 @@ def power_diagram(
     Returns
     -------
     Drawing
-        Artists cells, and those that were drawn of density, triangulation, links, sites (a line of
+        Artists cells, and those that were drawn of copies (on a torus, the cells one period away,
+        faded), density, triangulation, links, sites (a line of
         markers), empty_sites, names, note, outline, legend, colorbar.
 
     Raises
@@ -136,6 +143,9 @@ def power_diagram(
     50
     """
     diagram = as_diagram(diagram, dims=(1, 2, 3))
+    if triangulation:
+        refuse_periodic(diagram.source, "drawings of the triangulation")
+    diagram = in_box(diagram)
     texts = as_names(names, len(diagram.sites))
     if diagram.sites.shape[1] == 3:
         for name, given in (("names", texts), ("links", links), ("triangulation", triangulation)):
@@ -177,6 +187,14 @@ def power_diagram(
         colours.paint(cells, drawn_cells(drawn), edges=edges)
     cells.set(**kwargs)
     ax.add_collection(cells)
+    copies, owners = periodic_copies(drawn)
+    if copies:
+        faded = cell_collection(ax, copies, pitch, filled=values is not None, edges=edges)
+        if colours is not None:
+            colours.paint(faded, owners, edges=edges)
+        faded.set(**{**kwargs, "alpha": _FADED})
+        ax.add_collection(faded, autolim=False)
+        artists["copies"] = faded
     if triangulation:
         artists["triangulation"] = _dual_edges(diagram, pitch)
         ax.add_collection(artists["triangulation"], autolim=False)

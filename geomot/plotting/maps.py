@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.patches import Patch
 
 from geomot._validation import as_count, as_masses, as_points
@@ -48,6 +48,9 @@ _SHADING = 0.55
 
 # Share of the largest move, or of the mean mass, below which nothing could be seen.
 _LEAST_WIDTH = 0.05
+
+# Colour of points that stay where they are, in partial transport.
+_STAYING = "#999999"
 
 
 def transport_map(
@@ -125,7 +128,9 @@ def transport_map(
         artists["cells"] = _coloured_cells(source_ax, diagram, colours, pale=len(points) > 0)
     if len(points):
         labels = mapped.assign(points) if diagram is None else diagram.locate(points)
-        settings = {"c": colours[labels], "linewidths": 0, **kwargs}
+        # points that stay, in partial transport, have the label -1
+        shown = np.vstack([colours, to_rgba(_STAYING)])[labels]
+        settings = {"c": shown, "linewidths": 0, **kwargs}
         area = settings.pop("s", dot_area(site_pitch(source_ax, len(points))))
         artists["samples"] = scatter_dots(source_ax, points, area, **settings)
     if diagram is not None:

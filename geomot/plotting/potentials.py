@@ -30,6 +30,7 @@ from geomot.plotting._marks import (
 from geomot.plotting._palette import BLUE
 from geomot.plotting._profile import line_range
 from geomot.plotting._solids import ROOM_FOR_LABELS, axes_in_space, quiet_walls
+from geomot.sources import refuse_periodic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,6 +113,9 @@ def brenier_potential(
     (['surface', 'projection'], '$x_1$')
     """
     diagram = as_diagram(solution, "solution", (1, 2))
+    refuse_periodic(diagram.source, "graphs of potentials")
+    if diagram.partial:
+        raise ValueError("solution must not be of partial transport for graphs of potentials")
     if diagram.sites.shape[1] == 1:
         if values is not None:
             raise ValueError("values must be None on the line, where the potential is one curve")
@@ -249,6 +253,9 @@ def brenier_contours(
     [-0.1, 0.0, 0.1]
     """
     diagram = as_diagram(solution, "solution")
+    refuse_periodic(diagram.source, "graphs of potentials")
+    if diagram.partial:
+        raise ValueError("solution must not be of partial transport for graphs of potentials")
     resolution = as_count(resolution, "resolution", 2)
     bounds = low, high = drawn_box(diagram.source)
     ax = new_axes(bounds, bar=legend) if ax is None else ax

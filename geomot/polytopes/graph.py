@@ -22,7 +22,13 @@ from geomot.polytopes._measures import facet_measures
 from geomot.polytopes.polytope import Polytope
 from geomot.solution import Solution
 from geomot.solver import solve
-from geomot.sources import Source, as_source
+from geomot.sources import (
+    ConvexPolygon,
+    ConvexPolyhedron,
+    Source,
+    as_source,
+    refuse_periodic,
+)
 
 __all__ = ["AlexandrovSolution", "alexandrov", "graph_polytope"]
 
@@ -107,8 +113,7 @@ def alexandrov(
     masses : array_like of shape (n,), optional
         Masses of the facets' projections, which sum to 1; equal if None.
     source : Source or array_like of shape (m, 2), optional
-        The measure on the domain, convex, bounded and with exact diagrams; None is uniform on the
-        unit box.
+        The measure, exact and on a convex polygon or polyhedron; None is uniform on the unit box.
     top : float, optional
         Height of the lid, as in `graph_polytope`.
     **options
@@ -156,7 +161,8 @@ def graph_polytope(
     Parameters
     ----------
     solution : PowerDiagram, Solution or BrenierMap
-        Sites and weights, in the plane or in space; the domain must be convex and bounded.
+        Sites and weights, in the plane or in space; the domain must be a convex polygon
+        or polyhedron.
     top : float, optional
         Height of the lid, above the highest point of the graph; None: a tenth of the graph's range
         above it.
@@ -191,10 +197,12 @@ def graph_polytope(
     if diagram.source.dim not in (2, 3):
         raise ValueError(f"solution must have sites in 2 or 3 dimensions, got {diagram.source.dim}")
     domain = diagram.source.domain
-    if domain is None or not domain.convex or not np.isfinite(diagram.source.bounds).all():
-        raise ValueError("solution must have a source on a convex, bounded domain")
+    refuse_periodic(diagram.source, "graphs of potentials", "solution")
+    straight = isinstance(domain, ConvexPolygon | ConvexPolyhedron)
+    if not straight or not np.isfinite(diagram.source.bounds).all():
+        raise ValueError("solution must have a source on a convex polygon or polyhedron")
     floor = _lifted(diagram)
-    height = _lid_height(floor[:, -1], domain.bounds, top)
+    height = _lid_height(floor[:, -1], diagram.source.bounds, top)
     closed = _closed_in_plane if diagram.source.dim == 2 else _closed_in_space
     vertices, walls, facets = closed(diagram, floor, height)
     downwards = np.column_stack([diagram.sites, np.full(len(diagram), -1.0)])

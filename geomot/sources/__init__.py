@@ -1,9 +1,10 @@
 """Source measures: where the mass comes from.
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
-`UniformPolygon`, `GridDensity` and `Gaussian` have exact power diagrams, in space `UniformBox` and
-`UniformPolyhedron`, and on the line all measures with a distribution function. Every source is
-immutable, comparable and picklable.
+`UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
+each `Mixture` of such measures have exact power diagrams, in space `UniformBox` and
+`UniformPolyhedron`, and on the line all measures with a distribution function. A box in the plane
+may be periodic: a torus or a cylinder. Every source is immutable, comparable and picklable.
 
 Examples
 --------
@@ -25,19 +26,26 @@ from geomot.sources.convert import (
     convex_polyhedron,
     exact_domain,
     plane_domain,
+    refuse_periodic,
     require_exact,
 )
 from geomot.sources.domains import (
     ConvexPolygon,
     ConvexPolyhedron,
     Domain,
+    EllipticDisk,
+    PeriodicBox,
     PlaneDomain,
     PolygonRegion,
 )
+from geomot.sources.ellipsoid import UniformEllipsoid
 from geomot.sources.gaussian import Gaussian
 from geomot.sources.grid import GridDensity
+from geomot.sources.mesh import MeshDensity
+from geomot.sources.mixture import Mixture
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.polyhedron import UniformPolyhedron
+from geomot.sources.remainder import Remainder
 from geomot.sources.samples import Samples
 from geomot.sources.wrapped import WrappedSource
 
@@ -46,15 +54,21 @@ __all__ = [
     "ConvexPolygon",
     "ConvexPolyhedron",
     "Domain",
+    "EllipticDisk",
     "Gaussian",
     "GridDensity",
+    "MeshDensity",
+    "Mixture",
+    "PeriodicBox",
     "PlaneDomain",
     "PolygonRegion",
     "Product",
+    "Remainder",
     "Samples",
     "Source",
     "UniformBall",
     "UniformBox",
+    "UniformEllipsoid",
     "UniformPolygon",
     "UniformPolyhedron",
     "WrappedSource",
@@ -62,6 +76,7 @@ __all__ = [
     "convex_polyhedron",
     "exact_domain",
     "plane_domain",
+    "refuse_periodic",
     "require_exact",
 ]
 
@@ -70,9 +85,12 @@ KINDS.update(
     for kind in (
         Gaussian,
         GridDensity,
+        MeshDensity,
+        Mixture,
         Samples,
         UniformBall,
         UniformBox,
+        UniformEllipsoid,
         UniformPolygon,
         UniformPolyhedron,
         WrappedSource,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geomot._constants import COORDINATE_LIMIT
+from geomot._core.plane.ellipse import EllipseDensity
 from geomot._double_double import two_sum
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_real_array, as_tolerance, as_vector
 from geomot.sources._distributions import Distribution, Uniform
 from geomot.sources.base import Source
+from geomot.sources.domains import EllipticDisk
 from geomot.sources.gaussian import normals
 
 __all__ = ["UniformBall"]
@@ -25,10 +28,18 @@ FloatArray = NDArray[np.float64]
 # around the origin.
 _INWARDS = 2.0**-51
 
+# The map that takes a disk to itself, as kernels take it.
+_IDENTITY = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+
 
 @dataclass(frozen=True, eq=False)
 class UniformBall(Source):
     """Uniform measure on a ball.
+
+    In the plane it has exact power diagrams: cells end at the circle, and their masses and facets
+    are those of circular segments. Where cells have to be polygons, as in `PowerDiagram.cells` and
+    in figures, the circle is one of 1024 corners. Whether a cell that holds less than 1e-20 of the
+    disk counts as empty is decided up to rounding.
 
     Parameters
     ----------
@@ -50,7 +61,7 @@ class UniformBall(Source):
 
     center: FloatArray
     radius: float
-    exact_dims: ClassVar[tuple[int, ...]] = (1,)
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
 
     def __init__(self, center: ArrayLike, radius: float) -> None:
         middle = as_real_array(center, "center")
@@ -72,6 +83,25 @@ class UniformBall(Source):
     def bounds(self) -> FloatArray:
         """Lower and upper corner of the bounding box, shape (2, d)."""
         return np.stack([self.center - self.radius, self.center + self.radius])
+
+    @property
+    def domain(self) -> EllipticDisk | None:
+        """In the plane, the disk."""
+        if self.dim != 2:
+            return None
+        disk = EllipticDisk(self.center.copy(), self.radius * np.eye(2))
+        require_room(disk, "radius", self)
+        return disk
+
+    @property
+    def polygon(self) -> FloatArray:
+        """In the plane, the corners of the polygon that stands for the disk in figures."""
+        return round_polygon(self)
+
+    @property
+    def plane_density(self) -> Callable[[float], EllipseDensity]:
+        """Constant on the disk."""
+        return round_density(self, lambda scale: (_IDENTITY, scale * self.radius))
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -142,3 +172,48 @@ class UniformBall(Source):
         if self.dim <= 3:
             return f"UniformBall({self.center.tolist()}, {self.radius})"
         return f"UniformBall(<{self.dim} dimensions>, {self.radius})"
+
+
+def round_polygon(source: Source) -> FloatArray:
+    """The polygon that stands for the border of a round source in the plane."""
+    domain = source.domain
+    if not isinstance(domain, EllipticDisk):
+        raise ValueError(f"source must be in the plane, got {source}")
+    return domain.outlines[0]
+
+
+def round_density(
+    source: Source, whitened: Callable[[float], tuple[FloatArray, float]]
+) -> Callable[[float], EllipseDensity]:
+    """Return the density of a round source in the plane, as `Source.plane_density` does.
+
+    Parameters
+    ----------
+    source : Source
+        Uniform within an ellipse about its mean.
+    whitened : callable
+        Called with the scale, it returns the map of the ellipse to a disk, and the disk's radius.
+
+    Returns
+    -------
+    callable
+    """
+    domain = source.domain
+    if not isinstance(domain, EllipticDisk):
+        raise ValueError(f"source must be in the plane, got {source}")
+    box = domain.bounds
+
+    def density(scale: float) -> EllipseDensity:
+        area = float(np.prod(scale * (box[1] - box[0])))
+        return EllipseDensity(scale * domain.center, *whitened(scale), area)
+
+    return density
+
+
+def require_room(domain: EllipticDisk, name: str, source: Source) -> None:
+    """Refuse an ellipse that is no larger than the spacing of float64 numbers about it."""
+    half, center = np.hypot(*domain.factor.T), domain.center
+    if not ((center - half < center) & (center < center + half)).all():
+        raise ValueError(
+            f"{name} must be large enough for float64 numbers about the center, got {source}"
+        )

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from geomot._frozen import Frozen, read_only
 from geomot._validation import as_points, as_real_array
 from geomot.sources._distributions import Distribution
-from geomot.sources.domains import Domain
+from geomot.sources.domains import Domain, PeriodicBox
 
 __all__ = ["Product", "Source"]
 
@@ -121,6 +121,11 @@ class Source(Frozen, ABC):
     def domain(self) -> Domain | None:
         """Where the mass is, for exact diagrams in the plane; None where there are none."""
         return None
+
+    @property
+    def periodic_domain(self) -> PeriodicBox | None:
+        """The domain, if it is a torus or a cylinder; None if it is not."""
+        return self.domain if isinstance(self.domain, PeriodicBox) else None
 
     @property
     def plane_density(self) -> Callable[[float], Any] | None:

@@ -15,7 +15,7 @@ from geomot._validation import as_count, as_generator, as_real_array, as_vector
 from geomot.sources._distributions import Distribution, Uniform
 from geomot.sources._pieces import constant
 from geomot.sources.base import Product, Source
-from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain
+from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain, PeriodicBox
 
 __all__ = ["UniformBox"]
 
@@ -30,6 +30,16 @@ class UniformBox(Source):
     ----------
     lower, upper : array_like of shape (d,)
         Opposite corners, lower < upper in each coordinate.
+    periodic : bool or tuple of bool, default False
+        In the plane: whether opposite sides are joined, for all axes or for each. Two joined axes
+        make a torus, one a cylinder. The cost is then the squared distance to the nearest of all
+        copies of a site, whole periods apart.
+
+    Notes
+    -----
+    On a torus each cell is measured whole, around its site: centroids and corners of cells may lie
+    outside the box. Sites may lie anywhere; only their places modulo the periods count, to 2^-50
+    of the box.
 
     Examples
     --------
@@ -39,16 +49,26 @@ class UniformBox(Source):
     (2, 2.0)
     >>> box.sample(3, random_state=0).shape
     (3, 2)
+
+    On the torus a single site takes the whole box, from half a period on its left to half a period
+    on its right:
+
+    >>> import geomot
+    >>> torus = UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True)
+    >>> geomot.PowerDiagram([(0.25, 0.5)], source=torus).cells[0].round(9).tolist()
+    [[0.75, 0.0], [0.75, 1.0], [-0.25, 1.0], [-0.25, 0.0]]
     """
 
     lower: FloatArray
     upper: FloatArray
+    periodic: NDArray[np.bool_]
     exact_dims: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
-    def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
+    def __init__(self, lower: ArrayLike, upper: ArrayLike, periodic: ArrayLike = False) -> None:
         low, high = as_corners(lower, upper)
         object.__setattr__(self, "lower", read_only(low.copy()))
         object.__setattr__(self, "upper", read_only(high.copy()))
+        object.__setattr__(self, "periodic", read_only(_as_periodic(periodic, low.size)))
         if self.dim == 2 and self.area == 0.0:
             raise ValueError(f"upper must enclose an area that float64 can hold, got {self}")
 
@@ -106,7 +126,9 @@ class UniformBox(Source):
 
     @property
     def domain(self) -> Domain | None:
-        """A box in the plane as a polygon, one in space as a polyhedron."""
+        """A box in the plane as a polygon or a torus, one in space as a polyhedron."""
+        if self.periodic.any():
+            return PeriodicBox(self.lower, self.upper, self.periodic)
         if self.dim == 3:
             return ConvexPolyhedron.box(self.lower, self.upper)
         return ConvexPolygon(self.polygon) if self.dim == 2 else None
@@ -156,7 +178,7 @@ class UniformBox(Source):
         return Uniform(constant(self.lower[0]), constant(self.upper[0]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the type's name and the two corners.
+        """Return the type's name and the two corners; of a periodic box which axes are.
 
         Examples
         --------
@@ -164,10 +186,35 @@ class UniformBox(Source):
         >>> UniformBox([0.0, 0.0], [2.0, 1.0]).to_dict()
         {'type': 'UniformBox', 'lower': array([0., 0.]), 'upper': array([2., 1.])}
         """
-        return {"type": "UniformBox", "lower": self.lower, "upper": self.upper}
+        known: dict[str, Any] = {"type": "UniformBox", "lower": self.lower, "upper": self.upper}
+        if self.periodic.any():
+            known["periodic"] = self.periodic.astype(np.float64)
+        return known
+
+    @classmethod
+    def _from_arguments(cls, **arguments: Any) -> UniformBox:
+        # 0.0 and 1.0, in dictionaries and files
+        periodic = np.asarray(arguments.pop("periodic", False))
+        if periodic.dtype.kind == "f" and np.isin(periodic, (0.0, 1.0)).all():
+            periodic = periodic != 0.0
+        return cls(**arguments, periodic=periodic)
 
     def __repr__(self) -> str:
-        return f"UniformBox({self.lower.tolist()}, {self.upper.tolist()})"
+        corners = f"{self.lower.tolist()}, {self.upper.tolist()}"
+        if not self.periodic.any():
+            return f"UniformBox({corners})"
+        axes = True if self.periodic.all() else tuple(self.periodic.tolist())
+        return f"UniformBox({corners}, periodic={axes})"
+
+
+def _as_periodic(periodic: Any, dim: int) -> NDArray[np.bool_]:
+    """Which axes of a box are periodic, shape (d,)."""
+    axes = np.asarray(periodic)
+    if axes.dtype.kind != "b" or axes.shape not in ((), (dim,)):
+        raise ValueError(f"periodic must be a bool or {dim} bools, got {periodic!r}")
+    if axes.any() and dim != 2:
+        raise ValueError(f"periodic must be False except in 2 dimensions, got a box of {dim}")
+    return np.broadcast_to(axes, (dim,)).copy()
 
 
 def as_corners(lower: Any, upper: Any) -> tuple[FloatArray, FloatArray]:

@@ -14,7 +14,14 @@ from geomot.sources.polygon import UniformPolygon
 from geomot.sources.samplers import draws_points
 from geomot.sources.wrapped import WrappedSource
 
-__all__ = ["as_source", "convex_polyhedron", "exact_domain", "plane_domain", "require_exact"]
+__all__ = [
+    "as_source",
+    "convex_polyhedron",
+    "exact_domain",
+    "plane_domain",
+    "refuse_periodic",
+    "require_exact",
+]
 
 # Channels of an image in colour, without and with opacity.
 _COLOURS = (3, 4)
@@ -125,10 +132,11 @@ def require_exact(source: Source, name: str = "source") -> None:
             f"{name} must have a distribution function for exact diagrams on the line, got {source}"
         )
     if source.dim == 2:
-        *kinds, last = sorted(key for key, kind in KINDS.items() if 2 in kind.exact_dims)
+        exact = (key for key, kind in KINDS.items() if 2 in kind.exact_dims and key != "Mixture")
+        *kinds, last = sorted(exact)
         raise ValueError(
-            f"{name} must be a {', '.join(kinds)} or {last} in the plane for exact diagrams, "
-            f"got {source}"
+            f"{name} must be a {', '.join(kinds)} or {last} in the plane, or a Mixture of such, "
+            f"for exact diagrams, got {source}"
         )
     if source.dim == 3:
         raise ValueError(
@@ -210,3 +218,33 @@ def plane_domain(source: Source) -> PlaneDomain:
     if not isinstance(domain, PlaneDomain):
         raise ValueError(f"source must have a domain in the plane, got {source}")
     return domain
+
+
+def refuse_periodic(source: Source, purpose: str, name: str = "source") -> None:
+    """Refuse a source on a torus or a cylinder, where distances are those to the nearest copy.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+    purpose : str
+        What it cannot be used for, for the message.
+    name : str, default "source"
+        The argument's name, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the source is periodic.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True)
+    >>> geomot.sources.refuse_periodic(torus, "Monte Carlo")
+    Traceback (most recent call last):
+    ...
+    ValueError: source must not be periodic for Monte Carlo, got UniformBox(...)
+    """
+    if source.periodic_domain is not None:
+        raise ValueError(f"{name} must not be periodic for {purpose}, got {source}")

@@ -10,10 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
+from geomot._orientation import orientations
 
-__all__ = ["ConvexPolygon", "ConvexPolyhedron", "Domain", "PlaneDomain", "PolygonRegion"]
+__all__ = [
+    "ConvexPolygon",
+    "ConvexPolyhedron",
+    "Domain",
+    "EllipticDisk",
+    "PeriodicBox",
+    "PlaneDomain",
+    "PolygonRegion",
+]
 
 FloatArray = NDArray[np.float64]
+
+# Corners of the polygon that stands for an ellipse where one is drawn: off it by 5e-6 of its size.
+_ROUND = 1024
 
 
 class Domain(Frozen, ABC):
@@ -295,6 +307,260 @@ class PolygonRegion(PlaneDomain):
         """
         boxes = [ConvexPolygon(part).inscribed_box() for part in self.parts]
         return max(boxes, key=lambda box: float(np.prod(box[1] - box[0])))
+
+
+def on_hull(starts: FloatArray, ends: FloatArray, hull: FloatArray) -> NDArray[np.bool_]:
+    """Return which edges of polygons lie on the border of their convex hull.
+
+    Parameters
+    ----------
+    starts, ends : ndarray of shape (k, 2)
+        The edges, their polygon on the left.
+    hull : ndarray of shape (m, 2)
+        The hull, strictly convex and counter-clockwise.
+
+    Returns
+    -------
+    ndarray of shape (k,), bool
+        Decided exactly, but where sides of the hull hardly turn: False may stand for True there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geomot.sources.domains import on_hull
+    >>> square = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+    >>> on_hull(square[[0, 2]], np.array([(0.5, 0.0), (0.0, 0.0)]), square).tolist()
+    [True, False]
+    """
+    sides = np.roll(hull, -1, axis=0) - hull
+    angles = np.arctan2(sides[:, 1], sides[:, 0])
+    order = np.argsort(angles)
+    steps = ends - starts
+    place = np.searchsorted(angles[order], np.arctan2(steps[:, 1], steps[:, 0]))
+    found = np.zeros(len(starts), dtype=np.bool_)
+    for shift in (-1, 0, 1):
+        side = order[(place + shift) % len(hull)]
+        a, b = hull[side], hull[(side + 1) % len(hull)]
+        found |= (orientations(a, b, starts) == 0) & (orientations(a, b, ends) == 0)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class EllipticDisk(PlaneDomain):
+    """The region within an ellipse.
+
+    Attributes
+    ----------
+    center : ndarray of shape (2,)
+        The centre.
+    factor : ndarray of shape (2, 2)
+        The points are center + factor @ z, with z of length at most 1.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> domain = geomot.UniformBall([0.0, 0.0], 2.0).domain
+    >>> domain.convex, domain.outlines[0].shape
+    (True, (1024, 2))
+    >>> domain.container.bounds.round(12).tolist()
+    [[-2.0, -2.0], [2.0, 2.0]]
+    """
+
+    center: FloatArray
+    factor: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "center", read_only(self.center))
+        object.__setattr__(self, "factor", read_only(self.factor))
+
+    def __repr__(self) -> str:
+        return f"EllipticDisk({self.center.tolist()}, {self.factor.tolist()})"
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of a box around it, shape (2, 2)."""
+        half = np.hypot(*self.factor.T)
+        lower, upper = self.center - half, self.center + half
+        return np.stack([np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)])
+
+    @property
+    def convex(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def container(self) -> ConvexPolygon:
+        """The box around it."""
+        (x0, y0), (x1, y1) = self.bounds
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """A polygon of many corners on the ellipse."""
+        angle = 2.0 * np.pi * np.arange(_ROUND) / _ROUND
+        around = np.column_stack([np.cos(angle), np.sin(angle)])
+        return [np.clip(self.center + around @ self.factor.T, *self.bounds)]
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The same polygon."""
+        return self.outlines
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside the ellipse, of the shape of its bounding box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> lower, upper = geomot.UniformBall([0.0, 0.0], 2.0).domain.inscribed_box()
+        >>> (upper**2).round(12).tolist()
+        [2.0, 2.0]
+        """
+        half = np.hypot(*self.factor.T)
+        corners = np.array([half, half * [1.0, -1.0]])
+        reach = np.linalg.norm(np.linalg.solve(self.factor, corners.T), axis=0).max()
+        return self.center - half / reach, self.center + half / reach
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodicBox(PlaneDomain):
+    """A box in the plane of which opposite sides are joined: a torus, or a cylinder.
+
+    Attributes
+    ----------
+    lower, upper : ndarray of shape (2,)
+        Opposite corners.
+    periodic : ndarray of shape (2,), bool
+        Along which axes the box is repeated.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> domain = geomot.UniformBox([0.0, 0.0], [2.0, 1.0], periodic=True).domain
+    >>> domain
+    PeriodicBox([0.0, 0.0], [2.0, 1.0], [True, True])
+    >>> domain.nearest(np.array([[1.9, 0.5]]), np.array([[0.0, 0.0]])).round(9).tolist()
+    [[-0.1, 0.5]]
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    periodic: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        for name in ("lower", "upper", "periodic"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __repr__(self) -> str:
+        corners = f"{self.lower.tolist()}, {self.upper.tolist()}"
+        return f"PeriodicBox({corners}, {self.periodic.tolist()})"
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner, shape (2, 2)."""
+        return np.stack([self.lower, self.upper])
+
+    @property
+    def convex(self) -> bool:
+        """True: every cell is one convex polygon."""
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def container(self) -> ConvexPolygon:
+        """The box, without its copies."""
+        (x0, y0), (x1, y1) = self.lower, self.upper
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """The border of the box."""
+        return self.container.outlines
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The box alone."""
+        return self.container.parts
+
+    @property
+    def periods(self) -> FloatArray:
+        """Width of the box along each axis, infinite where it is not repeated, shape (2,)."""
+        return np.where(self.periodic, self.upper - self.lower, np.inf)
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return the corners of the box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> low, high = geomot.UniformBox([0, 0], [2, 1], periodic=True).domain.inscribed_box()
+        >>> low.tolist(), high.tolist()
+        ([0.0, 0.0], [2.0, 1.0])
+        """
+        return self.lower, self.upper
+
+    def nearest(self, points: FloatArray, places: FloatArray) -> FloatArray:
+        """Return the copies of points that are nearest to other points.
+
+        Parameters
+        ----------
+        points, places : ndarray of shape (n, 2)
+            The points, and the places that copies of them must be near.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Each differs from its point by whole periods.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True).domain
+        >>> torus.nearest(np.array([[0.25, 0.5]]), np.array([[1.0, 0.5]])).tolist()
+        [[1.25, 0.5]]
+        """
+        widths = self.upper - self.lower
+        return points + np.where(self.periodic, np.rint((places - points) / widths) * widths, 0.0)
+
+    def largest_price(self, sites: FloatArray) -> float:
+        """Return a bound on what it costs to send a unit of mass to another site.
+
+        Parameters
+        ----------
+        sites : ndarray of shape (n, 2)
+            The sites.
+
+        Returns
+        -------
+        float
+            At least c(x, y_i) - c(x, y_j) for all i, j and all x in the domain, where c is the
+            square of the distance to the nearest copy.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True).domain
+        >>> torus.largest_price(np.array([[0.1, 0.1], [0.9, 0.9]]))
+        0.5
+        """
+        widths = (self.upper - self.lower)[self.periodic]
+        around = 0.25 * float(np.sum(widths**2))
+        if self.periodic.all():
+            return around
+        across = ~self.periodic
+        prices = [
+            float(np.ptp((end[across] - sites[:, across]) ** 2, axis=0)[0]) for end in self.bounds
+        ]
+        return around + max(prices)
 
 
 @dataclass(frozen=True, eq=False)

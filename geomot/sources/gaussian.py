@@ -21,7 +21,14 @@ from geomot.sources._distributions import Distribution, Normal
 from geomot.sources.base import Product, Source
 from geomot.sources.domains import ConvexPolygon
 
-__all__ = ["Gaussian", "normal_density", "normals"]
+__all__ = [
+    "Gaussian",
+    "as_covariance",
+    "normal_density",
+    "normals",
+    "triangular_factor",
+    "whitening",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -96,7 +103,7 @@ class Gaussian(Source):
             raise ValueError(f"mean must have shape (d,), got {centre.shape}")
         centre = as_vector(centre, centre.size, "mean")
         object.__setattr__(self, "mean", read_only(centre.copy()))
-        object.__setattr__(self, "cov", read_only(_as_covariance(cov, centre.size)))
+        object.__setattr__(self, "cov", read_only(as_covariance(cov, centre.size, "cov")))
         _ = self._factor
 
     @property
@@ -114,20 +121,26 @@ class Gaussian(Source):
         """In the plane, the box of 40 deviations to each side of the mean, as a polygon."""
         if self.dim != 2:
             return None
+        (x0, y0), (x1, y1) = self._box
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def _box(self) -> FloatArray:
+        """Lower and upper corner of what the kernels see of the plane."""
         reach = DEVIATIONS * np.sqrt(np.diag(self.covariance))
-        (x0, y0), (x1, y1) = self.mean - reach, self.mean + reach
-        if not (x0 < self.mean[0] < x1 and y0 < self.mean[1] < y1):
+        box = np.array([self.mean - reach, self.mean + reach])
+        if not ((box[0] < self.mean) & (self.mean < box[1])).all():
             raise ValueError(
                 f"cov must be large enough for float64 numbers about the mean, got {self}"
             )
-        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        return box
 
     @property
     def plane_density(self) -> Callable[[float], Any]:
         """The normal density."""
-        if self.domain is None:
+        if self.dim != 2:
             raise ValueError(f"source must be in the plane, got {self}")
-        return normal_density([self], [1.0], self.domain.bounds)
+        return normal_density([self], [1.0], self._box)
 
     @cached_property
     def covariance(self) -> FloatArray:
@@ -137,16 +150,7 @@ class Gaussian(Source):
     @cached_property
     def _factor(self) -> FloatArray:
         """Deviations, or the lower triangular matrix L with L L^T the covariance."""
-        if self.cov.ndim == 1:
-            return read_only(np.sqrt(self.cov))
-        matrix, exponents = _normalised(self.cov)
-        try:
-            # Of a singular matrix rounding leaves eigenvalues of either sign.
-            np.linalg.cholesky(matrix - self.dim * _SINGULAR * np.eye(self.dim))
-            factor = np.linalg.cholesky(matrix)
-        except np.linalg.LinAlgError:
-            raise ValueError("cov must be positive definite, got a matrix that is not") from None
-        return read_only(np.ldexp(factor, exponents[:, None]))
+        return triangular_factor(self.cov, "cov")
 
     @property
     def mean_is_estimated(self) -> bool:
@@ -203,19 +207,19 @@ class Gaussian(Source):
         return f"Gaussian(<{self.dim} dimensions, {kind}>)"
 
 
-def _as_covariance(cov: Any, d: int) -> FloatArray:
+def as_covariance(cov: Any, d: int, name: str) -> FloatArray:
     """Return variances or a symmetric matrix with positive variances, a new array."""
-    array = as_real_array(cov, "cov")
+    array = as_real_array(cov, name)
     if array.shape not in ((), (d,), (d, d)):
         raise ValueError(
-            f"cov must be a number or have shape ({d},) or ({d}, {d}), got {array.shape}"
+            f"{name} must be a number or have shape ({d},) or ({d}, {d}), got {array.shape}"
         )
-    as_vector(array.reshape(-1), array.size, "cov", WEIGHT_LIMIT)
+    as_vector(array.reshape(-1), array.size, name, WEIGHT_LIMIT)
     variances = np.diag(array) if array.ndim == 2 else np.broadcast_to(array, (d,))
     if not (variances > 0.0).all():
         k = int(np.flatnonzero(~(variances > 0.0))[0])
         raise ValueError(
-            f"cov must be positive definite, got variance {variances[k]} of coordinate {k}"
+            f"{name} must be positive definite, got variance {variances[k]} of coordinate {k}"
         )
     if array.ndim < 2:
         return variances.copy()
@@ -224,12 +228,27 @@ def _as_covariance(cov: Any, d: int) -> FloatArray:
     if gap.max() > _SYMMETRY_TOLERANCE:
         i, j = (int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
         raise ValueError(
-            f"cov must be symmetric, got {array[i, j]} at {i, j} and {array[j, i]} at {j, i}"
+            f"{name} must be symmetric, got {array[i, j]} at {i, j} and {array[j, i]} at {j, i}"
         )
     matrix = 0.5 * matrix + 0.5 * matrix.T
     if not (matrix - np.diag(np.diag(matrix))).any():
         return variances.copy()
     return _rescaled(matrix, exponents)
+
+
+def triangular_factor(cov: FloatArray, name: str) -> FloatArray:
+    """Return the roots of variances, or the lower triangular L with L L^T = cov; read-only."""
+    if cov.ndim == 1:
+        return read_only(np.sqrt(cov))
+    matrix, exponents = _normalised(cov)
+    d = len(cov)
+    try:
+        # Of a singular matrix rounding leaves eigenvalues of either sign.
+        np.linalg.cholesky(matrix - d * _SINGULAR * np.eye(d))
+        factor = np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        raise ValueError(f"{name} must be positive definite, got a matrix that is not") from None
+    return read_only(np.ldexp(factor, exponents[:, None]))
 
 
 def _normalised(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.intc]]:
@@ -266,14 +285,14 @@ def normal_density(
 
     def density(scale: float) -> GaussianDensity:
         means = scale * np.array([normal.mean for normal in normals])
-        whitenings = np.array([_whitening(normal.covariance, scale) for normal in normals])
+        whitenings = np.array([whitening(normal.covariance, scale) for normal in normals])
         area = float(np.prod(scale * (bounds[1] - bounds[0])))
         return GaussianDensity(means, whitenings, shares, area)
 
     return density
 
 
-def _whitening(cov: FloatArray, scale: float) -> FloatArray:
+def whitening(cov: FloatArray, scale: float) -> FloatArray:
     """The lower triangular W with (W^T W)^-1 = scale^2 cov, as W_xx, W_yx, W_yy in pairs hi, lo."""
     unit = Fraction(scale) ** 2
     (a, b), (_, d) = ([unit * Fraction(float(x)) for x in row] for row in cov)

@@ -25,7 +25,7 @@ from geomot._validation import as_count, as_generator, as_points, as_tolerance, 
 from geomot.sources._convex_parts import ConvexParts, convex_parts
 from geomot.sources._rings import ascending, clean_ring, read_rings, ring_area, turns_of
 from geomot.sources.base import Source, symmetric
-from geomot.sources.domains import ConvexPolygon, Domain, PolygonRegion
+from geomot.sources.domains import ConvexPolygon, Domain, PolygonRegion, on_hull
 
 __all__ = ["UniformPolygon"]
 
@@ -254,9 +254,18 @@ class UniformPolygon(Source):
         if not isinstance(domain, PolygonRegion):
             return None
         corners, offsets, area = domain.corners, domain.offsets, self.area
+        outer = self._outer
         return lambda scale: Pieces(
-            offsets, scale * corners, np.full(len(corners), 1.0 / (area * scale * scale))
+            offsets, scale * corners, np.full(len(corners), 1.0 / (area * scale * scale)), outer
         )
+
+    @cached_property
+    def _outer(self) -> NDArray[np.bool_]:
+        """Which edges of the parts lie on the border of the convex hull."""
+        parts = [self.vertices] if self._parts is None else self._parts.polygons
+        ends = np.concatenate([np.roll(part, -1, axis=0) for part in parts])
+        hull = UniformPolygon.hull(self.vertices).vertices
+        return on_hull(np.concatenate(parts), ends, hull)
 
     @property
     def darkest(self) -> float:

@@ -18,6 +18,8 @@ from geomot.cli import main
         ("unit", 1.0),
         ("box:0,0,2,3", 6.0),
         ("box:-1,-1,1,1", 4.0),
+        ("torus", 1.0),
+        ("torus:-1,-1,1,1", 4.0),
         ("polygon:0,0,2,0,0,2", 2.0),
         ("polygon:triangle.csv", 2.0),
         ("regular:4", 2.0),
@@ -45,6 +47,7 @@ def test_domain_of_the_sites(sites):
         "unit:2",
         "box:0,0,1",
         "box:0,0,0,1",
+        "torus:0,0,1",
         "box:a,b,c,d",
         "regular:2.5",
         "regular:2",
@@ -111,9 +114,27 @@ def test_domains_of_the_sites(cloud):
     np.testing.assert_allclose(source.covariance, expected)
 
 
+def test_ellipses_and_meshes(sites):
+    square = [(0, 0), (1, 0), (1, 1), (0, 1)]
+    np.savez("mesh.npz", points=square, simplices=[(0, 1, 2), (0, 2, 3)], values=[0, 1, 1, 0])
+    for spec, covariance in (
+        ("ball:0,0,2", np.eye(2)),
+        ("ellipse:0,0,2,4", np.diag([1.0, 4.0])),
+        ("ellipse:0,0,2,4,90", np.diag([4.0, 1.0])),
+        ("mesh:mesh.npz", np.diag([1.0 / 18.0, 1.0 / 12.0])),
+    ):
+        assert main(["fit", "sites.npy", "-o", "map.npz", "--domain", spec]) == 0
+        solution = geomot.load("map.npz")
+        assert solution.method == "newton"
+        np.testing.assert_allclose(solution.source.covariance, covariance, atol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
+        ("mesh:missing.npz", "missing.npz: No such file"),
+        ("ellipse:0,0,1,0", "--domain ellipse must have positive half axes"),
+        ("ellipse:0,0,1", "--domain must be unit, bounds"),
         ("box:0,0,1,1", "--domain box must have 10 numbers for sites with 5 column(s), got 4"),
         ("box:0,0,0,0,0,1,1,1,1,0", "upper must exceed lower"),
         ("ball:0,0,1", "--domain ball must have 6 numbers"),

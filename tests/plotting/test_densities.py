@@ -39,13 +39,24 @@ def test_a_polygon_is_filled_and_other_sources_are_sampled():
     polygon = geomot.UniformPolygon([(0, 0), (2, 0), (1, 1)])
     patch = plotting.source_density(polygon, outline=False, facecolor="red").density
     assert patch.get_facecolor()[:3] == (1.0, 0.0, 0.0)
-    ball = geomot.UniformBall([0.0, 0.0], 2.0)
-    drawing = plotting.source_density(ball, samples=300, random_state=1)
-    np.testing.assert_array_equal(drawing.density.get_xydata(), ball.sample(300, 1))
+    ball = plotting.source_density(geomot.UniformBall([0.0, 0.0], 2.0)).density
+    assert np.abs(ball.get_path().vertices).max() == 2.0
+    cloud = geomot.Samples(np.random.default_rng(2).normal(size=(400, 2)))
+    drawing = plotting.source_density(cloud, samples=300, random_state=1)
+    np.testing.assert_array_equal(drawing.density.get_xydata(), cloud.sample(300, 1))
     curve = plotting.source_density(geomot.Gaussian([0.0], [[1.0]])).density
     assert curve.get_paths()[0].vertices[:, 1].max() == pytest.approx(0.3989, abs=1e-3)
     with pytest.raises(ValueError, match="source must lie on the line or in the plane"):
         plotting.source_density(geomot.UniformBox.unit(3))
+
+
+def test_a_mesh_is_shaded():
+    mesh = geomot.MeshDensity([(0, 0), (2, 0), (1, 1)], [(0, 1, 2)], [0.0, 1.0, 2.0])
+    drawing = plotting.source_density(mesh)
+    assert list(drawing) == ["density", "outline"]
+    assert drawing.density.get_array().tolist() == mesh.values.tolist()
+    diagram = geomot.PowerDiagram(mesh.sample(20, 0), None, mesh)
+    assert type(plotting.power_diagram(diagram).density).__name__ == "TriMesh"
 
 
 def test_densities_lie_under_the_cells():

@@ -249,3 +249,23 @@ def test_a_domain_with_a_hole_and_two_pieces():
     assert len(drawing.outline.get_path().vertices) == 3 * 5
     for draw in (plotting.brenier_potential, plotting.brenier_contours, plotting.source_density):
         draw(region if draw is plotting.source_density else solution)
+
+
+def test_copies_of_cells_on_a_torus_are_faded():
+    torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True)
+    sites = np.random.default_rng(0).random((30, 2))
+    drawing = plotting.power_diagram(geomot.PowerDiagram(sites, source=torus), "masses")
+    assert len(drawing.cells.get_paths()) == 30
+    assert drawing.copies.get_alpha() < 1.0
+    assert len(drawing.copies.get_paths()) > 5
+    # sites outside the box are drawn in it
+    away = geomot.PowerDiagram(sites + [3.0, -2.0], source=torus)
+    moved = plotting.power_diagram(away, "masses")
+    np.testing.assert_allclose(
+        np.column_stack(moved.sites.get_data()), np.column_stack(drawing.sites.get_data())
+    )
+    for draw in (plotting.brenier_potential, plotting.brenier_contours):
+        with pytest.raises(ValueError, match="must not be periodic for graphs of potentials"):
+            draw(away)
+    with pytest.raises(ValueError, match="must not be periodic for drawings of the triangulation"):
+        plotting.power_diagram(away, triangulation=True)

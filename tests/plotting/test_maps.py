@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from scipy.sparse import csr_array
 
 import geomot
@@ -32,9 +33,26 @@ def test_map_takes_samples_or_none(solution):
         plotting.transport_map(solution, axes=[source.axes])
 
 
+def test_of_a_normal_source_four_deviations_are_drawn():
+    source = geomot.Gaussian([1.0, 0.0], [[1.0, 0.5], [0.5, 0.25 + 1e-3]])
+    solution = geomot.solve(np.random.default_rng(3).random((30, 2)), source=source)
+    flat = [
+        plotting.power_diagram(solution),
+        plotting.brenier_contours(solution),
+        plotting.transport_map(solution, 50, random_state=1)[0],
+        plotting.singular_set(geomot.ExtendedMap(solution), resolution=20),
+    ]
+    for drawing in flat:
+        low, high = drawing.axes.get_xlim()
+        assert -3.5 < low <= -3.0 and 5.0 <= high < 5.5
+    surface = plotting.brenier_potential(solution).axes
+    assert surface.get_xlim() == pytest.approx((-3.0, 5.0), abs=0.7)
+    assert surface.get_zlim()[1] < 20.0  # the potential at 4 deviations, not at 40
+
+
 def test_map_of_a_source_without_cells():
     points = np.random.default_rng(3).random((70, 2))
-    source = geomot.UniformBall([0.0, 0.0], 2.0)
+    source = geomot.Samples(np.random.default_rng(4).normal(size=(500, 2)))
     solution = geomot.solve(points, source=source, tol=0.1, random_state=0)
     left, right = plotting.transport_map(solution, 50, random_state=1)
     assert list(left) == ["samples"]
@@ -45,7 +63,7 @@ def test_map_of_a_source_without_cells():
     np.testing.assert_array_equal(samples.get_facecolor(), colours[index])
     with pytest.raises(ValueError, match="samples must be at least 1"):
         plotting.transport_map(solution, 0)
-    with pytest.raises(ValueError, match="in the plane for exact diagrams"):
+    with pytest.raises(ValueError, match="in the plane, .* for exact diagrams"):
         plotting.power_diagram(solution)
 
 
@@ -116,3 +134,17 @@ def test_singular_set_leaves_the_axes_of_a_diagram_as_they_are():
     assert drawing.singular.get_alpha() == 0.7
     assert drawing.axes.get_autoscalex_on()
     assert drawing.legend_elements()[1] == ["singular set"]
+
+
+def test_points_that_stay_are_grey():
+    sites = np.random.default_rng(0).random((12, 2))
+    solution = geomot.solve(sites, np.full(12, 0.04), partial=True)
+    source, _ = plotting.transport_map(solution, 300)
+    stays = solution.assign(np.asarray(source.samples.get_offsets())) < 0
+    assert 50 < stays.sum() < 250
+    colours = source.samples.get_facecolors()
+    assert len(np.unique(colours[stays], axis=0)) == 1
+    np.testing.assert_allclose(colours[stays][0], to_rgba("#999999"))
+    for draw in (plotting.brenier_potential, plotting.brenier_contours):
+        with pytest.raises(ValueError, match="must not be of partial transport"):
+            draw(solution)

@@ -130,9 +130,13 @@ def test_refusals():
     with pytest.raises(TypeError, match="solution must be a PowerDiagram"):
         graph_polytope([[0.5, 0.5]])
     corner = geomot.UniformPolygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])
-    for source in (corner, geomot.Gaussian([0.0, 0.0], 1.0)):
-        with pytest.raises(ValueError, match="convex, bounded domain"):
+    disk = geomot.UniformBall([0.0, 0.0], 1.0)
+    for source in (corner, geomot.Gaussian([0.0, 0.0], 1.0), disk):
+        with pytest.raises(ValueError, match="on a convex polygon or polyhedron"):
             graph_polytope(geomot.PowerDiagram([[0.5, 0.5]], None, source))
+    torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True)
+    with pytest.raises(ValueError, match="graphs of potentials"):
+        graph_polytope(geomot.PowerDiagram([[0.5, 0.5]], None, torus))
     with pytest.raises(ValueError, match="sites in 2 or 3 dimensions, got 1"):
         graph_polytope(geomot.PowerDiagram([[0.5]]))
     with pytest.raises(ValueError, match="normals must point downwards.* row 1 is 0"):

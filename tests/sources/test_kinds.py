@@ -15,10 +15,13 @@ import geomot
 from geomot import (
     Gaussian,
     GridDensity,
+    MeshDensity,
+    Mixture,
     PowerDiagram,
     Samples,
     UniformBall,
     UniformBox,
+    UniformEllipsoid,
     UniformPolygon,
     UniformPolyhedron,
 )
@@ -48,8 +51,12 @@ class Ring:
 
 GRID = GridDensity(IMAGE, [-1.0, 2.0], [2.0, 2.5])
 # At least one of every kind, in any order.
+MESH = MeshDensity(
+    [(0, 0), (1, 0), (1, 1), (0, 1), (3, 2)], [(0, 1, 2), (0, 3, 2), (1, 4, 2)], [1, 2, 0, 1, 5]
+)
 KNOWN = [
     UniformBox([0, -1], [2, 1]),
+    UniformBox([0, -1], [2, 1], periodic=(True, False)),
     UniformBox(np.arange(5.0), np.arange(5.0) + rng(5).random(5) + 0.1),
     UniformPolygon([(0, 0), (3, 1), (1, 2)]),
     UniformPolygon.regular(97, (3.0, -2.0), 0.5),
@@ -62,9 +69,15 @@ KNOWN = [
     UniformBall([1.0], 2.0),
     UniformBall([1.0, -3.0], 2.0),
     UniformBall(np.arange(7.0), 0.5),
+    UniformEllipsoid([1.0], 4.0),
+    UniformEllipsoid([1.0, -3.0], [[4.0, 1.0], [1.0, 0.5]]),
+    UniformEllipsoid(np.arange(4.0), [1.0, 4.0, 9.0, 16.0]),
     GridDensity([1.0, 0.0, 2.0, 5.0, 0.0], [-1.0], [4.0]),
     GRID,
     GridDensity(rng(3).random((3, 4, 2, 2)) ** 4),
+    MESH,
+    Mixture([Gaussian([1.0, -2.0], [4.0, 0.25]), UniformBox([0, -1], [2, 1])], [0.25, 0.75]),
+    Mixture([UniformBall(np.zeros(3), 2.0), Gaussian([1.0, -2.0, 0.5], COV)]),
 ]
 WRAPPED = WrappedSource(Ring())
 ALL = [*KNOWN, WRAPPED]
@@ -278,8 +291,8 @@ def test_samples(source):
 @pytest.mark.parametrize("source", KNOWN, ids=repr)
 def test_sources_own_their_arrays(source):
     data = source.to_dict()
-    arguments = {k: np.array(v) for k, v in data.items() if k != "type"}
-    made = Source.from_dict({"type": data["type"], **arguments})
+    arguments = {k: np.array(v) for k, v in data.items() if not isinstance(v, str)}
+    made = Source.from_dict({**data, **arguments})
     for array in arguments.values():
         array[...] = 7.0
     assert made == source

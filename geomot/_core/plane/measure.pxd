@@ -12,6 +12,7 @@ cdef struct Measure:
     double cost             # integral of |x - y_i|^2
     bint empty              # no interior in the density's own domain
     double* facet           # integral along the side k of the cell
+    double arc              # integral along the arcs where the cell ends and no other begins
     bint wants_moments      # of sides, otherwise `moment` is NULL
     double* moment          # 2 a side: integrals of t and t^2 times the density along it
     Py_ssize_t room
@@ -23,6 +24,8 @@ cdef struct Measure:
 cdef class Density:
     # whether sides along a jump are seen from one cell only: a facet is the mean of both then
     cdef readonly bint one_sided
+    # whether cells may end in arcs: their integrals are kept
+    cdef readonly bint curved
 
     cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
                        Measure* out) noexcept nogil

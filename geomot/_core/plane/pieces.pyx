@@ -17,7 +17,7 @@ Cost: some 100 ns for a cell and a piece. A grid of buckets finds the pieces nea
 import numpy as np
 
 from libc.math cimport NAN, fabs, sqrt
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 from geomot._core.plane.cells cimport (
     REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, shifted_edge)
@@ -33,8 +33,10 @@ cdef double BLURRED = 5.820766091346741e-11     # 2^-34
 cdef double KEPT = 2.0**30
 # Error of a distance from an edge, relative to the magnitudes that enter it.
 cdef double EDGE_ERROR = 1.7763568394002505e-15     # 16 u
-# Of the container's diameter: what bounding boxes are widened by.
+# Of the pieces' diameter, and of the largest coordinate: what bounding boxes are widened by, and
+# how far from an edge plain coordinates tell the side.
 cdef double SLACK = 2.0**-30
+cdef double SLACK_THERE = 2.0**-48
 
 cdef enum:
     BORDER = -1             # side of a part on the border of its piece
@@ -52,6 +54,7 @@ cdef struct Part:
     double* y
     double* error
     double* away            # from the edge that cuts
+    double off              # bound on the distances of corners from the two lines that they lie on
     Py_ssize_t* side        # of the cell, or BORDER
     Py_ssize_t size
 
@@ -75,16 +78,21 @@ cdef class Pieces(Density):
         Counter-clockwise, strictly convex, in the units of the kernels.
     values : (total,) array
         The density at each corner, linear on each piece, not negative.
+    outer : (total,) array of bool
+        Whether the edge from each corner to the next one of its piece lies on the border of the
+        domain that cells are clipped to: it cuts no cell.
     """
     cdef const int64_t[::1] start
     cdef const double[:, ::1] corner    # each piece with its first corner again, in row start + k
     cdef const double[::1] value
     cdef const double[:, ::1] gradient
-    cdef const double[:, ::1] box       # lower x, y, upper x, y of each piece
+    cdef const uint8_t[::1] outer       # of the edge that begins in each row of `corner`
     cdef Py_ssize_t count
     cdef Py_ssize_t most_corners
     cdef const int64_t[::1] bucket_start
     cdef const index_t[::1] bucket
+    cdef const double[:, ::1] bucket_box    # of each entry, widened by the slack
+    cdef const index_t[:, ::1] bucket_first     # column and row of the first bucket of each entry
     cdef Py_ssize_t columns
     cdef Py_ssize_t rows
     cdef double lower_x
@@ -95,7 +103,7 @@ cdef class Pieces(Density):
     cdef double mean
     cdef dict domains
 
-    def __init__(self, start, corners, values):
+    def __init__(self, start, corners, values, outer):
         self.one_sided = True
         self.count = len(start) - 1
         sizes = np.diff(start)
@@ -112,26 +120,29 @@ cdef class Pieces(Density):
         at[place] = values
         at[first + np.arange(self.count) + sizes] = values[first]
         self.value = at
+        cuts_nothing = np.zeros(len(closed), dtype=np.uint8)
+        cuts_nothing[place] = outer
+        self.outer = cuts_nothing
         self.gradient = _gradients(corners, values, first, sizes)
-        self.box = np.hstack([np.minimum.reduceat(corners, first),
-                              np.maximum.reduceat(corners, first)])
         self.domains = {}
-        self.fill_buckets()
+        self.fill_buckets(np.hstack([np.minimum.reduceat(corners, first),
+                                     np.maximum.reduceat(corners, first)]))
         wide, high = np.ptp(corners, axis=0)
         self.mean = _masses(corners, values, first, sizes).sum() / (wide * high)
 
-    def fill_buckets(self):
+    def fill_buckets(self, box):
         """List the pieces whose bounding box meets each bucket of a grid over all of them."""
-        box = np.asarray(self.box)
         lower, upper = box[:, :2].min(axis=0), box[:, 2:].max(axis=0)
-        self.slack = SLACK * float((upper - lower).max())
+        self.slack = max(SLACK * float((upper - lower).max()),
+                         SLACK_THERE * float(np.abs(box).max()))
         side = max(1, int(np.sqrt(self.count)))
         self.columns = self.rows = side
         self.lower_x, self.lower_y = lower
         self.per_x, self.per_y = side / (upper - lower)
-        low = np.clip(np.floor((box[:, :2] - self.slack - lower) * [self.per_x, self.per_y]),
+        wide = np.hstack([box[:, :2] - self.slack, box[:, 2:] + self.slack])
+        low = np.clip(np.floor((wide[:, :2] - lower) * [self.per_x, self.per_y]),
                       0, side - 1).astype(np.int64)
-        high = np.clip(np.floor((box[:, 2:] + self.slack - lower) * [self.per_x, self.per_y]),
+        high = np.clip(np.floor((wide[:, 2:] - lower) * [self.per_x, self.per_y]),
                        0, side - 1).astype(np.int64)
         spans = high - low + 1
         each = spans.prod(axis=1)
@@ -142,6 +153,8 @@ cdef class Pieces(Density):
         key = row * side + column
         order = np.argsort(key, kind="stable")
         self.bucket = piece[order].astype(np.int32)
+        self.bucket_box = wide[piece[order]]
+        self.bucket_first = low[piece[order]].astype(np.int32)
         self.bucket_start = np.searchsorted(key[order], np.arange(side * side + 1))
 
     cdef double relative(self, double x, double y) noexcept nogil:
@@ -183,10 +196,14 @@ cdef class Pieces(Density):
         cdef double reach, error
         cdef bint exactly = False, found = False
         cdef int status
-        # three arrays of lengths and two parts, whose sides stand in the room of doubles
-        if scratch_reserve(out, m + 10 * (m + self.most_corners + 1)) != OK:
+        # lengths, places of corners, which edges cut, and two parts; whole numbers stand in the
+        # room of doubles
+        if scratch_reserve(out, 3 * m + self.most_corners + 10 * (m + self.most_corners + 1)) != OK:
             return NO_MEMORY
         length = out.scratch
+        for k in range(m):
+            out.scratch[m + k] = (cell.site_x + cell.shift_x) + cell.x[k]
+            out.scratch[2 * m + k] = (cell.site_y + cell.shift_y) + cell.y[k]
         reach = reach_of(cell)
         error = cell.vertex_error * reach
         while True:
@@ -225,7 +242,6 @@ cdef class Pieces(Density):
         """Add up what the pieces near the cell hold of it; OK, NO_MEMORY or INTERRUPTED."""
         cdef double left, bottom, right, top, x, y
         cdef Py_ssize_t k, row, column, first_row, first_column, last_row, last_column
-        cdef index_t p
         cdef int status
         left = right = cell.x[0]
         bottom = top = cell.y[0]
@@ -236,10 +252,10 @@ cdef class Pieces(Density):
             top = max(top, cell.y[k])
         x = cell.site_x + cell.shift_x
         y = cell.site_y + cell.shift_y
-        left = x + left - self.slack
-        right = x + right + self.slack
-        bottom = y + bottom - self.slack
-        top = y + top + self.slack
+        left += x
+        right += x
+        bottom += y
+        top += y
         first_column = self.column_of(left)
         last_column = self.column_of(right)
         first_row = self.row_of(bottom)
@@ -248,15 +264,15 @@ cdef class Pieces(Density):
             for column in range(first_column, last_column + 1):
                 for k in range(self.bucket_start[row * self.columns + column],
                                self.bucket_start[row * self.columns + column + 1]):
-                    p = self.bucket[k]
-                    if (self.box[p, 0] > right or self.box[p, 2] < left
-                            or self.box[p, 1] > top or self.box[p, 3] < bottom):
+                    if (self.bucket_box[k, 0] > right or self.bucket_box[k, 2] < left
+                            or self.bucket_box[k, 1] > top or self.bucket_box[k, 3] < bottom):
                         continue
                     # each piece once: in the first bucket that both share
-                    if (max(first_column, self.column_of(self.box[p, 0] - self.slack)) != column
-                            or max(first_row, self.row_of(self.box[p, 1] - self.slack)) != row):
+                    if (max(first_column, self.bucket_first[k, 0]) != column
+                            or max(first_row, self.bucket_first[k, 1]) != row):
                         continue
-                    status = self.add_piece(cell, mesh, i, p, error, exactly, sums, found, out)
+                    status = self.add_piece(cell, mesh, i, self.bucket[k], error, exactly, sums,
+                                            found, out)
                     if status == WHOLE:
                         return OK
                     if status < 0:
@@ -290,21 +306,31 @@ cdef class Pieces(Density):
         cdef Py_ssize_t m = cell.size, room = m + self.most_corners + 1, k, e
         cdef Part other
         cdef Line line
+        cdef Py_ssize_t first = self.start[p], count = self.start[p + 1] - 1 - first
+        cdef Py_ssize_t* cuts = <Py_ssize_t*> (out.scratch + 3 * m)
         cdef bint whole = True
         cdef int state
         cdef double site[2]
         site[0] = cell.site_x
         site[1] = cell.site_y
-        lay_out(part, out.scratch + m, room)
-        lay_out(&other, out.scratch + m + 5 * room, room)
+        for e in range(count):
+            state = WHOLE if self.outer[first + e] else self.plainly(cell, first + e, out)
+            if state == NOTHING:
+                return NOTHING
+            cuts[e] = state != WHOLE
+        lay_out(part, out.scratch + 3 * m + self.most_corners, room)
+        lay_out(&other, out.scratch + 3 * m + self.most_corners + 5 * room, room)
         for k in range(m):
             part.x[k] = cell.x[k]
             part.y[k] = cell.y[k]
             part.error[k] = error
             part.side[k] = k
         part.size = m
-        for e in range(self.start[p], self.start[p + 1] - 1):
-            shifted_edge(&self.corner[e, 0], site, cell.shift_x, cell.shift_y, &line)
+        part.off = error
+        for e in range(count):
+            if not cuts[e]:
+                continue
+            shifted_edge(&self.corner[first + e, 0], site, cell.shift_x, cell.shift_y, &line)
             state = cut_by_line(part, &line, &other)
             if state == UNCERTAIN or state == NOTHING:
                 return state
@@ -313,38 +339,52 @@ cdef class Pieces(Density):
                 part[0], other = other, part[0]
         return WHOLE if whole else PART
 
+    cdef int plainly(self, const Cell* cell, Py_ssize_t e, const Measure* out) noexcept nogil:
+        """How much of the cell lies inside edge e, where plain coordinates tell."""
+        cdef const double* x = out.scratch + cell.size
+        cdef const double* y = x + cell.size
+        cdef double px = self.corner[e, 0], py = self.corner[e, 1]
+        cdef double a = self.corner[e + 1, 1] - py, b = px - self.corner[e + 1, 0], away
+        cdef double bound = self.slack * (fabs(a) + fabs(b)), least, most
+        cdef Py_ssize_t k
+        least = most = a * (x[0] - px) + b * (y[0] - py)
+        for k in range(1, cell.size):
+            away = a * (x[k] - px) + b * (y[k] - py)
+            least = min(least, away)
+            most = max(most, away)
+        if most < -bound:
+            return WHOLE
+        return NOTHING if least > bound else UNCERTAIN
+
     cdef void add_part(self, const Cell* cell, index_t p, const Part* part, Moments* sums,
                        Measure* out) noexcept nogil:
         """Add the integrals over a part, and along its sides that are sides of the cell."""
         cdef double* length = out.scratch
-        cdef double ox, oy, f0, f1, f2, dense = 0.0, around = 0.0, error = 0.0, along
+        cdef double* f = part.away      # the density at the corners: nothing is cut any more
+        cdef double ox, oy, dx, dy, dense = 0.0, around = 0.0, along
         cdef Py_ssize_t n = part.size, k, j
         self.origin(cell, p, &ox, &oy)
-        f0 = self.at(p, ox + part.x[0], oy + part.y[0])
-        f1 = self.at(p, ox + part.x[1], oy + part.y[1])
-        dense = max(f0, f1)
+        for k in range(n):
+            f[k] = self.at(p, ox + part.x[k], oy + part.y[k])
+            dense = max(dense, f[k])
         for k in range(2, n):
-            f2 = self.at(p, ox + part.x[k], oy + part.y[k])
-            add_triangle(part.x[0], part.y[0], f0, part.x[k - 1], part.y[k - 1], f1, part.x[k],
-                         part.y[k], f2, (part.x[k - 1] - part.x[0]) * (part.y[k] - part.y[0])
+            add_triangle(part.x[0], part.y[0], f[0], part.x[k - 1], part.y[k - 1], f[k - 1],
+                         part.x[k], part.y[k], f[k],
+                         (part.x[k - 1] - part.x[0]) * (part.y[k] - part.y[0])
                          - (part.y[k - 1] - part.y[0]) * (part.x[k] - part.x[0]), sums)
-            f1 = f2
-            dense = max(dense, f2)
         for k in range(n):
             j = k - 1 if k > 0 else n - 1
-            f1 = fabs(part.x[k] - part.x[j])
-            f2 = fabs(part.y[k] - part.y[j])
-            around += f1 + f2
-            error = max(error, part.error[k])
+            dx = fabs(part.x[k] - part.x[j])
+            dy = fabs(part.y[k] - part.y[j])
+            around += dx + dy
             if part.side[k] != BORDER:
-                along = sqrt(f1 * f1 + f2 * f2)
+                along = sqrt(dx * dx + dy * dy)
                 length[part.side[k]] += along
-                f1 = self.at(p, ox + part.x[j], oy + part.y[j])
-                f2 = self.at(p, ox + part.x[k], oy + part.y[k])
-                out.facet[part.side[k]] += 0.5 * along * (f1 + f2)
-                add_moments(cell, part.side[k], part.x[j], part.y[j], f1, part.x[k], part.y[k], f2,
-                            along, out)
-        sums.blur += dense * error * around
+                out.facet[part.side[k]] += 0.5 * along * (f[j] + f[k])
+                add_moments(cell, part.side[k], part.x[j], part.y[j], f[j], part.x[k], part.y[k],
+                            f[k], along, out)
+        # rounding moves a corner of two sides that hardly turn along them: little of the area
+        sums.blur += dense * part.off * around
 
     # ---- parts by exact decisions ----
 
@@ -467,11 +507,12 @@ cdef void lay_out(Part* part, double* room, Py_ssize_t size) noexcept nogil:
 cdef int cut_by_line(const Part* part, const Line* line, Part* out) noexcept nogil:
     """Keep what lies inside a line: WHOLE (`out` is not set), PART, NOTHING or UNCERTAIN."""
     cdef Py_ssize_t n = part.size, k, j, size = 0, inside = 0
-    cdef double steep = fabs(line.a) + fabs(line.b), px, py, bound, share, blur
+    cdef double steep = fabs(line.a) + fabs(line.b), reach = 0.0, px, py, bound, share, blur
     for k in range(n):
         px = line.a * part.x[k]
         py = line.b * part.y[k]
         part.away[k] = line.c - (px + py)
+        reach = max(reach, fabs(px) + fabs(py))
         bound = steep * part.error[k] + EDGE_ERROR * (line.size + fabs(px) + fabs(py))
         if part.away[k] > bound:
             inside += 1
@@ -503,6 +544,7 @@ cdef int cut_by_line(const Part* part, const Line* line, Part* out) noexcept nog
             out.side[size] = part.side[k]
             size += 1
     out.size = size
+    out.off = part.off + EDGE_ERROR * (line.size + reach) / steep
     return PART
 
 

@@ -121,7 +121,11 @@ def test_hessian_is_the_derivative_of_the_masses():
 # One of every kind that is exact in the plane.
 EXACT = [
     geomot.Gaussian([0.3, 0.1], [[1.0, 0.2], [0.2, 0.5]]),
+    geomot.MeshDensity([(0, 0), (2, 0), (0, 1), (2, 2)], [(0, 1, 2), (1, 3, 2)], [0, 1, 2, 5]),
+    geomot.Mixture([geomot.Gaussian([0.0, 0.0], 1.0), geomot.UniformBox.unit(2)]),
+    geomot.UniformBall([0.5, 0.0], 2.0),
     geomot.UniformBox.unit(2),
+    geomot.UniformEllipsoid([1.0, 0.0], [[4.0, 1.0], [1.0, 0.5]]),
     geomot.UniformPolygon.regular(5),
     GridDensity([[1.0, 5.0, 0.0], [2.0, 2.0, 9.0]]),
 ]

@@ -1,0 +1,36 @@
+"""Integrals over what a disk holds of a convex polygon."""
+
+
+cdef struct Circle:
+    # in the frame of the polygon's corners
+    double x            # the frame's origin minus the centre
+    double y
+    double power        # |(x, y)|^2 - radius^2: may cancel, and is best rounded once
+    double radius
+
+
+cdef struct Corner:
+    double x
+    double y
+    double s            # the same point in coordinates in which areas are taken
+    double t
+
+
+cdef struct DiskMoments:
+    # integrals of 1, x, y, xx, xy, yy about the frame's origin, and the angle of all arcs
+    double one
+    double x
+    double y
+    double xx
+    double xy
+    double yy
+    double angle
+
+
+cdef double power_at(const Circle* circle, double x, double y) noexcept nogil
+cdef bint inside_part(const Circle* circle, double ax, double ay, double power_a, double bx,
+                      double by, double power_b, double* first, double* last) noexcept nogil
+cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner, double scale,
+                        DiskMoments* sums) noexcept nogil
+cdef void add_segment(const Circle* circle, double ax, double ay, double bx, double by,
+                      DiskMoments* sums) noexcept nogil

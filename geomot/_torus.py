@@ -1,0 +1,322 @@
+"""Power diagrams on a torus or a cylinder: those of the plane, with copies of the sites.
+
+All copies of a site have its weight, so the diagram of all copies in the plane is periodic, and the
+cell of a site in the box is a convex polygon of the plane that may reach beyond the box. It lies
+within half a period of its site, hence copies one period away always suffice.
+
+Most of these are never near a cell. Copies are added until this holds: if the box around a cell,
+moved by whole periods, meets the box U around all cells and the domain, then the copy of its site
+moved as far is there. Cells can only be too large while copies are missing. If some were, points of
+it would belong to the true cell of a missing copy, whose translate lies in the measured cell of its
+site: the two boxes would meet. So cells, facets, and which cell is nearest to a point of the domain
+are then those of all copies.
+
+Coordinates are taken from the corner of the box, and rounded to multiples of a power of two of
+which the periods are multiples too: copies are exact translates, and the facets of a cell have the
+same bits on both sides of the seam. Cost: about 1 + 6 / sqrt(n) sites for each of n sites that are
+spread evenly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomot._core.plane.measure import Uniform
+from geomot._facets import Facets
+from geomot._power import PlaneDiagram, PlaneSites
+from geomot.sources import PeriodicBox
+
+__all__ = ["TorusDiagram", "TorusSites", "torus_places"]
+
+FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.int64]
+
+# Coordinates have this many binary digits below the largest that the box and its copies reach:
+# their sums and differences are exact.
+_DIGITS = 50
+# How far a copy may be from the box at first, in mean distances of the sites.
+_FIRST_REACH = 1.0
+# Copies are added for boxes that are this much larger than those measured, in their widths: the
+# next weights then rarely need more.
+_AHEAD = 0.25
+# Cells that lack their neighbours are large and ask for copies that the true ones do not need. If
+# there are more sites than this, relative to those needed, the next diagram is made of fewer,
+_SPARE = 1.1
+# unless it would save less than this.
+_SAVED = 1.05
+# Rounding of boxes, in widths of the domain; it only matters that it is not too little.
+_ROUNDING = 2.0**-20
+
+
+def torus_places(points: FloatArray, domain: PeriodicBox) -> FloatArray:
+    """Return points modulo the periods, from the corner of the box, as diagrams round them."""
+    return _Frame(domain).wrapped(points)[0]
+
+
+class TorusSites:
+    """Sites on a torus or a cylinder under its uniform measure, as `geomot._exact` wants them.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, 2)
+        The sites, anywhere in the plane.
+    domain : PeriodicBox
+        The torus.
+    """
+
+    def __init__(self, sites: FloatArray, domain: PeriodicBox) -> None:
+        self.sites = sites
+        self.domain = domain
+        self.frame = _Frame(domain)
+        self.places, self.turns = self.frame.wrapped(sites)
+        self._copied = self._first_copies()
+        self._make()
+
+    def diagram(
+        self, weights: FloatArray, weights_low: FloatArray | None = None, *, threads: int = 1
+    ) -> TorusDiagram:
+        """Return the power diagram of weights hi, and lo where given."""
+        while True:
+            copies = self.copies
+            low = None if weights_low is None else weights_low[copies.owner]
+            plane = copies.plane.diagram(weights[copies.owner], low, threads=threads)
+            boxes = plane.boxes[copies.own]
+            needed = self._needed(boxes, 0.0)
+            if not (needed & ~self._copied).any():
+                break
+            self._copied |= self._needed(boxes, _AHEAD)
+            self._make()
+        if len(copies.owner) > _SPARE * (len(self.places) + np.count_nonzero(needed)):
+            wanted = self._needed(boxes, _AHEAD)
+            if len(copies.owner) > _SAVED * (len(self.places) + np.count_nonzero(wanted)):
+                self._copied = wanted
+                self._make()
+        flat = np.intersect1d(plane.flat, copies.own)
+        if flat.size:
+            # their copies are between cells at the seam as well, where it is not seen
+            kept = self._copied.copy()
+            kept[copies.owner[flat]] = False
+            copies = _Copies(self.places, kept, self.frame)
+            low = None if weights_low is None else weights_low[copies.owner]
+            plane = copies.plane.diagram(weights[copies.owner], low, threads=threads)
+        return TorusDiagram(self, copies, plane)
+
+    def _make(self) -> None:
+        self.copies = _Copies(self.places, self._copied, self.frame)
+
+    def _first_copies(self) -> NDArray[np.bool_]:
+        """Copies, one for each row of `shifts`, that are near the box."""
+        reach = _FIRST_REACH * np.sqrt(self.frame.area / len(self.places))
+        low, high = self.frame.lower - reach, self.frame.upper + reach
+        copied = np.zeros((len(self.places), len(self.frame.shifts)), bool)
+        for k, shift in enumerate(self.frame.shifts):
+            place = self.places + shift
+            near = (place >= low) & (place <= high)
+            copied[:, k] = near[:, self.domain.periodic].all(axis=1)
+        return copied
+
+    def _needed(self, boxes: FloatArray, ahead: float) -> NDArray[np.bool_]:
+        """Copies whose cell may be near a cell of a site in the box; no box is NaN."""
+        frame = self.frame
+        # no farther than half a period from the site, where the copies on its sides would end it
+        half = np.where(frame.periodic, 0.5 * frame.periods, np.inf)
+        lower = np.maximum(boxes[:, :2], self.places - half)
+        upper = np.minimum(boxes[:, 2:], self.places + half)
+        if ahead > 0.0:
+            room = ahead * (upper - lower)
+            lower, upper = lower - room, upper + room
+        rounding = _ROUNDING * frame.widths
+        bottom = np.fmin(np.fmin.reduce(lower), frame.lower) - rounding
+        top = np.fmax(np.fmax.reduce(upper), frame.upper) + rounding
+        meets = {}
+        for axis, period in enumerate(frame.periods):
+            for step in (-1, 0, 1):
+                # in the box they all meet
+                meets[axis, step] = (
+                    (lower[:, axis] <= top[axis] - step * period)
+                    & (upper[:, axis] >= bottom[axis] - step * period)
+                    if step
+                    else True
+                )
+        needed = np.empty(self._copied.shape, bool)
+        for k, (a, b) in enumerate(frame.steps.tolist()):
+            needed[:, k] = meets[0, a] & meets[1, b]
+        return needed
+
+
+class _Frame:
+    """Coordinates from the corner of the box, in which copies are exact translates.
+
+    Along an axis that is not periodic coordinates stay as they are.
+    """
+
+    def __init__(self, domain: PeriodicBox) -> None:
+        self.periodic = domain.periodic
+        self.origin = np.where(self.periodic, domain.lower, 0.0)
+        widths = domain.upper - domain.lower
+        self.unit = 2.0 ** (np.frexp(widths)[1] - _DIGITS)
+        self.periods = np.where(self.periodic, np.rint(widths / self.unit) * self.unit, 0.0)
+        self.lower = np.where(self.periodic, 0.0, domain.lower)
+        self.upper = np.where(self.periodic, self.periods, domain.upper)
+        self.widths = self.upper - self.lower
+        self.area = float(np.prod(self.widths))
+        steps = [(-1, 0, 1) if joined else (0,) for joined in self.periodic]
+        self.steps = np.array([(a, b) for a in steps[0] for b in steps[1] if (a, b) != (0, 0)])
+        self.shifts = self.steps * self.periods
+
+    def wrapped(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Places in the box, and how many periods each point is away from its place."""
+        seen = points - self.origin
+        places, turns = seen.copy(), np.zeros_like(seen)
+        for k in np.flatnonzero(self.periodic):
+            turns[:, k] = np.floor(seen[:, k] / self.periods[k])
+            rest = np.fmod(seen[:, k], self.periods[k])
+            rest = np.where(rest < 0.0, rest + self.periods[k], rest)
+            rest = np.rint(rest / self.unit[k]) * self.unit[k]
+            places[:, k] = np.where(rest >= self.periods[k], rest - self.periods[k], rest)
+        return places, turns
+
+
+class _Copies:
+    """Sites and their copies in the plane, those of a site one after the other."""
+
+    def __init__(self, places: FloatArray, copied: NDArray[np.bool_], frame: _Frame) -> None:
+        n, middle = len(places), len(frame.shifts)
+        present = np.column_stack([copied, np.ones(n, bool)])
+        self.owner, which = np.nonzero(present)
+        self.inside = which == middle
+        self.own = np.flatnonzero(self.inside)
+        self.steps = np.vstack([frame.steps, [0, 0]])[which]
+        sites = places[self.owner] + np.vstack([frame.shifts, [0.0, 0.0]])[which]
+        # as far as cells of sites in the box can reach
+        self.lower = frame.lower - frame.periods
+        self.upper = frame.upper + frame.periods
+        (x0, y0), (x1, y1) = self.lower, self.upper
+        corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+        self.share = frame.area / float(np.prod(self.upper - self.lower))
+
+        def density(scale: float) -> Uniform:
+            return Uniform(1.0 / (frame.area * scale * scale))
+
+        self.plane = PlaneSites(sites, corners, density, boxed=True)
+
+
+class TorusDiagram:
+    """Power diagram on a torus or a cylinder, as `geomot._exact` wants it.
+
+    Parameters
+    ----------
+    sites : TorusSites
+        The sites.
+    copies : _Copies
+        The copies that the diagram was made of.
+    plane : PlaneDiagram
+        Their diagram in the plane.
+    """
+
+    def __init__(self, sites: TorusSites, copies: _Copies, plane: PlaneDiagram) -> None:
+        self._sites = sites
+        self._copies = copies
+        self._plane = plane
+        own = copies.own
+        self.masses = plane.masses[own]
+        self.costs = plane.costs[own]
+        self.empty = plane.empty[own]
+        # cells are around the sites as they were given
+        self.centroids = sites.sites + (plane.centroids[own] - sites.places)
+        self._facets: Facets | None = None
+
+    @property
+    def facets(self) -> Facets:
+        """Neighbours, and the measures of their common borders: one for each copy that is met."""
+        if self._facets is None:
+            self._facets = self._joined_facets()
+        return self._facets
+
+    def _joined_facets(self) -> Facets:
+        sites, found = self._sites, self._plane.facets
+        copies, n = self._copies, len(sites.sites)
+        first, second = found.sites.T
+        in_box = copies.inside[first].astype(np.int8) + copies.inside[second]
+        within, across = np.flatnonzero(in_box == 2), np.flatnonzero(in_box == 1)
+        seam = copies.owner[found.sites[across]]
+        # a border with a copy of itself does not change what a cell has
+        across, seam = across[seam[:, 0] != seam[:, 1]], seam[seam[:, 0] != seam[:, 1]]
+        apart = copies.steps[second[across]] - copies.steps[first[across]]
+        swapped = seam[:, 0] > seam[:, 1]
+        seam[swapped] = seam[swapped, ::-1]
+        apart[swapped] *= -1
+        # each is seen from both of its ends
+        keys = (seam[:, 0] * n + seam[:, 1]) * 9 + (apart + 1) @ np.array([3, 1])
+        keys, once, which = np.unique(keys, return_index=True, return_inverse=True)
+        means = np.bincount(which, found.measures[across]) / np.maximum(np.bincount(which), 1)
+        inner = copies.owner[first[within]], copies.owner[second[within]]
+        place = np.searchsorted(inner[0] * n + inner[1], keys // 9, side="right")
+        pairs = np.column_stack(
+            [np.insert(own, place, new) for own, new in zip(inner, seam[once].T, strict=True)]
+        )
+        turns = np.zeros((len(pairs), 2))
+        turns[place + np.arange(len(place))] = apart[once]
+        if sites.turns.any():
+            turns += sites.turns[pairs[:, 0]] - sites.turns[pairs[:, 1]]
+        measures = np.insert(found.measures[within], place, means)
+        return Facets(pairs, measures, sites.sites, turns * sites.frame.periods)
+
+    def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Refuse: only derivatives in the sites need them."""
+        raise NotImplementedError("facets of a torus have no moments")
+
+    def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
+        """Corners, offsets, indices and labels, as in `diagram.Cells`.
+
+        A label is the site across, whichever copy of it; the cell's own one where it meets a copy
+        of itself.
+        """
+        corners, offsets, indices, labels = self._plane.cells(threads=threads)
+        own, sites = self._copies.own, self._sites
+        counts = np.diff(offsets)[own]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        rows = np.repeat(offsets[own] - starts[:-1], counts) + np.arange(starts[-1])
+        labels = np.where(labels >= 0, self._copies.owner[labels], labels)[rows]
+        # a corner of cells whose sites are turned differently stands once for each turn
+        turns = np.repeat(sites.turns, counts, axis=0)
+        keys = np.column_stack([indices[rows], turns])
+        used, indices = np.unique(keys, axis=0, return_inverse=True)
+        moved = sites.frame.origin + used[:, 1:] * sites.frame.periods
+        places = corners[used[:, 0].astype(np.int64)] + moved
+        return places, starts, indices.reshape(-1), labels
+
+    def simplices(self) -> IndexArray:
+        """Triangles that are dual to the diagram, each once, by their sites."""
+        found = self._plane.simplices()
+        owner, steps = self._copies.owner[found], self._copies.steps[found]
+        # each triangle has one translate whose first corner, in this order, is in the box
+        rank = (owner * 3 + steps[:, :, 0] + 1) * 3 + steps[:, :, 1] + 1
+        first = np.argmin(rank, axis=1)
+        kept = (steps[np.arange(len(found)), first] == 0).all(axis=1)
+        return np.ascontiguousarray(owner[kept])
+
+    def locate(self, points: FloatArray, *, threads: int = 1) -> IndexArray:
+        """Site with a copy whose power distance to each point is least, decided exactly.
+
+        After the points have been moved into the box, where their coordinates are rounded.
+        """
+        places = self._sites.frame.wrapped(np.asarray(points, np.float64))[0]
+        return self._copies.owner[self._plane.locate(places, threads=threads)]
+
+    def insert(
+        self,
+        points: FloatArray,
+        masses: FloatArray,
+        own: NDArray[np.integer] | None = None,
+        *,
+        threads: int = 1,
+    ) -> FloatArray:
+        """Weights that would give each point alone its mass, as `PlaneDiagram.insert`."""
+        places = self._sites.frame.wrapped(np.asarray(points, np.float64))[0]
+        replaced = None if own is None else self._copies.own[own]
+        areas = self._copies.share * np.asarray(masses)
+        return self._plane.insert(places, areas, replaced, threads=threads)
