@@ -143,17 +143,15 @@ class Polytope(Frozen):
         guesses += [
             extent * _GROWTH**k * np.array([[-1.0] * dim, [1.0] * dim]) for k in range(_BOXES)
         ]
-        tight = False
         for guess in guesses:
             diagram, inside = _measured(sites, weights, guess, threads)
-            if diagram.empty[0] and guess is not box:
-                raise ValueError("supports must leave an interior: the half-spaces have none")
             if inside:
-                tight = guess is box
                 break
         else:
+            if diagram.empty[0]:
+                raise ValueError("supports must leave an interior: the half-spaces have none")
             raise ValueError("normals must surround the origin: the half-spaces hold a ray")
-        if not tight:
+        if guess is not box:
             corners = _corners(diagram)
             room = _ROOM * (corners.max(axis=0) - corners.min(axis=0)).max()
             near = np.array([corners.min(axis=0) - room, corners.max(axis=0) + room])

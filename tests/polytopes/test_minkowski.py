@@ -58,6 +58,13 @@ def test_areas_over_decades():
     assert minkowski(u, areas).converged
 
 
+def test_normals_nearly_on_a_line():
+    rng = np.random.default_rng(108)
+    u = np.array([0.0, 0.86, -0.51]) + 0.02 * directions(4, 3, 108)
+    u, areas = closed(u / np.linalg.norm(u, axis=1)[:, None], 10.0 ** rng.uniform(-1, 2, 4))
+    assert minkowski(u, areas).converged
+
+
 @pytest.mark.parametrize("size", [1e-20, 1.0, 1e20])
 def test_bodies_of_plato(size):
     golden = (1 + 5**0.5) / 2

@@ -72,6 +72,15 @@ def test_size_and_place_do_not_matter(scale, shift):
     np.testing.assert_allclose(made.bounds.mean(axis=0), scale * centre, rtol=1e-12)
 
 
+def test_polytopes_far_beyond_their_supports_are_found():
+    # the triangle (1000, 0), (4000 / 3, 1 / 3), (2000, -1), whose sides pass near the origin
+    normals, supports = np.array([(-1e-3, 1), (-1e-3, -1), (2e-3, 1)]), np.array([-1, -1, 3])
+    lengths = np.linalg.norm(normals, axis=1)
+    made = Polytope.from_halfspaces(normals, supports / lengths)
+    assert made.volume == pytest.approx(1000 / 3, rel=1e-10)
+    np.testing.assert_allclose(made.bounds, [(1000, -1), (2000, 1 / 3)], rtol=1e-10)
+
+
 def test_half_spaces_that_touch_nothing_have_no_facet():
     made = Polytope.from_halfspaces([*CUBE, (1, 1, 1)], [*np.ones(6), 9.0])
     assert made.areas.tolist() == [4.0] * 6 + [0.0]
