@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["scene"]
 
+# A colour bar beside the cells and not over them.
+_BAR = {
+    "vertical": True,
+    "position_x": 0.86,
+    "position_y": 0.2,
+    "height": 0.6,
+    "width": 0.06,
+    "color": "black",
+    "n_labels": 4,
+    "title_font_size": 18,
+    "label_font_size": 16,
+}
+
 
 def scene(
     diagram: PowerDiagram | Solution | BrenierMap,
@@ -81,11 +94,11 @@ def scene(
     if not as_real(explode, "explode") >= 0.0:
         raise ValueError(f"explode must not be negative, got {explode}")
     grid = diagram.to_pyvista()
-    settings: dict[str, Any] = {"color": "#9DBAD5", "show_edges": False, **kwargs}
+    settings: dict[str, Any] = {"color": "#9DBAD5", "ambient": 0.35, "scalar_bar_args": dict(_BAR)}
     if values is not None:
         colours = Colours(diagram, values, cmap, norm, label)
         rgba = colours.rgba(grid["site"])
-        settings = {**settings, "color": None}
+        settings["color"] = None
         if colours.classes is None:
             title = colours.label or "value"
             grid.cell_data[title] = colours.values[grid["site"]]
@@ -104,5 +117,6 @@ def scene(
     if explode:
         grid = grid.explode(explode)
     plotter = pyvista.Plotter(off_screen=off_screen)
-    plotter.add_mesh(grid, **settings)
+    plotter.set_background("white")
+    plotter.add_mesh(grid, **{**settings, **kwargs})
     return plotter
