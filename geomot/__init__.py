@@ -78,6 +78,7 @@ _MODULES = (
     "losses",
     "metrics",
     "plotting",
+    "polytopes",
     "potentials",
     "quantization",
     "solution",

@@ -83,10 +83,10 @@ def wasserstein2(
         Where a mass is 0 it is the derivative from above in exact methods, and no more than a lower
         bound on that in Monte Carlo.
     method : {"auto", "quantile", "newton", "montecarlo"}
-        How to solve, see `geomot.solve`. Value and gradients are exact up to `tol` on the line and
-        in the plane where the source has exact diagrams. Elsewhere they are estimates: the weights
-        are fitted to samples, and the centroids are means of others, so that errors decrease with
-        the root of the samples that `tol` takes.
+        How to solve, see `geomot.solve`. Value and gradients are exact up to `tol` on the line, in
+        the plane and in space where the source has exact diagrams. Elsewhere they are estimates:
+        the weights are fitted to samples, and the centroids are means of others, so that errors
+        decrease with the root of the samples that `tol` takes.
     tol : float, optional
         Tolerance of the solve: by default 1e-9 on the largest relative error of a mass, and in
         Monte Carlo 0.01 on the total variation.

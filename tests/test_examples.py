@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 # Pages whose code runs from top to bottom, as one script.
-PAGES = ("comparing.md", "judging.md", "reading.md", "regions.md")
+PAGES = ("comparing.md", "judging.md", "reading.md", "regions.md", "space.md")
 
 # What takes long in the examples, and less of it that shows as well that they run. With --slow they
 # run as they stand.
@@ -50,15 +50,18 @@ SMALLER = {
         "standard_normal((2000, 2))": "standard_normal((300, 2))",
     },
     "plot_gaussian_quantisation": {"geomspace(1, 400, 16)": "geomspace(1, 40, 6)"},
+    "plot_grains": {"N, ROUNDS = 5000, 4": "N, ROUNDS = 300, 1"},
     "plot_image_folder": {'"epochs": 25': '"epochs": 1', "each=120": "each=30"},
     "plot_latent_generation": {
         '"epochs": 12': '"epochs": 1',
         "order[:1000]": "order[:400]",
         "else 3, random_state": "else 1, random_state",
     },
+    "plot_polytopes": {"N = 120": "N = 40"},
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
     "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
     "plot_shapes": {"quantize(annulus, 1000": "quantize(annulus, 150"},
+    "plot_shapes_in_space": {"N = 4000": "N = 500"},
     "plot_two_gaussians": {
         '"max_steps": 120': '"max_steps": 10',
         '"max_steps": 200': '"max_steps": 10',

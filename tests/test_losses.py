@@ -19,6 +19,7 @@ from geomot._warm_start import carried_weights  # noqa: E402
 from geomot.losses import Wasserstein2, wasserstein2  # noqa: E402
 
 HEXAGON = geomot.UniformPolygon.regular(6, [0.2, -0.1], 0.8)
+OCTAHEDRON = geomot.UniformPolyhedron(np.vstack([np.eye(3), -np.eye(3)]))
 
 
 def points(n, d=2, seed=0, **options):
@@ -81,6 +82,28 @@ def test_gradients_against_finite_differences_on_the_line(source):
         return wasserstein2(sites, source, target_masses=torch.softmax(numbers[:, 0], 0))
 
     assert torch.autograd.gradcheck(loss, (y, logits), eps=1e-6, atol=1e-8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("source", [None, OCTAHEDRON], ids=["cube", "octahedron"])
+def test_gradients_against_finite_differences_in_space(source):
+    y, logits = points(5, 3), points(5, 1, seed=1)
+
+    def loss(sites, numbers):
+        masses = torch.softmax(2.0 * numbers[:, 0], 0)
+        return wasserstein2(sites, source, target_masses=masses, tol=1e-11, threads=1)
+
+    assert torch.autograd.gradcheck(loss, (y, logits), eps=1e-6, atol=1e-8, rtol=1e-6)
+
+
+def test_closed_form_in_space():
+    """A lattice in the cube: each cell is a cube, with its site where its centre is, or off it."""
+    n, off = 3, 0.1
+    centres = (np.stack(np.meshgrid(*[np.arange(n)] * 3), axis=-1).reshape(-1, 3) + 0.5) / n
+    y = torch.tensor(centres + [off, 0.0, 0.0], requires_grad=True)
+    loss = wasserstein2(y)
+    (slope,) = gradient(loss, y)
+    assert loss.item() == pytest.approx(1 / (4 * n * n) + off**2, rel=1e-12)
+    np.testing.assert_allclose(slope, [[2 * off / n**3, 0.0, 0.0]] * n**3, atol=1e-14)
 
 
 def test_gradient_of_masses_is_centred():

@@ -27,7 +27,7 @@ __all__ = ["add"]
 
 # What can be drawn, and in which dimensions; None stands for all.
 _KINDS = {
-    "diagram": (1, 2),
+    "diagram": (1, 2, 3),
     "potential": (1, 2),
     "contours": (2,),
     "map": (1, 2),
@@ -37,7 +37,12 @@ _KINDS = {
     "masses": None,
     "convergence": None,
 }
-_PLACES = {(1, 2): "on the line or in the plane", (2,): "in the plane", (1,): "on the line"}
+_PLACES = {
+    (1, 2, 3): "on the line, in the plane or in space",
+    (1, 2): "on the line or in the plane",
+    (2,): "in the plane",
+    (1,): "on the line",
+}
 
 # The kinds that options apply to; the others apply to all.
 _APPLIES = {
@@ -48,6 +53,8 @@ _APPLIES = {
     "links": ("diagram",),
     "triangulation": ("diagram",),
     "no_sites": ("diagram",),
+    "cut": ("diagram",),
+    "explode": ("diagram",),
     "samples": ("map",),
     "seed": ("map",),
 }
@@ -69,7 +76,7 @@ def add(commands: Any) -> None:
         choices=tuple(_KINDS),
         default="diagram",
         help="what to draw (diagram); in any dimension: sites, masses, convergence; on the line: "
-        "distribution; in the plane: contours; others on both",
+        "distribution; in the plane: contours; others on both, a diagram also in space",
     )
     plot.add_argument(
         "--color",
@@ -92,6 +99,18 @@ def add(commands: Any) -> None:
     )
     plot.add_argument("--triangulation", action="store_true", help="draw the dual triangulation")
     plot.add_argument("--no-sites", action="store_true", help="leave the sites out")
+    plot.add_argument(
+        "--cut",
+        metavar="AXIS[=PLACE]",
+        help="in space: where the cells meet a plane, as in z or x=0.3 (default for more than 100 "
+        "cells: z, through the middle)",
+    )
+    plot.add_argument(
+        "--explode",
+        type=float,
+        metavar="SHARE",
+        help="in space: draw the cells as polyhedra, so far apart (default for up to 100: 0.3)",
+    )
     plot.add_argument("--samples", type=int, metavar="N", help="samples of a map (1000)")
     plot.add_argument("--seed", type=int, help="seed of the samples (0)")
     plot.add_argument("--title", help="title of the figure")
@@ -166,6 +185,14 @@ def _check_dimension(args: argparse.Namespace, solution: Solution) -> None:
             f"--kind {args.kind} needs sites {_PLACES[dims]}, and {args.map} has {dim} "
             "dimension(s): --kind sites, masses and convergence work in any"
         )
+    if args.kind == "diagram" and dim == 3:
+        for name in ("names", "links", "triangulation"):
+            if getattr(args, name):
+                raise BadInput(f"--{name} does not apply to --kind {args.kind} in space")
+        if args.cut is not None and args.explode is not None:
+            raise BadInput("--cut and --explode exclude each other")
+    elif args.cut is not None or args.explode is not None:
+        raise BadInput("--cut and --explode apply to maps in space")
     if dim == 1:
         for name in ("samples", "seed", "color", "cmap", "label"):
             drawn_at_random = name in ("samples", "seed")
@@ -181,6 +208,7 @@ def _draw(
     from matplotlib.figure import Figure
 
     from geomot import plotting
+    from geomot.plotting.space import EXPLODED
 
     if args.cmap is not None and args.cmap not in mpl.colormaps:
         raise BadInput(
@@ -204,10 +232,18 @@ def _draw(
                 axes=figure.subplots(ncols=2),
             )
             return figure
-        in_space = args.kind == "potential" and dim == 2
+        cut = _cut(args, solution) if args.kind == "diagram" and dim == 3 else None
+        in_space = (args.kind == "potential" and dim == 2) or (
+            args.kind == "diagram" and dim == 3 and cut is None
+        )
         ax = figure.add_subplot(projection="3d" if in_space else None)
         drawing = None
-        if args.kind == "diagram":
+        if cut is not None:
+            drawing = plotting.planar_cut(solution, values, **cut, ax=ax, **given)
+        elif args.kind == "diagram" and dim == 3:
+            explode = EXPLODED if args.explode is None else args.explode
+            drawing = plotting.solid_cells(solution, values, explode=explode, ax=ax, **given)
+        elif args.kind == "diagram":
             drawing = plotting.power_diagram(
                 solution,
                 values,
@@ -239,6 +275,32 @@ def _draw(
     return figure
 
 
+def _cut(args: argparse.Namespace, solution: Solution) -> dict[str, Any] | None:
+    """The plane that cuts a diagram in space; None if its cells are drawn whole."""
+    from geomot.plotting.space import MOST_SOLIDS
+
+    if args.cut is None:
+        whole = args.explode is not None or len(solution.sites) <= MOST_SOLIDS
+        return None if whole else {}
+    name, _, place = args.cut.strip().lower().partition("=")
+    if name not in tuple("xyz"):
+        raise BadInput(f"--cut must be x, y or z, or have a place as in x=0.3, got {args.cut}")
+    axis = "xyz".index(name)
+    if not place:
+        return {"axis": axis}
+    low, high = solution.source.bounds[:, axis]
+    try:
+        position = float(place)
+    except ValueError:
+        position = np.nan
+    if not low < position < high:
+        raise BadInput(
+            f"--cut {args.cut}: the place must be a number between {low:g} and {high:g}, where the "
+            "domain is"
+        )
+    return {"axis": axis, "position": position}
+
+
 def _figure_size(
     args: argparse.Namespace, solution: Solution, size: tuple[float, float | None] | None
 ) -> tuple[float, float]:
@@ -250,6 +312,9 @@ def _figure_size(
     if height is not None:
         return width, height
     bounds = None
+    cut = args.kind == "diagram" and solution.sites.shape[1] == 3 and _cut(args, solution)
+    if isinstance(cut, dict):
+        bounds = np.delete(solution.source.bounds, cut.get("axis", 2), axis=1)
     if solution.sites.shape[1] == 2:
         if args.kind in ("diagram", "contours", "map", "density"):
             bounds = solution.source.bounds

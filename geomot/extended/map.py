@@ -20,7 +20,14 @@ from scipy.spatial import QhullError
 from geomot._validation import as_count, as_generator, as_points, as_threads, as_tolerance
 from geomot.diagram import PowerDiagram
 from geomot.extended.balance import frequencies
-from geomot.extended.rules import Combination, LineRule, Rule, SimplicialRule, SmoothedRule
+from geomot.extended.rules import (
+    Combination,
+    LineRule,
+    Rule,
+    SimplicialRule,
+    SmoothedRule,
+    SolidRule,
+)
 from geomot.extended.separation import Neighbourhoods, Spacing, angles
 from geomot.extended.twins import Twins, coincident_owners, near_owners
 from geomot.solution import Solution
@@ -69,8 +76,8 @@ class ExtendedMap:
     """Continuous extension of an optimal map, for points that are not in the data.
 
     In one dimension it is linear between the centroids of neighbouring cells, in the plane linear
-    on the triangles between them; elsewhere it is the gradient of the smoothed Brenier potential,
-    piecewise linear too (`geomot.extended.rules`).
+    on the triangles between them, and in space, after exact solves, on tetrahedra; elsewhere it is
+    the gradient of the smoothed Brenier potential, piecewise linear too (`geomot.extended.rules`).
 
     A point is singular if its image would mix the site of its own cell with one that is too far
     away.
@@ -82,16 +89,16 @@ class ExtendedMap:
     threshold : float, optional
         How far apart two sites may lie to be combined, in units of the spacing of the sites around
         them. None takes what stands out among the neighbours of sampled points: 1.5 times the range
-        of the quartiles above the upper one, on a logarithmic scale. Above the plane, where
-        distances are alike, it also keeps apart sites that have none of their 20 nearest sites in
-        common. ``numpy.inf`` combines all.
+        of the quartiles above the upper one, on a logarithmic scale. With the smoothed potential,
+        where distances are alike, it also keeps apart sites that have none of their 20 nearest
+        sites in common. ``numpy.inf`` combines all.
     angle_threshold : float, optional
         In place of `threshold`: the largest angle, in radians, between the normals (y, -1) of the
         graph of the Brenier potential. It depends on the unit of length and the origin.
     smoothing : float, default 1.0
         Width of the smoothing, in units of the depth of the cells: up to 1, centroids of cells go
         to their sites. The less, the more images are sites themselves (`copy_rate`); the more, the
-        more mix unlike ones. Not used on the line and in the plane.
+        more mix unlike ones. Used with the smoothed potential only.
     threads : int, optional
         Number of threads; None: all available cores. The result does not depend on it.
 
@@ -180,6 +187,11 @@ class ExtendedMap:
                 return _simplicial(s), "simplicial"
             except QhullError:
                 pass  # on a line, or too few
+        if s.source.exact and d == 3:
+            try:
+                return SolidRule(centroids), "simplicial"
+            except QhullError:
+                pass  # in a plane, or too few
         # what is blended has mass, and is not its own twin
         groups = Twins(self._alike, s.sites, s.target_masses)
         held = np.unique(self._alike[s.target_masses > 0.0])
@@ -494,8 +506,8 @@ class ExtendedMap:
         --------
         >>> import numpy as np
         >>> from geomot import BrenierMap, UniformBox
-        >>> Y = np.random.default_rng(0).random((50, 3))
-        >>> brenier = BrenierMap(UniformBox.unit(3), tv_tol=0.1, random_state=0).fit(Y)
+        >>> Y = np.random.default_rng(0).random((50, 4))
+        >>> brenier = BrenierMap(UniformBox.unit(4), tv_tol=0.1, random_state=0).fit(Y)
         >>> rates = [brenier.extended(smoothing=s).copy_rate()[0] for s in (0.1, 0.5, 2.0)]
         >>> rates[0] > 0.5 > rates[1] > rates[2]
         True

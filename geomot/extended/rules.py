@@ -6,6 +6,7 @@ the rules' own arithmetic is in `geomot.extended`.
 
 - `LineRule`: in one dimension, linear between the centroids of neighbouring cells.
 - `SimplicialRule`: in the plane, linear on the triangles of a triangulation of the centroids.
+- `SolidRule`: in space, linear on the tetrahedra of Delaunay's triangulation of the centroids.
 - `SmoothedRule`: anywhere. The Brenier potential u(x) = max_i s_i(x), s_i(x) = <x, y_i> + h_i, is
   smoothed to
 
@@ -27,9 +28,10 @@ from scipy.spatial import QhullError
 
 from geomot._search.k_nearest_cells import TopScores
 from geomot.diagram import PowerDiagram
+from geomot.extended.solid_mesh import SolidMesh
 from geomot.extended.triangulation import Mesh, dual_triangles
 
-__all__ = ["Combination", "LineRule", "Rule", "SimplicialRule", "SmoothedRule"]
+__all__ = ["Combination", "LineRule", "Rule", "SimplicialRule", "SmoothedRule", "SolidRule"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -145,6 +147,41 @@ class SimplicialRule:
         weights[inside] = self.mesh.coordinates(points[inside], triangle[inside])
         corners[~inside, :2], share = self.mesh.on_hull(points[~inside])
         weights[~inside, 0], weights[~inside, 1] = 1.0 - share, share
+        weights = np.maximum(weights, 0.0)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return Combination(self.labels[corners], weights)
+
+
+class SolidRule:
+    """Linear on tetrahedra between centroids in space.
+
+    Points outside the convex hull of the centroids are sent where its nearest point is.
+
+    Parameters
+    ----------
+    centroids : ndarray of shape (n, 3)
+        Centroids of cells; NaN where there is none.
+
+    Raises
+    ------
+    QhullError
+        If fewer than four cells have a centroid, or these lie in a plane.
+    """
+
+    def __init__(self, centroids: FloatArray) -> None:
+        self.labels = np.flatnonzero(~np.isnan(centroids[:, 0]))
+        self.place = np.zeros(len(centroids), dtype=np.int64)
+        self.place[self.labels] = np.arange(len(self.labels))
+        self.mesh = SolidMesh(centroids[self.labels])
+
+    def __call__(self, points: FloatArray, cell: IntArray, threads: int) -> Combination:
+        """Return the corners of the tetrahedron that a point is in."""
+        found = self.mesh.locate(points, self.place[cell])
+        inside = found >= 0
+        corners = self.mesh.tetrahedra[found]
+        weights = np.zeros((len(points), 4))
+        weights[inside] = self.mesh.coordinates(points[inside], found[inside])
+        corners[~inside, :3], weights[~inside, :3] = self.mesh.on_hull(points[~inside])
         weights = np.maximum(weights, 0.0)
         weights /= weights.sum(axis=1, keepdims=True)
         return Combination(self.labels[corners], weights)

@@ -159,7 +159,7 @@ class Colours:
                 raise ValueError(f"values must be an array or one of {sorted(names)}: {values!r}")
             self.label = names[values] if label is None else label
             if values == "costs":
-                diagram = as_diagram(diagram, dims=(1, 2))
+                diagram = as_diagram(diagram, dims=(1, 2, 3))
             if values == "masses" and norm is None:
                 positive = diagram.masses[diagram.masses > 0]
                 norm = "log" if positive.max() > 100 * positive.min() else None

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 __all__ = ["as_diagram", "as_mapped", "as_names", "check_plane"]
 
-_PLACES = {(2,): "in the plane", (1,): "on the line", (1, 2): "on the line or in the plane"}
+_PLACES = {
+    (1,): "on the line",
+    (2,): "in the plane",
+    (3,): "in space",
+    (1, 2): "on the line or in the plane",
+    (2, 3): "in the plane or in space",
+    (1, 2, 3): "on the line, in the plane or in space",
+}
 
 
 def as_mapped(thing: Any, name: str, dims: tuple[int, ...] | None = None) -> Any:

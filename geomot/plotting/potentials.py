@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from geomot import potentials
 from geomot._validation import as_count
-from geomot.plotting._axes import add_colorbar, frame, ink, name_axes, new_axes, paper, site_pitch
+from geomot.plotting._axes import add_colorbar, frame, ink, name_axes, new_axes, site_pitch
 from geomot.plotting._classes import Colours
 from geomot.plotting._drawing import Drawing
 from geomot.plotting._inputs import as_diagram
@@ -29,6 +29,7 @@ from geomot.plotting._marks import (
 )
 from geomot.plotting._palette import BLUE
 from geomot.plotting._profile import line_range
+from geomot.plotting._solids import ROOM_FOR_LABELS, axes_in_space, quiet_walls
 from geomot.sources import refuse_periodic
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["brenier_contours", "brenier_potential"]
 
-
-# Room for the labels of axes in space, which layouts do not know.
-_ZOOM = 0.84
 
 _POTENTIAL = {False: r"$u(x)$", True: r"$u(x) - \langle x, \bar y\rangle$"}
 
@@ -122,10 +120,7 @@ def brenier_potential(
         if values is not None:
             raise ValueError("values must be None on the line, where the potential is one curve")
         return _curve(diagram, centered, ax, kwargs)
-    if ax is None:
-        ax = new_axes(projection="3d")
-    if not hasattr(ax, "get_zlim"):
-        raise ValueError('ax must be three-dimensional, made with projection="3d"')
+    ax = axes_in_space(ax)
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
     cells = drawn_diagram(diagram).cells
@@ -176,12 +171,8 @@ def _frame_in_space(ax: Any, bounds: np.ndarray, had_data: bool) -> None:
     ax.auto_scale_xyz(*bounds.T, had_data=had_data)
     if not had_data:
         x, y = np.diff([ax.get_xlim3d(), ax.get_ylim3d()], axis=1).ravel()
-        ax.set_box_aspect((x, y, 0.85 * max(x, y)), zoom=_ZOOM)
-    ax.locator_params(nbins=3)
-    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
-        axis.pane.set(facecolor=paper(ax), edgecolor="#CCCCCC", linewidth=0.5)
-        axis._axinfo["grid"].update(linewidth=0.5)
-    name_axes(ax, "$x_1$", "$x_2$")
+        ax.set_box_aspect((x, y, 0.85 * max(x, y)), zoom=ROOM_FOR_LABELS)
+    quiet_walls(ax, ("$x_1$", "$x_2$"))
 
 
 def _curve(

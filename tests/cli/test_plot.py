@@ -72,13 +72,64 @@ def test_plot_kinds_in_five_dimensions(sampled, capsys, options):
 def test_cells_need_the_plane(sampled, capsys, kind):
     line = complaint(capsys, ["plot", "map.npz", "-o", "figure.png", "--kind", kind])
     assert f"--kind {kind} needs sites " in line
-    assert "in the plane, and map.npz has 5 dimension(s)" in line
+    assert "in the plane" in line and ", and map.npz has 5 dimension(s)" in line
     assert not os.path.exists("figure.png")
 
 
 def test_costs_need_the_plane(sampled, capsys):
     argv = ["plot", "map.npz", "-o", "figure.png", "--kind", "sites", "--color", "costs"]
-    assert "must lie on the line or in the plane" in complaint(capsys, argv)
+    assert "must lie on the line, in the plane or in space" in complaint(capsys, argv)
+
+
+@pytest.fixture(params=[30, 130])
+def in_space(request, folder, capsys):
+    np.save("space.npy", np.random.default_rng(0).random((request.param, 3)))
+    assert main(["fit", "space.npy", "-o", "map.npz"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--color", "masses", "--title", "grains"],
+        ["--cut", "x=0.3", "--color", "costs", "--size", "4"],
+        ["--cut", "z"],
+        ["--explode", "0.1", "--color", "weights", "--cmap", "magma"],
+        ["--kind", "sites"],
+        ["--kind", "convergence"],
+    ],
+)
+def test_plot_kinds_in_space(in_space, capsys, options):
+    assert main(["plot", "map.npz", "-o", "figure.png", "--dpi", "50", *options]) == 0
+    assert os.path.getsize("figure.png") > 1000
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--cut", "u"], "--cut must be x, y or z"),
+        (["--cut", "y=2"], "the place must be a number between 0 and 1"),
+        (["--cut", "y=a"], "the place must be a number between 0 and 1"),
+        (["--cut", "x", "--explode", "0.2"], "--cut and --explode exclude each other"),
+        (["--explode", "-1"], "explode must not be negative"),
+        (["--triangulation"], "--triangulation does not apply to --kind diagram in space"),
+        (["--kind", "sites", "--cut", "x"], "--cut does not apply to --kind sites"),
+        (["--kind", "potential"], "--kind potential needs sites on the line or in the plane"),
+    ],
+)
+def test_what_does_not_apply_in_space(folder, capsys, options, words):
+    np.save("space.npy", np.random.default_rng(0).random((5, 3)))
+    assert main(["fit", "space.npy", "-o", "map.npz"]) == 0
+    capsys.readouterr()
+    assert words in complaint(capsys, ["plot", "map.npz", "-o", "figure.png", *options])
+    assert not os.path.exists("figure.png")
+
+
+def test_cuts_need_space(fitted, capsys):
+    argv = ["plot", "map.npz", "-o", "figure.png", "--cut", "x"]
+    assert "--cut and --explode apply to maps in space" in complaint(capsys, argv)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
+import geomot
 from geomot import BrenierMap, ExtendedMap
 
 
@@ -160,3 +161,25 @@ def test_bad_arguments(plane):
         extended.is_singular([[0.5, np.nan]])
     with pytest.raises(NotFittedError):
         BrenierMap().extended()
+
+
+def test_exact_maps_in_space_are_linear_on_tetrahedra():
+    solid = geomot.UniformPolyhedron(np.vstack([np.eye(3), -np.eye(3)]))
+    sites = np.random.default_rng(3).random((120, 3))
+    solution = geomot.solve(sites, source=solid)
+    extended = ExtendedMap(solution, threshold=np.inf)
+    assert extended.rule == "simplicial"
+    np.testing.assert_allclose(extended.transform(solution.centroids), sites, atol=1e-11)
+    # of a map whose sites are an affine image of the centroids, this is the image
+    matrix, shift = np.array([(2.0, 0.5, 0.0), (0.5, 1.0, 0.2), (0.0, 0.2, 3.0)]), 0.3
+    x = 0.2 * np.random.default_rng(4).random((500, 3))
+    shares = extended.shares(x)
+    np.testing.assert_allclose(
+        shares @ (solution.centroids @ matrix + shift), x @ matrix + shift, atol=1e-12
+    )
+    assert shares.max() < 1.0 and extended.copy_rate(2000)[0] < 0.1
+    assert len(np.unique(extended.sample(200, random_state=0), axis=0)) > 150
+
+
+def test_flat_sites_in_space_take_the_smoothed_potential():
+    assert ExtendedMap(geomot.solve([[0.2, 0.5, 0.5], [0.5, 0.5, 0.5]])).rule == "smoothed"
