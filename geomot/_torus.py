@@ -48,7 +48,7 @@ _SPARE = 1.1
 # unless it would save less than this.
 _SAVED = 1.05
 # Rounding of boxes, in widths of the domain; it only matters that it is not too little.
-_ROUNDING = 2.0**-20
+_ROUNDING_OF_COPIES = 2.0**-20
 
 
 def torus_places(points: FloatArray, domain: PeriodicBox) -> FloatArray:
@@ -128,7 +128,7 @@ class TorusSites:
         if ahead > 0.0:
             room = ahead * (upper - lower)
             lower, upper = lower - room, upper + room
-        rounding = _ROUNDING * frame.widths
+        rounding = _ROUNDING_OF_COPIES * frame.widths
         bottom = np.fmin(np.fmin.reduce(lower), frame.lower) - rounding
         top = np.fmax(np.fmax.reduce(upper), frame.upper) + rounding
         meets = {}

@@ -46,7 +46,7 @@ TRIALS = 50
 # Cells without mass are raised to this share of it at first, less in each further round.
 LIFTED = 0.5
 LIFTED_DECAY = 0.7
-LIFT_ROUNDS = 20
+LIFTED_ROUNDS = 20
 # Less than this share of its mass may be rounding: such a cell counts as one without mass.
 FAINT_SHARE = 1e-6
 
@@ -172,7 +172,7 @@ def _lifted(iterate: Iterate) -> Iterate:
     """Raise cells without mass, a few times: they may take one another's place."""
     wanted = iterate.problem.masses
     return lift_cells(
-        iterate, LIFTED * wanted, LIFT_ROUNDS, LIFTED_DECAY, floor=FAINT_SHARE * wanted
+        iterate, LIFTED * wanted, LIFTED_ROUNDS, LIFTED_DECAY, floor=FAINT_SHARE * wanted
     )
 
 

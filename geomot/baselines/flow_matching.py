@@ -77,7 +77,6 @@ class FlowMatching(Baseline):
     True
     """
 
-    schedule: str = "cosine"
     coupling: str = "independent"
     tv_tol: float = 0.05
     hidden: Sequence[int] = (256, 256, 256)

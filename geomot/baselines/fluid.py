@@ -74,8 +74,6 @@ class FluidFlow(Baseline):
     (3, 5, 2)
     """
 
-    batch_size: int = 512
-    schedule: str = "cosine"
     layers: int = 8
     width: int = 64
     activation: str = "tanh"

@@ -39,6 +39,7 @@ _E1: dict[str, Any] = {
 
 _E4_FLOW: dict[str, Any] = {
     "batch_size": 512,
+    "schedule": "cosine",
     "standardize": False,
     "width_start": 50.0,
     "width_end": 0.1,

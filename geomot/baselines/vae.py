@@ -69,7 +69,7 @@ class _Coded(LatentBaseline):
         return wanted == "linear"
 
     def _is_dense(self) -> bool:
-        # Convolutions take ten times as long for a step, and twice the steps to be as good.
+        # Convolutions take about ten times as long for a step: short trainings are far worse.
         small = self.n_features_in_ <= _MOST_DENSE and self._kept("channels") is None
         return super()._is_dense() or (small and self._kept("architecture") == "auto")
 

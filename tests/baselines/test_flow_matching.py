@@ -43,7 +43,7 @@ def test_flow_matching_with_independent_gaussians():
     X = rng.standard_normal((4000, 2)) @ root.T + mean
     model = baselines.FlowMatching(
         hidden=(32, 32), max_steps=300, batch_size=128, learning_rate=1e-2, standardize=False,
-        ode_steps=10, random_state=0,
+        ode_steps=10, random_state=0, schedule="cosine",
     ).fit(X)  # fmt: skip
     for t in (0.1, 0.5, 0.9):
         spread = np.linalg.cholesky((1 - t) ** 2 * np.eye(2) + t**2 * covariance)

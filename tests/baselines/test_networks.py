@@ -24,7 +24,7 @@ def test_channels_halve_images_down_to_a_few_pixels():
         (28, 3),
     ):
         assert len(automatic_channels((1, side, 3))) == count
-    model = make("VAE", channels=None, max_steps=1).fit(data((1, 17, 17)))
+    model = make("VAE", architecture="conv", channels=None, max_steps=1).fit(data((1, 17, 17)))
     assert model.networks_["decoder"][3].unflattened_size == (64, 4, 4)
 
 

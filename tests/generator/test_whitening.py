@@ -52,7 +52,7 @@ def test_tight_clusters_nearly_on_a_line_converge():
     r = np.random.default_rng(0)
     centres = 1e-3 * r.standard_normal((10, 3))
     centres[:, 0] = np.arange(10)
-    data = centres[np.arange(500) % 10] + 1e-3 * r.standard_normal((500, 3))
+    data = centres[np.arange(300) % 10] + 1e-3 * r.standard_normal((300, 3))
     options = {"tv_tol": 0.03, "random_state": 0, "threads": 1}
     with pytest.warns(UserWarning, match="whiten=True saves the first attempt"):
         generator = LatentGenerator(Same(), **options).fit(data)

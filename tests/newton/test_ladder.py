@@ -142,7 +142,7 @@ def hard_problem(seed):
 
 # 25: six decades of masses and of density, a tight cluster; 84: the tolerance is reached at the
 # very step at which short ones in a row make it look for rounding
-@pytest.mark.parametrize("seed", some([0, 25, 84, *range(1, 12)], quick=4))
+@pytest.mark.parametrize("seed", some([25, 84, 1, *range(2, 12), 0], quick=3))
 def test_hard_problems(seed):
     sites, masses, source = hard_problem(seed)
     assert geomot.solve(sites, masses, source).converged
