@@ -1,7 +1,7 @@
 """Diagrams of partial transport: power cells that end where |x - y_i|^2 = w_i.
 
 Every site takes mass from what its ball, of the squared radius w_i, holds of its power cell. What
-lies in no ball stays. Only uniform measures on convex polygons have such diagrams.
+lies in no ball stays. Only uniform measures on polygons have such diagrams.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geomot._core.plane.balls import BallDensity
+from geomot._core.plane.balls import BallDensity, BallPieces
+from geomot._core.plane.polygons import first_equal
 from geomot._facets import Facets
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot.potentials import kantorovich_potential
-from geomot.sources import ConvexPolygon, Source, exact_domain
+from geomot.sources import ConvexPolygon, PolygonRegion, Source, UniformPolygon, exact_domain
+from geomot.sources.domains import on_hull
 
 __all__ = ["BallDiagram", "BallSites", "nearest_inside", "require_partial"]
 
@@ -26,19 +28,32 @@ IndexArray = NDArray[np.int64]
 _CHORDS = 96
 
 
-def require_partial(source: Source, name: str = "source") -> ConvexPolygon:
+def require_partial(source: Source, name: str = "source") -> ConvexPolygon | PolygonRegion:
     """Return the domain of a source that partial transport is possible for; refuse others."""
     domain = exact_domain(source) if source.dim == 2 and source.exact else None
     if isinstance(domain, ConvexPolygon) and source.plane_density is None:
         return domain
+    if isinstance(domain, PolygonRegion) and isinstance(source, UniformPolygon):
+        return domain
     raise ValueError(
-        f"{name} must be uniform on a convex polygon in the plane for partial transport, "
-        f"got {source}"
+        f"{name} must be uniform on a polygon in the plane for partial transport, got {source}"
     )
 
 
-def nearest_inside(points: FloatArray, polygon: FloatArray) -> FloatArray:
-    """Return the points of a convex polygon that are nearest to other points."""
+def nearest_inside(points: FloatArray, parts: list[FloatArray]) -> FloatArray:
+    """Return the points of a domain of convex parts that are nearest to other points."""
+    least = np.full(len(points), np.inf)
+    nearest = points.copy()
+    for part in parts:
+        inside = _nearest_in_part(points, part)
+        square = np.sum((points - inside) ** 2, axis=1)
+        closer = square < least
+        least[closer], nearest[closer] = square[closer], inside[closer]
+    return nearest
+
+
+def _nearest_in_part(points: FloatArray, polygon: FloatArray) -> FloatArray:
+    """The points of a convex polygon that are nearest to other points."""
     least = np.full(len(points), np.inf)
     outside = np.zeros(len(points), bool)
     nearest = points.copy()
@@ -60,24 +75,29 @@ class BallSites:
     sites : ndarray of shape (n, 2)
         The sites.
     source : Source
-        The source measure, uniform on a convex polygon.
+        The source measure, uniform on a polygon.
     """
 
     def __init__(self, sites: FloatArray, source: Source) -> None:
         domain = require_partial(source)
-        x, y = (domain.vertices - domain.vertices[0]).T
-        self.area = 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+        self.area = sum(map(_area, domain.parts))
         self.sites = sites
         self.domain = domain
+        self.plane = PlaneSites(sites, domain.container.vertices, self._density)
 
-        def density(scale: float) -> BallDensity:
-            return BallDensity(1.0 / (self.area * scale * scale))
-
-        self.plane = PlaneSites(sites, domain.vertices, density)
+    def _density(self, scale: float) -> BallDensity | BallPieces:
+        """The kernel's density, for lengths multiplied by a power of two."""
+        domain, value = self.domain, 1.0 / (self.area * scale * scale)
+        if isinstance(domain, ConvexPolygon):
+            return BallDensity(value)
+        ends = np.concatenate([np.roll(part, -1, axis=0) for part in domain.parts])
+        outer = on_hull(domain.corners, ends, domain.hull)
+        values = np.full(len(domain.corners), value)
+        return BallPieces(domain.offsets, scale * domain.corners, values, outer)
 
     def squares_of(self, mass: float) -> FloatArray:
         """Weights of balls that reach so far into the domain that a ball would have the mass."""
-        places = nearest_inside(self.sites, self.domain.vertices)
+        places = nearest_inside(self.sites, self.domain.parts)
         squares = np.sum((places - self.sites) ** 2, axis=1)
         return squares + mass * self.area / np.pi
 
@@ -122,23 +142,50 @@ class BallDiagram:
         """Refuse: only derivatives in the sites need them."""
         raise NotImplementedError("cells that end in arcs have no moments of facets")
 
+    @property
+    def plane(self) -> PlaneDiagram:
+        """The diagram without balls, of which the cells are cut."""
+        return self._plane
+
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, offsets, indices and labels, as in `diagram.Cells`; arcs as short chords."""
-        corners, offsets, indices, labels = self._plane.cells(threads=threads)
-        rim = -1 - len(self._sites.domain.vertices)
-        polygons, across = [], []
-        for i, (a, b) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
-            polygon = corners[indices[a:b]] - self._sites.sites[i]
-            named = labels[a:b]
+        every = np.arange(len(self.empty) + 1)
+        return self.cut(*self._plane.cells(threads=threads), every)[:4]
+
+    def cut(
+        self,
+        corners: FloatArray,
+        offsets: IndexArray,
+        indices: IndexArray,
+        labels: IndexArray,
+        parts: IndexArray,
+    ) -> tuple[FloatArray, IndexArray, IndexArray, IndexArray, IndexArray]:
+        """What balls hold of cells without balls, both as in `diagram.Cells`."""
+        convex = self._sites.domain.convex
+        rim = -1 - sum(map(len, self._sites.domain.outlines))
+        owners = np.repeat(np.arange(len(self.empty)), np.diff(parts))
+        polygons, across, kept = [], [], []
+        for i, a, b in zip(owners, offsets[:-1], offsets[1:], strict=True):
+            polygon, named = corners[indices[a:b]], labels[a:b]
+            site, radius = self._sites.sites[i], self.radii[i]
             if self.empty[i]:
                 polygon, named = polygon[:0], named[:0]
-            elif (np.hypot(*polygon.T) > self.radii[i]).any():
-                polygon, named = _cut(polygon, named, self.radii[i], rim)
-            polygons.append(polygon + self._sites.sites[i])
-            across.append(named)
-        starts = np.concatenate([[0], np.cumsum([len(p) for p in polygons])])
-        every = np.concatenate(polygons)
-        return every, starts, np.arange(len(every)), np.concatenate(across)
+            elif (np.hypot(*(polygon - site).T) > radius).any():
+                polygon, named = _cut(polygon - site, named, radius, rim)
+                polygon = polygon + site
+            if len(polygon) or convex:
+                polygons.append(polygon)
+                across.append(named)
+                kept.append(i)
+        starts = np.cumsum([0, *map(len, polygons)])
+        every = np.concatenate([corners[:0], *polygons])
+        rows = np.arange(len(every))
+        same = first_equal(every)
+        if same is not None:
+            used, rows = np.unique(same, return_inverse=True)
+            every, rows = every[used], rows.reshape(-1)
+        counts = np.searchsorted(kept, np.arange(len(self.empty) + 1))
+        return every, starts, rows, np.concatenate([labels[:0], *across]), counts
 
     def simplices(self) -> IndexArray:
         """Triangles dual to the diagram without balls."""
@@ -163,12 +210,17 @@ class BallDiagram:
         The place of the domain that is nearest to the point comes to lie in its cell and ball, so
         far from their borders that a ball about it has the mass.
         """
-        places = nearest_inside(points, self._sites.domain.vertices)
+        places = nearest_inside(points, self._sites.domain.parts)
         owners = self._plane.locate(places, threads=threads)
         covered = kantorovich_potential(places, owners, self._sites.sites, *self._weights)
         squares = np.sum((places - points) ** 2, axis=1) + np.maximum(-covered, 0.0)
         weights = squares + np.asarray(masses) * self._sites.area / np.pi
         return np.column_stack([weights, np.zeros_like(weights)])
+
+
+def _area(polygon: FloatArray) -> float:
+    x, y = (polygon - polygon[0]).T
+    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
 
 
 def _cut(
@@ -179,24 +231,22 @@ def _cut(
     across: list[int] = []
     ends = np.roll(polygon, -1, axis=0)
     for a, b, label in zip(polygon, ends, labels.tolist(), strict=True):
-        step = b - a
-        square, half, rest = step @ step, a @ step, a @ a - radius * radius
-        root = half * half - square * rest
-        if not root > 0.0:
+        # in one direction for the polygons on both sides, which then have the same corners
+        turned = b.tolist() < a.tolist()
+        found = _stretch(b, a, radius) if turned else _stretch(a, b, radius)
+        if found is None:
             continue
-        root = np.sqrt(root)
-        first, last = max((-half - root) / square, 0.0), min((-half + root) / square, 1.0)
-        if first >= last:
-            continue
-        start = a if first == 0.0 else a + first * step
-        stop = b if last == 1.0 else a + last * step
-        if corners and first > 0.0:
+        start, stop = found[::-1] if turned else found
+        if corners and (start != a).any():
             _round(corners, across, start, radius, rim)
         corners.append(start)
         across.append(label)
         corners.append(stop)
         across.append(rim)
     if not corners:
+        inside = polygon[:, 0] * ends[:, 1] > polygon[:, 1] * ends[:, 0]
+        if not inside.all():
+            return polygon[:0], labels[:0]
         turns = 2.0 * np.pi * np.arange(_CHORDS) / _CHORDS
         circle = radius * np.column_stack([np.cos(turns), np.sin(turns)])
         return circle, np.full(_CHORDS, rim)
@@ -205,6 +255,21 @@ def _cut(
     # ends of sides that meet in a corner of the cell are there twice
     kept = (points != np.roll(points, -1, axis=0)).any(axis=1)
     return points[kept], np.array(across)[kept]
+
+
+def _stretch(a: FloatArray, b: FloatArray, radius: float) -> tuple[FloatArray, FloatArray] | None:
+    """Ends of the part of a segment that lies in a disk about zero; None if there is none."""
+    step = b - a
+    square, half, rest = step @ step, a @ step, a @ a - radius * radius
+    root = half * half - square * rest
+    if not root > 0.0:
+        return None
+    root = np.sqrt(root)
+    first = max(float((-half - root) / square), 0.0)
+    last = min(float((-half + root) / square), 1.0)
+    if first >= last:
+        return None
+    return (a if first == 0.0 else a + first * step), (b if last == 1.0 else a + last * step)
 
 
 def _round(

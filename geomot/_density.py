@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from geomot._constants.sampling import SAMPLED_START_SEED, SAMPLED_START_TOL
 from geomot._monitor import Monitor
 from geomot._newton.newton import Problem
+from geomot._newton.partial import solve_partial
 from geomot._newton.solve import solve_exact
 from geomot._request import Request
 from geomot._sampling.solve import solve_montecarlo
@@ -21,7 +22,7 @@ FloatArray = NDArray[np.float64]
 
 
 def solve_in_the_plane(request: Request, monitor: Monitor) -> Solution:
-    """Solve exactly, as `solve_exact` does, from a sampled start where the density needs one.
+    """Solve exactly, as `solve_exact` and `solve_partial` do, from samples if the density needs it.
 
     Parameters
     ----------
@@ -44,10 +45,11 @@ def solve_in_the_plane(request: Request, monitor: Monitor) -> Solution:
             tol=SAMPLED_START_TOL,
             atol=0.0,
             initial=None,
+            partial=False,
             max_iter=None,
             rng=np.random.default_rng(SAMPLED_START_SEED),
         )
         with Monitor(None, False, None, "", "") as unseen:
             return solve_montecarlo(rough, unseen).weights
 
-    return solve_exact(request, monitor, guess)
+    return (solve_partial if request.partial else solve_exact)(request, monitor, guess)

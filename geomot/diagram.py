@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, diags_array
 
+from geomot._balls import BallDiagram
 from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
 from geomot._exchange import Pieces, as_cell_data, to_meshio, to_pyvista
@@ -315,7 +316,7 @@ class PowerDiagram(Frozen):
         result does not depend on it.
     partial : bool, default False
         Partial transport: cells end where |x - y_i|^2 = w_i, and what lies in no such ball belongs
-        to no site. In the plane, for uniform measures on convex polygons.
+        to no site. In the plane, for uniform measures on polygons.
 
     Attributes
     ----------
@@ -496,6 +497,9 @@ class PowerDiagram(Frozen):
             return self._compiled.cells(threads=threads)
         if self._region is not None and isinstance(self._compiled, PlaneDiagram):
             return region_cells(self._compiled, self._region, threads=threads)
+        if self._region is not None and isinstance(self._compiled, BallDiagram):
+            whole = region_cells(self._compiled.plane, self._region, threads=threads)
+            return self._compiled.cut(*whole)
         if isinstance(self.source.domain, EllipticDisk):
             return self._as_polygon._polygons
         return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))

@@ -15,7 +15,6 @@ from geomot._constants.sampling import MONTECARLO_TOL
 from geomot._density import solve_in_the_plane
 from geomot._double_double import Pair
 from geomot._monitor import Monitor, SolverState
-from geomot._newton.partial import solve_partial
 from geomot._quantile import solve_quantile
 from geomot._request import Request
 from geomot._sampling.solve import solve_montecarlo
@@ -147,7 +146,7 @@ def solve(
     partial : bool, default False
         Partial transport: the target masses sum to less than 1, and the rest of the source stays
         where it is, for nothing. Each site takes what is cheapest: the part of its power cell
-        within the distance sqrt(w_i). In the plane, for uniform measures on convex polygons.
+        within the distance sqrt(w_i). In the plane, for uniform measures on polygons.
 
     Returns
     -------
@@ -260,7 +259,7 @@ def solve(
         partial,
     )  # fmt: skip
     with monitors(callback, progress, checkpoint, *_bar(method, tolerance)) as monitor:
-        solution = (solve_partial if partial else _SOLVERS[method])(request, monitor)
+        solution = _SOLVERS[method](request, monitor)
     if not solution.converged:
         message = _complaint(solution)
         if strict:

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def test_examples_run(name):
             if example.options.get(doctest.SKIP) and find_spec(next(named, "torch")):
                 del example.options[doctest.SKIP]
         runner.run(test)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     assert runner.failures == 0
 
 

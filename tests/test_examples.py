@@ -32,6 +32,10 @@ SMALLER = {
     "plot_compare_digits": {
         '"VAE", "potential regression",\n          "fluid flow", "flow matching")': '"VAE")'
     },
+    "plot_crowd": {
+        "= 150\n": "= 40\n",
+        "watch=(0.0, 5.0, 12.5, 20.0)": "watch=(0.0, 2.0, 4.0, 6.0)",
+    },
     "plot_coupling": {
         "gaussian_modes(2000": "gaussian_modes(200",
         "range(600)": "range(10)",
@@ -52,12 +56,14 @@ SMALLER = {
     "plot_gaussian_quantisation": {"geomspace(1, 400, 16)": "geomspace(1, 40, 6)"},
     "plot_grains": {"N, ROUNDS = 5000, 4": "N, ROUNDS = 300, 1"},
     "plot_image_folder": {'"epochs": 25': '"epochs": 1', "each=120": "each=30"},
+    "plot_incompressible_fluid": {"= 600, 50,": "= 150, 10,"},
     "plot_latent_generation": {
         '"epochs": 12': '"epochs": 1',
         "order[:1000]": "order[:400]",
         "else 3, random_state": "else 1, random_state",
     },
     "plot_polytopes": {"N = 120": "N = 40"},
+    "plot_polycrystal": {"N = 400": "N = 100", "range(40)": "range(5)"},
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
     "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
     "plot_shapes": {"quantize(annulus, 1000": "quantize(annulus, 150"},

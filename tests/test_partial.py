@@ -14,6 +14,10 @@ from geomot._balls import nearest_inside
 pytestmark = pytest.mark.filterwarnings("error")
 rng = np.random.default_rng
 SQUARE = UniformBox.unit(2)
+HOLED = UniformPolygon(
+    [(0, 0), (3, 0), (3, 2), (2, 2), (2, 1.5), (0, 1.5)],
+    holes=[[(0.5, 0.5), (1.1, 0.4), (1.0, 0.9)], [(2.0, 0.7), (2.4, 0.7), (2.2, 1.2)]],
+)
 BOXES = [
     SQUARE,
     UniformBox([1e3, -2.0], [1e3 + 4.0, 1.0]),
@@ -96,7 +100,7 @@ def quadrature(sites, weights, source, n=700):
         for a, b in zip(low, high, strict=True)
     ]
     points = np.stack(np.meshgrid(*axes), -1).reshape(-1, 2)
-    inside = (nearest_inside(points, source.polygon) == points).all(axis=1)
+    inside = (nearest_inside(points, source.domain.parts) == points).all(axis=1)
     points = points[inside]
     squares = np.stack([((points - y) ** 2).sum(axis=1) for y in sites], axis=1)
     powers = squares - weights
@@ -179,6 +183,129 @@ def test_units_change_no_bit():
     second = PowerDiagram(sites * 2.0**20, weights * 2.0**40, box, partial=True)
     assert first.masses.tolist() == second.masses.tolist()
     assert (first.arcs / 2.0**20).tolist() == second.arcs.tolist()
+
+
+# ---- polygons that are not convex ----
+
+
+def share_of_disk(source, site, radius):
+    """Mass and first moments in a disk, by Green's theorem around each ring."""
+    total = np.zeros(3)
+    for ring in [*source.rings, *source.holes]:
+        # each side seen from the site: triangles where it is inside, sectors where it is not
+        total += sum(
+            _fan(a, b, radius)
+            for a, b in zip(ring - site, np.roll(ring, -1, axis=0) - site, strict=True)
+        )
+    return total[0] / source.area, total[1:] / source.area
+
+
+def _fan(a, b, r):
+    """Area and first moments of the triangle (0, a, b) in the disk about 0, with their sign."""
+    step = b - a
+    square, half, rest = step @ step, a @ step, a @ a - r * r
+    root = half * half - square * rest
+    cuts = [0.0, 1.0]
+    if root > 0.0:
+        cuts += [t for t in ((-half + s * np.sqrt(root)) / square for s in (-1, 1)) if 0 < t < 1]
+    total = np.zeros(3)
+    cuts.sort()
+    for s, t in zip(cuts, cuts[1:], strict=False):
+        p, q, middle = a + s * step, a + t * step, a + 0.5 * (s + t) * step
+        cross = p[0] * q[1] - p[1] * q[0]
+        if middle @ middle < r * r:
+            total += np.append(0.5 * cross, cross * (p + q) / 6.0)
+        else:
+            angle = np.arctan2(cross, p @ q)
+            u, v = p / np.hypot(*p), q / np.hypot(*q)
+            turn = np.array([v[1] - u[1], u[0] - v[0]])
+            total += np.append(0.5 * r * r * angle, r**3 / 3.0 * turn)
+    return total
+
+
+@pytest.mark.parametrize("radius", [0.05, 0.3, 0.7, 1.2, 2.5, 9.0])
+def test_one_disk_in_a_polygon_with_holes(radius):
+    for site in rng(20).random((8, 2)) * [3.4, 2.4] - 0.2:
+        diagram = PowerDiagram([site], [radius**2], HOLED, partial=True)
+        mass, moment = share_of_disk(HOLED, site, radius)
+        assert diagram.masses[0] == pytest.approx(mass, rel=1e-12, abs=1e-15)
+        if mass > 1e-12:
+            np.testing.assert_allclose((diagram.centroids[0] - site) * mass, moment, atol=1e-14)
+        h = 1e-6
+        more, less = (share_of_disk(HOLED, site, radius + d)[0] for d in (h, -h))
+        np.testing.assert_allclose(diagram.arcs, (more - less) / (2 * h), atol=1e-8)
+
+
+def test_a_polygon_cut_up_is_the_polygon():
+    # the halves of a square, and a notch that makes the hull larger than the polygon
+    square = UniformPolygon([(0, 0), (1, 0), (1, 1), (0, 1)])
+    notched = UniformPolygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 3), (0, 3)])
+    sites, weights = rng(21).random((30, 2)), 0.01 * rng(22).random(30)
+    sites[:, 1] = 0.2 + 0.6 * sites[:, 1]
+    sites[:, 0] = 0.2 + 0.6 * sites[:, 0]
+    whole = PowerDiagram(sites, weights, square, partial=True)
+    part = PowerDiagram(sites, weights, notched, partial=True)
+    np.testing.assert_allclose(part.masses * 4.0, whole.masses, rtol=1e-12)
+    np.testing.assert_allclose(part.costs * 4.0, whole.costs, rtol=1e-12)
+    np.testing.assert_allclose(part.arcs * 4.0, whole.arcs, rtol=1e-12)
+    np.testing.assert_allclose(part.centroids, whole.centroids, rtol=1e-12)
+    assert part.facets.sites.tolist() == whole.facets.sites.tolist()
+    np.testing.assert_allclose(part.facets.measures * 4.0, whole.facets.measures, rtol=1e-12)
+
+
+def test_masses_on_a_polygon_with_holes_are_those_of_quadrature():
+    sites = rng(23).random((25, 2)) * [3.2, 2.2] - 0.1
+    weights = 0.15 * rng(24).random(25)
+    diagram = PowerDiagram(sites, weights, HOLED, partial=True)
+    masses, costs = quadrature(sites, weights, HOLED)
+    np.testing.assert_allclose(diagram.masses, masses, atol=1e-4)
+    np.testing.assert_allclose(diagram.costs, costs, atol=1e-4)
+    for i in range(25):
+        x = sum(_area(p) for p in diagram.cells[i])
+        assert x == pytest.approx(diagram.masses[i] * HOLED.area, rel=3e-3, abs=1e-12)
+        outlined = sum(_area(p) for p in diagram.cells.outlines(i))
+        assert outlined == pytest.approx(x, abs=1e-14)
+
+
+def _area(polygon):
+    x, y = polygon.T
+    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+
+
+def test_hessian_on_a_polygon_with_holes():
+    sites, weights = rng(25).random((25, 2)) * [3, 2], 0.05 + 0.1 * rng(26).random(25)
+    diagram = PowerDiagram(sites, weights, HOLED, partial=True)
+    h = 1e-6
+    columns = [
+        (PowerDiagram(sites, weights + h * e, HOLED, partial=True).masses
+         - PowerDiagram(sites, weights - h * e, HOLED, partial=True).masses) / (2 * h)
+        for e in np.eye(25)
+    ]  # fmt: skip
+    np.testing.assert_allclose(np.array(columns).T, diagram.hessian().toarray() / 2, atol=1e-7)
+
+
+def test_balls_that_cover_a_polygon_with_holes():
+    sites, weights = rng(27).random((30, 2)) * [3, 2], 0.01 * rng(28).random(30)
+    whole = PowerDiagram(sites, weights, HOLED)
+    covered = PowerDiagram(sites, weights + 20.0, HOLED, partial=True)
+    np.testing.assert_allclose(covered.masses, whole.masses, rtol=1e-12)
+    assert covered.masses.sum() == pytest.approx(1.0, rel=1e-13)
+    assert not covered.arcs.any()
+
+
+@pytest.mark.parametrize("total", [0.1, 0.6, 0.95, 0.999])
+def test_solves_on_a_polygon_with_holes(total):
+    sites = rng(29).random((150, 2)) * [3.4, 2.4] - 0.2
+    nu = 0.3 + rng(30).random(150)
+    solution = solve(sites, total * nu / nu.sum(), HOLED, partial=True)
+    assert solution.converged
+    masses = PowerDiagram(sites, solution.weights_exact, HOLED, partial=True).masses
+    np.testing.assert_allclose(masses, solution.target_masses, rtol=2e-9)
+    assert solution.bracket[0] <= solution.cost <= solution.bracket[1]
+    again = solve(sites, 0.99 * solution.target_masses, HOLED, partial=True,
+                  initial_weights=solution)  # fmt: skip
+    assert again.converged
+    assert again.cost < solution.cost
 
 
 # ---- solves ----
@@ -269,14 +396,13 @@ def test_files_and_pickles(tmp_path):
 
 def test_refusals():
     sites = [(0.3, 0.3), (0.6, 0.6)]
-    corner = UniformPolygon([(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)])
     torus = UniformBox([0, 0], [1, 1], periodic=True)
-    for source in (corner, torus, geomot.Gaussian([0, 0], 1.0), geomot.GridDensity([[1, 2]])):
-        with pytest.raises(ValueError, match="must be uniform on a convex polygon in the plane"):
+    for source in (torus, geomot.Gaussian([0, 0], 1.0), geomot.GridDensity([[1, 2]])):
+        with pytest.raises(ValueError, match="must be uniform on a polygon in the plane"):
             solve(sites, [0.2, 0.3], source, partial=True)
-        with pytest.raises(ValueError, match="must be uniform on a convex polygon in the plane"):
+        with pytest.raises(ValueError, match="must be uniform on a polygon in the plane"):
             PowerDiagram(sites, [0.2, 0.3], source, partial=True)
-    with pytest.raises(ValueError, match="must be uniform on a convex polygon in the plane"):
+    with pytest.raises(ValueError, match="must be uniform on a polygon in the plane"):
         solve([(0.5,) * 3], [0.2], partial=True)
     for masses in ([0.5, 0.5], [0.7, 0.6], [0.0, 0.0]):
         with pytest.raises(ValueError, match="sum between 0 and 1 for partial transport"):

@@ -23,6 +23,7 @@ from geomot._facets import Facets
 from geomot._frozen import read_only
 from geomot._monitor import Monitor
 from geomot._newton.frame import framed_start
+from geomot._newton.ladder import Guess, density_start
 from geomot._newton.newton import Iterate, Problem, lift_cells, newton
 from geomot._newton.solve import Observer, Reduced
 from geomot._request import Request
@@ -46,24 +47,30 @@ TRIALS = 50
 LIFTED = 0.5
 LIFTED_DECAY = 0.7
 LIFTED_ROUNDS = 20
+# Less than this share of its mass may be rounding: such a cell counts as one without mass.
+FAINT_SHARE = 1e-6
 
 
-def solve_partial(request: Request, monitor: Monitor) -> Solution:
+def solve_partial(request: Request, monitor: Monitor, guess: Guess) -> Solution:
     """Find weights whose cells, cut by balls, have their masses, which sum to less than 1.
 
     Parameters
     ----------
     request : Request
-        Its source is uniform on a convex polygon.
+        Its source is uniform on a polygon.
     monitor : Monitor
         Shown every accepted iterate.
+    guess : callable
+        Called for rough weights where the polygon is not convex.
 
     Returns
     -------
     Solution
     """
     reduced = _PartialReduced(request)
-    start = reduced.first() if request.initial is None else reduced.restart(request.initial)
+    start = None if request.initial is None else reduced.restart(request.initial)
+    if start is None or not _filled(start):
+        start = reduced.start(guess)
     observer = Observer(reduced, monitor)
     max_iter = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
     iterate, status = newton(start, tol=request.tol, max_iter=max_iter, observe=observer)
@@ -163,7 +170,15 @@ class _RestDiagram:
 
 def _lifted(iterate: Iterate) -> Iterate:
     """Raise cells without mass, a few times: they may take one another's place."""
-    return lift_cells(iterate, LIFTED * iterate.problem.masses, LIFTED_ROUNDS, LIFTED_DECAY)
+    wanted = iterate.problem.masses
+    return lift_cells(
+        iterate, LIFTED * wanted, LIFTED_ROUNDS, LIFTED_DECAY, floor=FAINT_SHARE * wanted
+    )
+
+
+def _filled(iterate: Iterate) -> bool:
+    """Whether every cell has mass for certain."""
+    return bool((iterate.diagram.masses >= FAINT_SHARE * iterate.problem.masses).all())
 
 
 class _PartialReduced(Reduced):
@@ -171,7 +186,7 @@ class _PartialReduced(Reduced):
 
     problem_kind = _PartialProblem
 
-    def first(self) -> Iterate:
+    def start(self, guess: Guess) -> Iterate:
         """Weights under which every cell that counts has mass, and some stays.
 
         Equal balls around the sites leave a part of every Voronoi cell of sites in the domain, and
@@ -183,20 +198,22 @@ class _PartialReduced(Reduced):
         if rest > min(FEW_STAY * each, MUCH_STAYS):
             weights = np.append(problem.sorted_sites.balls.squares_of(each), 0.0)
             start = _lifted(problem.evaluate((weights, np.zeros_like(weights))))
-            if not start.massless.any():
+            if _filled(start):
                 return start
-        return self._from_balanced()
+        return self._from_balanced(guess)
 
-    def _from_balanced(self) -> Iterate:
+    def _from_balanced(self, guess: Guess) -> Iterate:
         """The balanced solution, roughly, in balls that leave each cell a share of its mass."""
         problem = self.problem
         wanted = problem.masses[:-1]
         balanced = Problem(
             problem.sites[:-1], wanted / wanted.sum(), problem.source, problem.threads
         )
-        solved, _ = newton(framed_start(balanced), tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
+        convex = balanced.domain.convex
+        rough = framed_start(balanced) if convex else density_start(balanced, guess)
+        solved, _ = newton(rough, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
         low = -float(solved.weights[0].max())
-        corners = require_partial(problem.source).vertices
+        corners = require_partial(problem.source).container.vertices
         sites = solved.problem.sites
         farthest = max(float(np.max(np.sum((sites - c) ** 2, axis=1))) for c in corners)
         high = farthest - float(solved.weights[0].min())
@@ -220,8 +237,7 @@ class _PartialReduced(Reduced):
     def restart(self, weights: Pair) -> Iterate:
         """The given weights of all sites, with cells raised that they leave without mass."""
         hi, lo = (np.append(part[self.members], 0.0) for part in weights)
-        start = _lifted(self.problem.evaluate((hi, lo), self.request.step))
-        return self.first() if start.massless.any() else start
+        return _lifted(self.problem.evaluate((hi, lo), self.request.step))
 
     def expand(self, weights: Pair) -> Pair:
         """Weights of all sites, relative to what stays; sites that do not count have the weight 0.
@@ -250,6 +266,6 @@ class _PartialReduced(Reduced):
         wanted = np.append(self.group_mass, 1.0 - float(np.sum(self.group_mass)))
         found = np.append(masses, 1.0 - float(np.sum(masses)))
         hi, lo = (np.append(part, 0.0) for part in weights)
-        corners = require_partial(self.request.source).vertices
+        corners = require_partial(self.request.source).container.vertices
         price = max(float(np.max(np.sum((sites - corner) ** 2, axis=1))) for corner in corners)
         return bracket(sites, hi, lo, found, np.append(costs, 0.0), wanted, price)

@@ -1,2 +1,6 @@
+from geomot._core.plane.pieces import Pieces
+
 class BallDensity:
     def __init__(self, value: float) -> None: ...
+
+class BallPieces(Pieces): ...

@@ -1,5 +1,8 @@
 """The uniform density near the sites: a cell counts where |x - y_i|^2 < w_i.
 
+`BallDensity` is for convex domains, `BallPieces` for those made of convex pieces: it cuts every
+triangle that `pieces` adds up.
+
 In partial transport every site takes mass only from its ball, of the squared radius w_i, as far as
 the ball lies in its cell; what lies in no ball stays. A facet ends on the circles of both its sites
 at the same points, and circles add arcs to the border of a cell. The common part of a cell and its
@@ -17,6 +20,7 @@ from geomot._core.plane.arcs cimport (
     Circle, Corner, DiskMoments, add_disk_part, inside_part, power_at)
 from geomot._core.plane.cells cimport Cell
 from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
+from geomot._core.plane.pieces cimport Moments, Pieces
 from geomot._core.plane.regular cimport Regular2D
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.status cimport NO_MEMORY, OK
@@ -59,10 +63,7 @@ cdef class BallDensity(Density):
             return NO_MEMORY
         power = out.scratch
         corner = <Corner*> (out.scratch + m)
-        circle.x = cell.shift_x
-        circle.y = cell.shift_y
-        circle.radius = sqrt(square)
-        circle.power = power_of_origin(cell, mesh, i)
+        ball_of(&mesh.site[i, 0], cell, &circle)
         for k in range(m):
             corner[k].s = corner[k].x = cell.x[k]
             corner[k].t = corner[k].y = cell.y[k]
@@ -106,6 +107,56 @@ cdef class BallDensity(Density):
         return OK
 
 
+cdef class BallPieces(Pieces):
+    """The same density on many convex pieces, of which each site has only what lies in its ball.
+
+    Parameters
+    ----------
+    start, corners, values, outer
+        As in `Pieces`, with values that are all equal.
+    """
+
+    def __init__(self, start, corners, values, outer):
+        super().__init__(start, corners, values, outer)
+        self.curved = True
+
+    cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
+                       Measure* out) noexcept nogil:
+        cdef int status
+        if not mesh.site[i, 2] + mesh.site[i, 3] > 0.0:
+            nothing(cell, out)
+            return OK
+        status = Pieces.integrate(self, cell, mesh, i, out)
+        if status == OK and not out.mass > 0.0:
+            nothing(cell, out)
+        return status
+
+    cdef void add_triangle(self, const Cell* frame, double dx, double dy, double x0, double y0,
+                           double f0, double x1, double y1, double f1, double x2, double y2,
+                           double f2, double twice, Moments* sums) noexcept nogil:
+        cdef Circle circle
+        cdef DiskMoments part
+        ball_of(sums.site, frame, &circle)
+        clear(&part)
+        cut_triangle(&circle, x0, y0, x1, y1, x2, y2, twice, &part)
+        sums.one += f0 * part.one
+        sums.x += f0 * (part.x + dx * part.one)
+        sums.y += f0 * (part.y + dy * part.one)
+        sums.second += f0 * (part.xx + part.yy + 2.0 * (dx * part.x + dy * part.y)
+                             + (dx * dx + dy * dy) * part.one)
+        sums.arc += f0 * part.angle * circle.radius
+
+    cdef void add_side(self, const Cell* cell, Py_ssize_t side, double x0, double y0, double f0,
+                       double x1, double y1, double f1, double length, const Moments* sums,
+                       Measure* out) noexcept nogil:
+        cdef Circle circle
+        cdef double first, last
+        ball_of(sums.site, cell, &circle)
+        if inside_part(&circle, x0, y0, power_at(&circle, x0, y0), x1, y1,
+                       power_at(&circle, x1, y1), &first, &last):
+            out.facet[side] += (last - first) * length * f0
+
+
 cdef void nothing(const Cell* cell, Measure* out) noexcept nogil:
     cdef Py_ssize_t k
     out.mass = out.cost = 0.0
@@ -122,20 +173,35 @@ cdef inline void clear(DiskMoments* sums) noexcept nogil:
 cdef void add_triangle(const Circle* circle, const Cell* cell, const Corner* corner, Py_ssize_t k,
                        DiskMoments* sums) noexcept nogil:
     """Add what the disk holds of the triangle of corner 0 and side k."""
+    cdef Py_ssize_t j = k - 1 if k > 0 else cell.size - 1
+    cut_triangle(circle, corner[0].x, corner[0].y, corner[j].x, corner[j].y, corner[k].x,
+                 corner[k].y, cell.twice[k], sums)
+
+
+cdef void cut_triangle(const Circle* circle, double x0, double y0, double x1, double y1, double x2,
+                       double y2, double twice, DiskMoments* sums) noexcept nogil:
+    """Add what the disk holds of a triangle of which twice the area is known."""
     cdef Corner[3] part
-    part[0] = corner[0]
-    part[1] = corner[k - 1 if k > 0 else cell.size - 1]
-    part[2] = corner[k]
+    part[0].x = x0
+    part[0].y = y0
+    part[1].x = x1
+    part[1].y = y1
+    part[2].x = x2
+    part[2].y = y2
     part[0].s = part[0].t = part[1].t = part[2].s = 0.0
     part[1].s = part[2].t = 1.0
-    add_disk_part(circle, 3, part, cell.twice[k], sums)
+    add_disk_part(circle, 3, part, twice, sums)
 
 
-cdef inline double power_of_origin(const Cell* cell, Regular2D mesh, index_t i) noexcept nogil:
-    """|shift|^2 - w, of which the terms may cancel, rounded once."""
+cdef inline void ball_of(const double* site, const Cell* frame, Circle* circle) noexcept nogil:
+    """The circle of a site in a frame; |shift|^2 - w, of which the terms may cancel, rounded once.
+    """
     cdef double a, al, b, bl, s, e, t, te
-    two_product(cell.shift_x, cell.shift_x, &a, &al)
-    two_product(cell.shift_y, cell.shift_y, &b, &bl)
+    two_product(frame.shift_x, frame.shift_x, &a, &al)
+    two_product(frame.shift_y, frame.shift_y, &b, &bl)
     two_sum(a, b, &s, &e)
-    two_sum(s, -mesh.site[i, 2], &t, &te)
-    return t + (te + (e + (al + bl) - mesh.site[i, 3]))
+    two_sum(s, -site[2], &t, &te)
+    circle.x = frame.shift_x
+    circle.y = frame.shift_y
+    circle.radius = sqrt(site[2] + site[3])
+    circle.power = t + (te + (e + (al + bl) - site[3]))

@@ -17,11 +17,10 @@ Cost: some 100 ns for a cell and a piece. A grid of buckets finds the pieces nea
 import numpy as np
 
 from libc.math cimport NAN, fabs, sqrt
-from libc.stdint cimport int64_t, uint8_t
 
 from geomot._core.plane.cells cimport (
     REGULAR, Cell, Domain2D, Line, cell_compute, cell_free, cell_init, shifted_edge)
-from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
+from geomot._core.plane.measure cimport Measure, scratch_reserve
 from geomot._core.plane.regular cimport Regular2D
 from geomot._core.predicates cimport two_sum
 from geomot._core.status cimport NO_MEMORY, OK
@@ -48,26 +47,7 @@ cdef enum Overlap:
     UNCERTAIN = 3
 
 
-cdef struct Part:
-    # what a piece holds of a cell: corners in the cell's frame, and the side that ends in each
-    double* x
-    double* y
-    double* error
-    double* away            # from the edge that cuts
-    double off              # bound on the distances of corners from the two lines that they lie on
-    Py_ssize_t* side        # of the cell, or BORDER
-    Py_ssize_t size
-
-
-cdef struct Moments:
-    double one
-    double x
-    double y
-    double second           # x^2 + y^2
-    double blur             # bound on the error of `one`
-
-
-cdef class Pieces(Density):
+cdef class Pieces:
     """Linear on each of many convex pieces, and nothing elsewhere.
 
     Parameters
@@ -82,27 +62,6 @@ cdef class Pieces(Density):
         Whether the edge from each corner to the next one of its piece lies on the border of the
         domain that cells are clipped to: it cuts no cell.
     """
-    cdef const int64_t[::1] start
-    cdef const double[:, ::1] corner    # each piece with its first corner again, in row start + k
-    cdef const double[::1] value
-    cdef const double[:, ::1] gradient
-    cdef const uint8_t[::1] outer       # of the edge that begins in each row of `corner`
-    cdef Py_ssize_t count
-    cdef Py_ssize_t most_corners
-    cdef const int64_t[::1] bucket_start
-    cdef const index_t[::1] bucket
-    cdef const double[:, ::1] bucket_box    # of each entry, widened by the slack
-    cdef const index_t[:, ::1] bucket_first     # column and row of the first bucket of each entry
-    cdef Py_ssize_t columns
-    cdef Py_ssize_t rows
-    cdef double lower_x
-    cdef double lower_y
-    cdef double per_x
-    cdef double per_y
-    cdef double slack
-    cdef double mean
-    cdef dict domains
-
     def __init__(self, start, corners, values, outer):
         self.one_sided = True
         self.count = len(start) - 1
@@ -175,15 +134,15 @@ cdef class Pieces(Density):
                 return False
         return True
 
-    cdef inline double at(self, index_t p, double x, double y) noexcept nogil:
+    cdef double at(self, index_t p, double x, double y) noexcept nogil:
         """The density of a piece at a place seen from its first corner."""
         return max(0.0, self.value[self.start[p]] + self.gradient[p, 0] * x
                    + self.gradient[p, 1] * y)
 
-    cdef inline Py_ssize_t column_of(self, double x) noexcept nogil:
+    cdef Py_ssize_t column_of(self, double x) noexcept nogil:
         return clamp((x - self.lower_x) * self.per_x, self.columns)
 
-    cdef inline Py_ssize_t row_of(self, double y) noexcept nogil:
+    cdef Py_ssize_t row_of(self, double y) noexcept nogil:
         return clamp((y - self.lower_y) * self.per_y, self.rows)
 
     # ---- one cell ----
@@ -204,10 +163,11 @@ cdef class Pieces(Density):
         for k in range(m):
             out.scratch[m + k] = (cell.site_x + cell.shift_x) + cell.x[k]
             out.scratch[2 * m + k] = (cell.site_y + cell.shift_y) + cell.y[k]
+        sums.site = &mesh.site[i, 0]
         reach = reach_of(cell)
         error = cell.vertex_error * reach
         while True:
-            sums.one = sums.x = sums.y = sums.second = sums.blur = 0.0
+            sums.one = sums.x = sums.y = sums.second = sums.blur = sums.arc = 0.0
             for k in range(m):
                 out.facet[k] = 0.0
                 length[k] = 0.0
@@ -221,6 +181,7 @@ cdef class Pieces(Density):
                 break
             exactly = True
         out.empty = not found
+        out.arc = sums.arc
         finish(cell, &sums, out)
         return OK
 
@@ -293,7 +254,7 @@ cdef class Pieces(Density):
         found[0] = True
         if overlap == WHOLE:
             self.add_cell(cell, cell, p, 0.0, 0.0, sums)
-            self.add_sides(cell, cell, p, out)
+            self.add_sides(cell, cell, p, sums, out)
             return WHOLE
         self.add_part(cell, p, &part, sums, out)
         return OK
@@ -368,10 +329,10 @@ cdef class Pieces(Density):
             f[k] = self.at(p, ox + part.x[k], oy + part.y[k])
             dense = max(dense, f[k])
         for k in range(2, n):
-            add_triangle(part.x[0], part.y[0], f[0], part.x[k - 1], part.y[k - 1], f[k - 1],
-                         part.x[k], part.y[k], f[k],
-                         (part.x[k - 1] - part.x[0]) * (part.y[k] - part.y[0])
-                         - (part.y[k - 1] - part.y[0]) * (part.x[k] - part.x[0]), sums)
+            self.add_triangle(cell, 0.0, 0.0, part.x[0], part.y[0], f[0],
+                              part.x[k - 1], part.y[k - 1], f[k - 1], part.x[k], part.y[k], f[k],
+                              (part.x[k - 1] - part.x[0]) * (part.y[k] - part.y[0])
+                              - (part.y[k - 1] - part.y[0]) * (part.x[k] - part.x[0]), sums)
         for k in range(n):
             j = k - 1 if k > 0 else n - 1
             dx = fabs(part.x[k] - part.x[j])
@@ -380,9 +341,8 @@ cdef class Pieces(Density):
             if part.side[k] != BORDER:
                 along = sqrt(dx * dx + dy * dy)
                 length[part.side[k]] += along
-                out.facet[part.side[k]] += 0.5 * along * (f[j] + f[k])
-                add_moments(cell, part.side[k], part.x[j], part.y[j], f[j], part.x[k], part.y[k],
-                            f[k], along, out)
+                self.add_side(cell, part.side[k], part.x[j], part.y[j], f[j], part.x[k],
+                              part.y[k], f[k], along, sums, out)
         # rounding moves a corner of two sides that hardly turn along them: little of the area
         sums.blur += dense * part.off * around
 
@@ -401,7 +361,7 @@ cdef class Pieces(Density):
             # exact: both frames lie in the cell
             self.add_cell(cell, &part, p, part.shift_x - cell.shift_x,
                           part.shift_y - cell.shift_y, sums)
-            self.add_sides(cell, &part, p, out)
+            self.add_sides(cell, &part, p, sums, out)
         cell_free(&part)
         return kind if kind < 0 else OK
 
@@ -436,12 +396,12 @@ cdef class Pieces(Density):
             j = k - 1 if k > 0 else n - 1
             f2 = self.at(p, ox + part.x[k], oy + part.y[k])
             if part.twice[k] != 0.0:
-                add_triangle(part.x[0] + dx, part.y[0] + dy, f0, part.x[j] + dx, part.y[j] + dy, f1,
-                             part.x[k] + dx, part.y[k] + dy, f2, part.twice[k], sums)
+                self.add_triangle(part, dx, dy, part.x[0], part.y[0], f0, part.x[j], part.y[j],
+                                  f1, part.x[k], part.y[k], f2, part.twice[k], sums)
             f1 = f2
 
     cdef void add_sides(self, const Cell* cell, const Cell* part, index_t p,
-                        Measure* out) noexcept nogil:
+                        const Moments* sums, Measure* out) noexcept nogil:
         """Add the integrals along the sides of a part that are sides of the cell."""
         cdef Py_ssize_t k, j, n = part.size, m = cell.size, own = 0, _, across
         cdef double ox, oy, f1, f2
@@ -462,9 +422,23 @@ cdef class Pieces(Density):
             j = k - 1 if k > 0 else n - 1
             f1 = self.at(p, ox + part.x[j], oy + part.y[j])
             f2 = self.at(p, ox + part.x[k], oy + part.y[k])
-            out.facet[own] += 0.5 * part.length[k] * (f1 + f2)
-            add_moments(cell, own, part.x[j] + dx, part.y[j] + dy, f1, part.x[k] + dx,
-                        part.y[k] + dy, f2, part.length[k], out)
+            self.add_side(cell, own, part.x[j] + dx, part.y[j] + dy, f1, part.x[k] + dx,
+                          part.y[k] + dy, f2, part.length[k], sums, out)
+
+    # ---- triangles and sides, which other densities may cut again ----
+
+    cdef void add_triangle(self, const Cell* frame, double dx, double dy, double x0, double y0,
+                           double f0, double x1, double y1, double f1, double x2, double y2,
+                           double f2, double twice, Moments* sums) noexcept nogil:
+        """Add the integrals over a triangle, in a frame that lies d away from the cell's."""
+        add_linear(x0 + dx, y0 + dy, f0, x1 + dx, y1 + dy, f1, x2 + dx, y2 + dy, f2, twice, sums)
+
+    cdef void add_side(self, const Cell* cell, Py_ssize_t side, double x0, double y0, double f0,
+                       double x1, double y1, double f1, double length, const Moments* sums,
+                       Measure* out) noexcept nogil:
+        """Add the integrals along a stretch of a side of the cell, in the cell's frame."""
+        out.facet[side] += 0.5 * length * (f0 + f1)
+        add_moments(cell, side, x0, y0, f0, x1, y1, f1, length, out)
 
 
 # ---- geometry ----
@@ -550,9 +524,9 @@ cdef int cut_by_line(const Part* part, const Line* line, Part* out) noexcept nog
 
 # ---- integrals ----
 
-cdef inline void add_triangle(double x0, double y0, double f0, double x1, double y1, double f1,
-                              double x2, double y2, double f2, double twice,
-                              Moments* sums) noexcept nogil:
+cdef inline void add_linear(double x0, double y0, double f0, double x1, double y1, double f1,
+                            double x2, double y2, double f2, double twice,
+                            Moments* sums) noexcept nogil:
     """Add the integrals of a linear function, given at the corners, times 1, x, y, x^2 + y^2."""
     cdef double f = f0 + f1 + f2, x = x0 + x1 + x2, y = y0 + y1 + y2
     cdef double fx = f0 * x0 + f1 * x1 + f2 * x2, fy = f0 * y0 + f1 * y1 + f2 * y2
