@@ -27,17 +27,17 @@ _FACES = np.array([(1, 3, 2), (3, 0, 2), (1, 0, 3), (0, 1, 2)])
 
 # Rounding of such a determinant, relative to its terms (Shewchuk 1997: 7 + 56 e), beyond which
 # pairs hi + lo decide, and what they leave: such a point is on the face.
-_UNSURE = 8.0 * UNIT_ROUNDOFF
+_UNSURE_VOLUME = 8.0 * UNIT_ROUNDOFF
 _ON_FACE = 2.0**-96
 
 # A walk that takes longer starts again near its end; one that fails looks at all tetrahedra.
-_WALK_STEPS = 1000
+_MOST_TETRAHEDRA = 1000
 
 # Pairs of points with faces, edges or tetrahedra that are looked at at once.
-_PAIRS_AT_ONCE = 2**20
+_CORNERS_AT_ONCE = 2**20
 
 # Twice the area of a face over the square of its longest edge, below which its edges stand for it.
-_NO_AREA = 1e-10
+_NO_FACE = 1e-10
 
 
 class SolidMesh:
@@ -119,7 +119,7 @@ class SolidMesh:
 
         Walks in Delaunay triangulations do not go round in circles.
         """
-        for _ in range(_WALK_STEPS):
+        for _ in range(_MOST_TETRAHEDRA):
             here = found[walking]
             across = self.neighbours[here]
             beyond = -_sides(x[walking].T, self._corners[..., here]).T
@@ -156,7 +156,7 @@ class SolidMesh:
         uu, uv, vv = (np.sum(p * q, axis=1) for p, q in ((u, u), (u, v), (v, v)))
         square = uu * vv - uv * uv
         longest = np.maximum(np.maximum(uu, vv), np.sum((c - b) ** 2, axis=1))
-        wide = square > (_NO_AREA * longest) ** 2
+        wide = square > (_NO_FACE * longest) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
             to_b = (vv[:, None] * u - uv[:, None] * v) / square[:, None]
             to_c = (uu[:, None] * v - uv[:, None] * u) / square[:, None]
@@ -175,7 +175,7 @@ class SolidMesh:
         lengths = np.sum(along * along, axis=1)
         corners = np.empty((len(x), 3), dtype=np.int64)
         shares = np.empty((len(x), 3))
-        step = max(1, _PAIRS_AT_ONCE // max(len(ends), 1))
+        step = max(1, _CORNERS_AT_ONCE // max(len(ends), 1))
         for begin in range(0, len(x), step):
             part = slice(begin, begin + step)
             away = self._unit * x[part, None] - start
@@ -225,7 +225,7 @@ def _sides(x: FloatArray, corners: FloatArray) -> FloatArray:
     for k, face in enumerate(_FACES):
         u, v, w = (away[:, f] for f in face)
         side, size = _determinant(u, v, w)
-        unsure = np.abs(side) <= _UNSURE * size
+        unsure = np.abs(side) <= _UNSURE_VOLUME * size
         if unsure.any():
             points = [corners[:, f, unsure] for f in face]
             near = np.broadcast_to(x, u.shape)[:, unsure]

@@ -39,6 +39,9 @@ IndexArray = NDArray[np.int64]
 # without an upper end.
 _ABOVE = 0.1
 
+# Heights that differ by less than this share of themselves are those of a level graph.
+_LEVEL = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class AlexandrovSolution(Frozen):
@@ -239,7 +242,7 @@ def _lid_height(heights: FloatArray, bounds: FloatArray, top: float | None) -> f
     low, high = float(heights.min()), float(heights.max())
     if top is None:
         # where the graph is level, the domain says what is large
-        flat = high - low <= 1e-12 * max(abs(low), abs(high))
+        flat = high - low <= _LEVEL * max(abs(low), abs(high))
         return high + _ABOVE * (float(np.diff(bounds, axis=0).max()) if flat else high - low)
     top = as_real(top, "top")
     if not top > high:

@@ -35,12 +35,12 @@ _FLAT = 1e-12
 
 # A step keeps this share of the smallest ratio of an area and its target, takes this share of the
 # decrease of the residual that it promises, and is halved at most so often.
-_FLOOR = 0.1
-_ARMIJO = 0.1
-_HALVINGS = 30
+_LEAST_KEPT = 0.1
+_PROMISED = 0.1
+_STEP_HALVINGS = 30
 
 # Room around a polytope in which the next one is looked for, in units of its extent.
-_MARGIN = 0.3
+_SURROUNDINGS = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,9 +278,9 @@ def _damped(
     ratios = _ratios(polytope, a)
     residual = float(a @ (np.sqrt(ratios) - 1.0) ** 2)
     low, high = polytope.bounds
-    near = np.array([low, high]) + _MARGIN * (high - low).max() * np.array([[-1.0], [1.0]])
+    near = np.array([low, high]) + _SURROUNDINGS * (high - low).max() * np.array([[-1.0], [1.0]])
     step = 1.0
-    for _ in range(_HALVINGS):
+    for _ in range(_STEP_HALVINGS):
         trial = h + step * change
         try:
             following = Polytope._of(u, trial, near, threads)
@@ -288,8 +288,8 @@ def _damped(
             following = None
         if following is not None:
             new = _ratios(following, a)
-            kept = new.min() >= _FLOOR * min(float(ratios.min()), 1.0)
-            lower = float(a @ (np.sqrt(new) - 1.0) ** 2) < residual * (1.0 - _ARMIJO * step)
+            kept = new.min() >= _LEAST_KEPT * min(float(ratios.min()), 1.0)
+            lower = float(a @ (np.sqrt(new) - 1.0) ** 2) < residual * (1.0 - _PROMISED * step)
             if kept and lower:
                 return trial, following
         step *= 0.5

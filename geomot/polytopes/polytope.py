@@ -29,11 +29,11 @@ IndexArray = NDArray[np.int64]
 # The first box that may hold a polytope, in units of its largest support number, and the factor by
 # which it grows until it does; polytopes larger than the last box count as unbounded.
 _FIRST_BOX = 4.0
-_GROWTH = 8.0
+_BOX_GROWTH = 8.0
 _BOXES = 14
 
 # Room between a polytope and the box that it is measured in, as a share of its extent.
-_ROOM = 0.125
+_ROOM_AROUND = 0.125
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,7 +141,7 @@ class Polytope(Frozen):
         extent = _FIRST_BOX * max(float(np.abs(h).max()), np.finfo(np.float64).tiny)
         guesses = [] if box is None else [box]
         guesses += [
-            extent * _GROWTH**k * np.array([[-1.0] * dim, [1.0] * dim]) for k in range(_BOXES)
+            extent * _BOX_GROWTH**k * np.array([[-1.0] * dim, [1.0] * dim]) for k in range(_BOXES)
         ]
         for guess in guesses:
             diagram, inside = _measured(sites, weights, guess, threads)
@@ -153,7 +153,7 @@ class Polytope(Frozen):
             raise ValueError("normals must surround the origin: the half-spaces hold a ray")
         if guess is not box:
             corners = _corners(diagram)
-            room = _ROOM * (corners.max(axis=0) - corners.min(axis=0)).max()
+            room = _ROOM_AROUND * (corners.max(axis=0) - corners.min(axis=0)).max()
             near = np.array([corners.min(axis=0) - room, corners.max(axis=0) + room])
             diagram, _ = _measured(sites, weights, near, threads)
         measure = float(np.prod(np.diff(diagram.source.bounds, axis=0)))
