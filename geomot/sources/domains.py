@@ -103,15 +103,8 @@ class Domain(Frozen, ABC):
         return price
 
 
-class _ConvexHull(Domain):
-    """What convex domains with corners have in common."""
-
-    vertices: FloatArray
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, d)."""
-        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+class _Convex(Domain):
+    """What convex domains have in common."""
 
     @property
     def convex(self) -> bool:
@@ -122,6 +115,17 @@ class _ConvexHull(Domain):
     def connected(self) -> bool:
         """True."""
         return True
+
+
+class _ConvexHull(_Convex):
+    """What convex domains with corners have in common."""
+
+    vertices: FloatArray
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, d)."""
+        return np.array([self.vertices.min(axis=0), self.vertices.max(axis=0)])
 
 
 class PlaneDomain(Domain):
@@ -346,7 +350,7 @@ def on_hull(starts: FloatArray, ends: FloatArray, hull: FloatArray) -> NDArray[n
 
 
 @dataclass(frozen=True, eq=False)
-class EllipticDisk(PlaneDomain):
+class EllipticDisk(_Convex, PlaneDomain):
     """The region within an ellipse.
 
     Attributes
@@ -382,16 +386,6 @@ class EllipticDisk(PlaneDomain):
         half = np.hypot(*self.factor.T)
         lower, upper = self.center - half, self.center + half
         return np.stack([np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)])
-
-    @property
-    def convex(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def connected(self) -> bool:
-        """True."""
-        return True
 
     @property
     def container(self) -> ConvexPolygon:

@@ -1,5 +1,7 @@
 """Integrals over what a disk holds of a convex polygon."""
 
+from geomot._core.plane.cells cimport Cell
+
 
 cdef struct Circle:
     # in the frame of the polygon's corners
@@ -34,3 +36,8 @@ cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner
                         DiskMoments* sums) noexcept nogil
 cdef void add_segment(const Circle* circle, double ax, double ay, double bx, double by,
                       DiskMoments* sums) noexcept nogil
+cdef void clear_moments(DiskMoments* sums) noexcept nogil
+cdef void add_disk_cell(const Circle* circle, const Cell* cell, const Corner* corner, double scale,
+                        DiskMoments* sums) noexcept nogil
+cdef void cut_triangle(const Circle* circle, double x0, double y0, double x1, double y1, double x2,
+                       double y2, double twice, DiskMoments* sums) noexcept nogil

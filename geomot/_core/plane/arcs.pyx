@@ -22,10 +22,15 @@ series for an arc, four sines and cosines for one above 85 degrees.
 from fractions import Fraction
 from math import factorial
 
-from libc.math cimport M_PI, atan2, cos, sin, sqrt
+from libc.math cimport M_PI, atan2, cos, fabs, sin, sqrt
 
 # Half angles up to which segments are summed by series: closed forms lose digits below.
 cdef double SMALL = 0.75
+
+# Conditioning, not correctness: area over the extent squared below which a cell counts as thin.
+cdef double SLENDER = 1.0 / 256
+# Less than this, relative to the whole cell, may be rounding: it is measured like a thin cell.
+cdef double FAINT = 5.684341886080802e-14       # 2^-44
 
 cdef enum:
     TERMS = 16              # of the series, more than enough at half angles of SMALL
@@ -274,3 +279,47 @@ def _disk_in_polygon(const double[:, ::1] corners, double x, double y, double ra
         corner[k].y = corner[k].t = corners[k, 1]
     add_disk_part(&circle, corners.shape[0], corner, 1.0, &sums)
     return sums.one, sums.x, sums.y, sums.xx, sums.xy, sums.yy, sums.angle
+
+
+# ---- cells ----
+
+cdef void clear_moments(DiskMoments* sums) noexcept nogil:
+    sums.one = sums.x = sums.y = sums.xx = sums.xy = sums.yy = sums.angle = 0.0
+
+
+cdef void add_disk_cell(const Circle* circle, const Cell* cell, const Corner* corner, double scale,
+                        DiskMoments* sums) noexcept nogil:
+    """Integrals over what the disk holds of a cell; of a thin one triangle by triangle.
+
+    Areas of the corners' s, t, which are the cell's own coordinates, count `scale` times."""
+    cdef Py_ssize_t m = cell.size, k, j
+    cdef double reach = 0.0
+    cdef bint fat
+    for k in range(m):
+        reach = max(reach, max(fabs(cell.x[k] - cell.x[0]), fabs(cell.y[k] - cell.y[0])))
+    clear_moments(sums)
+    fat = cell.area > SLENDER * reach * reach
+    if fat and add_disk_part(circle, m, corner, scale, sums):
+        fat = sums.one > FAINT * cell.area * scale
+    if not fat:
+        clear_moments(sums)
+        for k in range(m):
+            if cell.twice[k] != 0.0:
+                j = k - 1 if k > 0 else m - 1
+                cut_triangle(circle, corner[0].x, corner[0].y, corner[j].x, corner[j].y,
+                             corner[k].x, corner[k].y, cell.twice[k] * scale, sums)
+
+
+cdef void cut_triangle(const Circle* circle, double x0, double y0, double x1, double y1, double x2,
+                       double y2, double twice, DiskMoments* sums) noexcept nogil:
+    """Add what the disk holds of a triangle of which twice the area is known."""
+    cdef Corner[3] part
+    part[0].x = x0
+    part[0].y = y0
+    part[1].x = x1
+    part[1].y = y1
+    part[2].x = x2
+    part[2].y = y2
+    part[0].s = part[0].t = part[1].t = part[2].s = 0.0
+    part[1].s = part[2].t = 1.0
+    add_disk_part(circle, 3, part, twice, sums)

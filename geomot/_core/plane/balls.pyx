@@ -14,10 +14,10 @@ digits. Which cells reach into their balls is decided up to rounding.
 Cost: a dozen operations for a corner of a cell; some 100 ns for an arc.
 """
 
-from libc.math cimport NAN, fabs, sqrt
+from libc.math cimport NAN, sqrt
 
 from geomot._core.plane.arcs cimport (
-    Circle, Corner, DiskMoments, add_disk_part, inside_part, power_at)
+    Circle, Corner, DiskMoments, add_disk_cell, clear_moments, cut_triangle, inside_part, power_at)
 from geomot._core.plane.cells cimport Cell
 from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
 from geomot._core.plane.pieces cimport Moments, Pieces
@@ -25,11 +25,6 @@ from geomot._core.plane.regular cimport Regular2D
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.status cimport NO_MEMORY, OK
 from geomot._core.types cimport index_t
-
-# Conditioning, not correctness: area over the extent squared below which a cell counts as thin.
-cdef double SLENDER = 1.0 / 256
-# Less than this, relative to the whole cell, may be rounding: it is measured like a thin cell.
-cdef double FAINT = 5.684341886080802e-14       # 2^-44
 
 
 cdef class BallDensity(Density):
@@ -54,8 +49,8 @@ cdef class BallDensity(Density):
         cdef double* power
         cdef Circle circle
         cdef DiskMoments sums
-        cdef double first, last, reach = 0.0
-        cdef bint whole = True, fat
+        cdef double first, last
+        cdef bint whole = True
         if not square > 0.0:
             nothing(cell, out)
             return OK
@@ -69,7 +64,6 @@ cdef class BallDensity(Density):
             corner[k].t = corner[k].y = cell.y[k]
             power[k] = power_at(&circle, cell.x[k], cell.y[k])
             whole = whole and power[k] < 0.0
-            reach = max(reach, max(fabs(cell.x[k] - cell.x[0]), fabs(cell.y[k] - cell.y[0])))
         if whole:
             out.mass = cell.area * self.value
             out.cost = cell.cost * self.value
@@ -85,15 +79,7 @@ cdef class BallDensity(Density):
                     &circle, corner[j].x, corner[j].y, power[j], corner[k].x, corner[k].y,
                     power[k], &first, &last):
                 out.facet[k] = (last - first) * cell.length[k] * self.value
-        clear(&sums)
-        fat = cell.area > SLENDER * reach * reach
-        if fat and add_disk_part(&circle, m, corner, 1.0, &sums):
-            fat = sums.one > FAINT * cell.area
-        if not fat:
-            clear(&sums)
-            for k in range(m):
-                if cell.twice[k] != 0.0:
-                    add_triangle(&circle, cell, corner, k, &sums)
+        add_disk_cell(&circle, cell, corner, 1.0, &sums)
         if not sums.one > 0.0:
             nothing(cell, out)
             return OK
@@ -137,7 +123,7 @@ cdef class BallPieces(Pieces):
         cdef Circle circle
         cdef DiskMoments part
         ball_of(sums.site, frame, &circle)
-        clear(&part)
+        clear_moments(&part)
         cut_triangle(&circle, x0, y0, x1, y1, x2, y2, twice, &part)
         sums.one += f0 * part.one
         sums.x += f0 * (part.x + dx * part.one)
@@ -164,33 +150,6 @@ cdef void nothing(const Cell* cell, Measure* out) noexcept nogil:
     out.empty = True
     for k in range(cell.size):
         out.facet[k] = 0.0
-
-
-cdef inline void clear(DiskMoments* sums) noexcept nogil:
-    sums.one = sums.x = sums.y = sums.xx = sums.xy = sums.yy = sums.angle = 0.0
-
-
-cdef void add_triangle(const Circle* circle, const Cell* cell, const Corner* corner, Py_ssize_t k,
-                       DiskMoments* sums) noexcept nogil:
-    """Add what the disk holds of the triangle of corner 0 and side k."""
-    cdef Py_ssize_t j = k - 1 if k > 0 else cell.size - 1
-    cut_triangle(circle, corner[0].x, corner[0].y, corner[j].x, corner[j].y, corner[k].x,
-                 corner[k].y, cell.twice[k], sums)
-
-
-cdef void cut_triangle(const Circle* circle, double x0, double y0, double x1, double y1, double x2,
-                       double y2, double twice, DiskMoments* sums) noexcept nogil:
-    """Add what the disk holds of a triangle of which twice the area is known."""
-    cdef Corner[3] part
-    part[0].x = x0
-    part[0].y = y0
-    part[1].x = x1
-    part[1].y = y1
-    part[2].x = x2
-    part[2].y = y2
-    part[0].s = part[0].t = part[1].t = part[2].s = 0.0
-    part[1].s = part[2].t = 1.0
-    add_disk_part(circle, 3, part, twice, sums)
 
 
 cdef inline void ball_of(const double* site, const Cell* frame, Circle* circle) noexcept nogil:

@@ -16,21 +16,16 @@ Cost: about twenty operations for a corner of a cell; some 100 ns for an arc.
 
 import numpy as np
 
-from libc.math cimport M_PI, NAN, fabs
+from libc.math cimport M_PI, NAN
 
 from geomot._core.plane.arcs cimport (
-    Circle, Corner, DiskMoments, add_disk_part, inside_part, power_at)
+    Circle, Corner, DiskMoments, add_disk_cell, inside_part, power_at)
 from geomot._core.plane.cells cimport Cell
 from geomot._core.plane.measure cimport Density, Measure, scratch_reserve, uniform_sides
 from geomot._core.plane.regular cimport Regular2D
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.status cimport NO_MEMORY, OK
 from geomot._core.types cimport index_t
-
-# Conditioning, not correctness: area over the extent squared below which a cell counts as thin.
-cdef double SLENDER = 1.0 / 256
-# Less than this, relative to the whole cell, may be rounding: it is measured like a thin cell.
-cdef double FAINT = 5.684341886080802e-14       # 2^-44
 
 
 cdef class EllipseDensity(Density):
@@ -81,8 +76,8 @@ cdef class EllipseDensity(Density):
         cdef double* power
         cdef Circle circle
         cdef DiskMoments sums
-        cdef double first, last, reach = 0.0
-        cdef bint whole = True, fat
+        cdef double first, last
+        cdef bint whole = True
         if scratch_reserve(out, 5 * m) != OK:
             return NO_MEMORY
         power = out.scratch
@@ -95,7 +90,6 @@ cdef class EllipseDensity(Density):
             corner[k].y = self.white[1][0] * cell.x[k] + self.white[2][0] * cell.y[k]
             power[k] = power_at(&circle, corner[k].x, corner[k].y)
             whole = whole and power[k] < 0.0
-            reach = max(reach, max(fabs(cell.x[k] - cell.x[0]), fabs(cell.y[k] - cell.y[0])))
         if whole:
             out.mass = cell.area * self.value
             out.cost = cell.cost * self.value
@@ -111,15 +105,7 @@ cdef class EllipseDensity(Density):
                                corner[k].y, power[k], &first, &last):
                 first = last = 0.0
             self.set_side(k, cell.length[k], first, last, out)
-        clear(&sums)
-        fat = cell.area > SLENDER * reach * reach
-        if fat and add_disk_part(&circle, m, corner, self.det, &sums):
-            fat = sums.one > FAINT * cell.area * self.det
-        if not fat:
-            clear(&sums)
-            for k in range(m):
-                if cell.twice[k] != 0.0:
-                    self.add_triangle(&circle, cell, corner, k, &sums)
+        add_disk_cell(&circle, cell, corner, self.det, &sums)
         self.finish(cell, &sums, out)
         return OK
 
@@ -131,17 +117,6 @@ cdef class EllipseDensity(Density):
             out.moment[2 * k] = out.facet[k] * (last + first) / 2.0
             out.moment[2 * k + 1] = out.facet[k] * (
                 last * last + last * first + first * first) / 3.0
-
-    cdef void add_triangle(self, const Circle* circle, const Cell* cell, const Corner* corner,
-                           Py_ssize_t k, DiskMoments* sums) noexcept nogil:
-        """Add what the disk holds of the triangle of corner 0 and side k."""
-        cdef Corner[3] part
-        part[0] = corner[0]
-        part[1] = corner[k - 1 if k > 0 else cell.size - 1]
-        part[2] = corner[k]
-        part[0].s = part[0].t = part[1].t = part[2].s = 0.0
-        part[1].s = part[2].t = 1.0
-        add_disk_part(circle, 3, part, cell.twice[k] * self.det, sums)
 
     cdef void place(self, const Cell* cell, Circle* circle) noexcept nogil:
         """The disk in the cell's frame: offset and power of the origin, each rounded once."""
@@ -182,10 +157,6 @@ cdef class EllipseDensity(Density):
         out.cost = unit * (second + 2.0 * (ox * x + oy * y) + (ox * ox + oy * oy) * sums.one)
         out.centre_x = x / sums.one
         out.centre_y = y / sums.one
-
-
-cdef inline void clear(DiskMoments* sums) noexcept nogil:
-    sums.one = sums.x = sums.y = sums.xx = sums.xy = sums.yy = sums.angle = 0.0
 
 
 cdef inline void offset(double site, double shift, double center,
