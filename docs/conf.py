@@ -57,15 +57,19 @@ html_theme = "furo"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+pygments_dark_style = "one-dark"
 html_show_sphinx = False
 html_copy_source = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+run_examples = os.environ.get("GEOMOT_GALLERY", "0") == "1"
+if not run_examples:
+    html_css_files.append("gallery_without_figures.css")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "plot_gallery": os.environ.get("GEOMOT_GALLERY", "0") == "1",
+    "plot_gallery": run_examples,
     "filename_pattern": r"/plot_",
     "within_subsection_order": "ExampleTitleSortKey",
     "download_all_examples": False,
@@ -87,6 +91,13 @@ def skip_foreign(app, what, name, value, skip, options):
     return True if isinstance(module, str) and not module.startswith("geomot") else None
 
 
+def fold_sidebar(app, page, template, context, doctree):
+    """List in the sidebar only what belongs to the part of the site that a page is in."""
+    if full := context.get("toctree"):
+        context["toctree"] = lambda **options: full(**{**options, "collapse": True})
+
+
 def setup(app):
-    """Connect what is above."""
+    """Connect what is above; the theme asks for its sidebar at priority 500."""
     app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("html-page-context", fold_sidebar, priority=400)

@@ -123,3 +123,9 @@ def test_code_in_docstrings_is_left_alone():
     code = ["", ">>> a * b", "|c|", "", "    so::", "", "        d_ * |e|", "", "f_ |g|"]
     expected = [*code[:-1], r"f\_ \|g\|"]
     assert load("plain_docstrings").escape_docstring(code) == expected
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_fractions_have_braces(path):
+    # the converter to MathML takes the two digits of \frac12 for one number
+    assert re.findall(r"\\t?frac[^{]", path.read_text(encoding="utf-8")) == []

@@ -6,13 +6,22 @@ from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 
 
+# Bars are written without the space that browsers put around operators.
+SPACED, TIGHT = '<mo stretchy="false">|</mo>', '<mo stretchy="false" lspace="0" rspace="0">|</mo>'
+
+
+def formula(text: str, **options: bool) -> str:
+    """Return the MathML of a formula in LaTeX."""
+    return tex2mathml(text, **options).replace(SPACED, TIGHT)
+
+
 def _inline(translator, node):
-    translator.body.append(tex2mathml(node.astext()))
+    translator.body.append(formula(node.astext()))
     raise SkipNode
 
 
 def _block(translator, node):
-    text = tex2mathml(node.astext(), as_block=True)
+    text = formula(node.astext(), as_block=True)
     translator.body.append(f'<div class="formula">{text}</div>\n')
     raise SkipNode
 
