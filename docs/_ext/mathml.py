@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 
-
-# Bars are written without the space that browsers put around operators.
-SPACED, TIGHT = '<mo stretchy="false">|</mo>', '<mo stretchy="false" lspace="0" rspace="0">|</mo>'
+# Bars and angle brackets, which browsers take for operators with space around them.
+FENCE = re.compile(r'<mo(?: stretchy="false")?>([|\u27e8\u27e9])</mo>')
+TIGHT = r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>'
 
 
 def formula(text: str, **options: bool) -> str:
     """Return the MathML of a formula in LaTeX."""
-    return tex2mathml(text, **options).replace(SPACED, TIGHT)
+    return FENCE.sub(TIGHT, tex2mathml(text, **options))
 
 
 def _inline(translator, node):
