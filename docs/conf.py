@@ -57,7 +57,6 @@ html_theme = "furo"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-pygments_dark_style = "one-dark"
 html_show_sphinx = False
 html_copy_source = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -69,6 +68,8 @@ if not run_examples:
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
+    "backreferences_dir": "gallery/uses",
+    "doc_module": ("geomot",),
     "plot_gallery": run_examples,
     "filename_pattern": r"/plot_",
     "within_subsection_order": "ExampleTitleSortKey",
