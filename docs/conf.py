@@ -31,7 +31,7 @@ extensions = [
     "mathml",
     "plain_docstrings",
 ]
-exclude_patterns = ["drawn", "sg_execution_times.rst", "gallery/sg_execution_times.rst"]
+exclude_patterns = ["drawn"]
 templates_path = ["_templates"]
 
 # In docstrings single backticks name an object of geomot, an argument, or code.
@@ -77,6 +77,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
+    "write_computation_times": False,
     "min_reported_time": 1e9,
     "only_warn_on_example_error": False,
     "abort_on_example_error": False,
