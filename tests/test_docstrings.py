@@ -82,7 +82,9 @@ def test_examples_run(name):
     for test in doctest.DocTestFinder(exclude_empty=True).find(module):
         for example in test.examples:
             # What is skipped needs a package: one of those that the text names, or torch.
-            named = (p for p in ("meshio", "pyvista") if p in test.docstring)
+            named = (
+                p for p in ("meshio", "pyvista", "geopandas", "shapely") if p in test.docstring
+            )
             if example.options.get(doctest.SKIP) and find_spec(next(named, "torch")):
                 del example.options[doctest.SKIP]
         runner.run(test)
