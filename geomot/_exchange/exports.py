@@ -234,8 +234,8 @@ class Exports:
         Returns
         -------
         str
-            One path for each cell, and a dot for each of up to 300 sites. `geomot.plotting` draws
-            figures with axes, colour bars and names.
+            One path for each cell and one for the border, and a dot for each of up to 300 sites.
+            `geomot.plotting` draws figures with axes, colour bars and names.
 
         Raises
         ------
@@ -246,7 +246,7 @@ class Exports:
         --------
         >>> import geomot
         >>> picture = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).to_svg()
-        >>> picture[:4], picture.count("<path"), picture.count("<circle")
+        >>> picture[:4], picture.count("<title"), picture.count("<circle")
         ('<svg', 2, 2)
         """
         diagram: Any = self

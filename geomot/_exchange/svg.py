@@ -104,7 +104,11 @@ def draw_cells(
         parts.append(f'<path fill="#{colours[shade]}" d="{path}"{ends}')
     paths = "\n".join(parts)
     edges = 'stroke="#fff" stroke-width="0.7" stroke-opacity="0.7" stroke-linejoin="round"'
-    return _svg(size, f'<g {edges} fill-rule="evenodd">\n{paths}\n</g>{_dots(diagram, box, scale)}')
+    return _svg(
+        size,
+        f'<g {edges} fill-rule="evenodd">\n{paths}\n</g>\n'
+        f"{_border(_path(_outlines(diagram.source, box), box, scale))}{_dots(diagram, box, scale)}",
+    )
 
 
 def draw_pixels(diagram: Any, values: FloatArray, width: float) -> str:
@@ -127,7 +131,8 @@ def draw_pixels(diagram: Any, values: FloatArray, width: float) -> str:
         (across, down),
         f'<clipPath id="{name}"><path clip-rule="evenodd" d="{outline}"/></clipPath>\n'
         f'<image width="{across:g}" height="{down:g}" preserveAspectRatio="none" '
-        f'clip-path="url(#{name})" href="data:image/png;base64,{image}"/>',
+        f'clip-path="url(#{name})" href="data:image/png;base64,{image}"/>\n'
+        f"{_border(outline)}",
     )
 
 
@@ -180,6 +185,11 @@ def _path(rings: Sequence[FloatArray], box: FloatArray, scale: float) -> str:
     return "".join(texts)
 
 
+def _border(outline: str) -> str:
+    """The border of the domain, in the colour of the text around the picture."""
+    return f'<path fill="none" stroke="currentColor" stroke-opacity="0.6" d="{outline}"/>'
+
+
 def _dots(diagram: Any, box: FloatArray, scale: float) -> str:
     """The sites that lie in the picture, if they are few."""
     if len(diagram) > _MOST_DOTS:
@@ -189,7 +199,7 @@ def _dots(diagram: Any, box: FloatArray, scale: float) -> str:
     seen = ((sites >= low) & (sites <= high)).all(axis=1)
     x = np.round(scale * (sites[seen, 0] - low[0]), _PATH_DIGITS)
     y = np.round(scale * (high[1] - sites[seen, 1]), _PATH_DIGITS)
-    dots = "\n".join(f'<circle cx="{a:.12g}" cy="{b:.12g}" r="2"/>'
+    dots = "\n".join(f'<circle cx="{a:.12g}" cy="{b:.12g}" r="1.8"/>'
                      for a, b in zip(x, y, strict=True))  # fmt: skip
     return f'\n<g fill="#fff" stroke="#222" stroke-width="0.8">\n{dots}\n</g>'
 

@@ -25,6 +25,10 @@ def rings_of(path):
         yield np.array(text.split(), float).reshape(-1, 2)
 
 
+def cells_of(picture):
+    return [path for path in elements(picture, "path") if path.get("fill") != "none"]
+
+
 def area(path):
     # y runs down: rings with the cell on their left have it on their right in the picture
     return sum(-0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)
@@ -40,19 +44,21 @@ def test_paths_have_the_areas_of_the_cells():
     picture = diagram.to_svg(width=1000.0)
     root = ElementTree.fromstring(picture)
     assert (root.get("width"), root.get("height")) == ("1000", "500")
-    paths = elements(picture, "path")
+    paths = cells_of(picture)
     assert len(paths) == 19
     masses = np.array([area(path) for path in paths]) / (250.0**2 * hole.area)
     # corners are rounded to a hundredth of a pixel
     np.testing.assert_allclose(masses, diagram.masses[:19], rtol=2e-3)
     assert len(elements(picture, "circle")) == 20
+    border = elements(picture, "path")[-1]
+    assert area(border) == pytest.approx(250.0**2 * hole.area) and border.get("fill") == "none"
 
 
 def test_names_are_shown_and_escaped():
     diagram = geomot.PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
     picture = diagram.to_svg([1.0, 2.0], names=["<a>", "b & c"])
     assert [title.text for title in elements(picture, "title")] == ["<a>: 1", "b & c: 2"]
-    first, second = elements(picture, "path")
+    first, second = cells_of(picture)
     assert first.get("fill") == "#440154" and second.get("fill") == "#b5de2b"
     with pytest.raises(ValueError, match="width must be"):
         diagram.to_svg(width=0.0)
@@ -81,7 +87,7 @@ def test_pixels_are_those_of_the_cells():
     assert pixels.shape == (240, 240, 4)
     colours = {
         int(path[0].text.partition(":")[0]): path.get("fill")[1:] + "ff"
-        for path in elements(diagram.to_svg(), "path")
+        for path in cells_of(diagram.to_svg())
     }
     rows, columns = rng.integers(0, 240, (2, 200))
     inside = (columns < 120) | (rows >= 120)
@@ -115,5 +121,5 @@ def test_what_stays_is_clear():
 )
 def test_every_kind_of_domain(source):
     diagram = geomot.PowerDiagram(source.sample(7, 0), None, source)
-    assert len(elements(diagram.to_svg(), "path")) == 7
+    assert len(cells_of(diagram.to_svg())) == 7
     assert len(elements(draw_pixels(diagram, diagram.masses, 100.0), "image")) == 1
