@@ -170,7 +170,8 @@ class Cells(Frozen, Sequence[FloatArray]):
                 # the cell itself lies beyond edges that two of its polygons share
                 if label != i:
                     following.setdefault(int(a), []).append(int(b))
-        place = dict(zip(self.indices.tolist(), self.vertices, strict=True))
+        own = slice(self.offsets[self.parts[i]], self.offsets[self.parts[i + 1]])
+        place = dict(zip(self.indices[own].tolist(), self.vertices[own], strict=True))
         rings = []
         while following:
             ring = [next(iter(following))]

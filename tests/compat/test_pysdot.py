@@ -179,6 +179,30 @@ def test_balls_on_boxes_of_one_density():
     )
 
 
+def test_an_obstacle_is_a_hole():
+    angles = 2 * np.pi * np.arange(16) / 16
+    around = np.column_stack([np.cos(angles), np.sin(angles)])
+    domain = domain_of(([0, 0], [2, 1]), ([2, 0.4], [4, 0.6]))
+    domain.add_convex_polyhedron(np.hstack([[1.5, 0.5] + 0.2 * around, around]), -1.0)
+    assert len(domain.uniform().source.holes) == 1
+    assert domain.uniform().mass == pytest.approx(domain.measure(), rel=1e-13)
+    for function, mass in ((RadialFuncInBall(), 0.01), (None, domain.measure() / 20)):
+        positions = RNG(0).random((20, 2)) * [1, 1] + [0.5, 0.0]
+        ot = sdot.OptimalTransport(positions, None, domain, np.full(20, mass), function)
+        assert not ot.adjust_weights()
+        np.testing.assert_allclose(ot.pd.integrals(), mass, rtol=1e-7)
+
+
+def test_cells_with_copies_are_shown(tmp_path):
+    pd = sdot.PowerDiagram([[0.25, 0.5], [0.5, 0.5]], None, domain_of(([-1, 0], [2, 1])))
+    pd.add_replication([1, 0])
+    pd.add_replication([-1, 0])
+    first, second = pd.cell_coordinates()
+    assert [first[:, 0].min(), first[:, 0].max()] == [-0.125, 0.375]
+    assert [second[:, 0].min(), second[:, 0].max()] == [0.375, 0.875]
+    assert pd.vtk_mesh_data()[1] == [7, 7]
+
+
 def test_overlaps_and_negative_densities_add_up_in_space():
     domain = domain_of(([0, 0, 0], [1, 1, 1]))
     domain.add_box([0.5, 0, 0], [1.5, 1, 1], 2.0)

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, csr_array
 
 import geomot.diagram
 from geomot._validation import as_points, as_real, as_real_array, as_vector
-from geomot.compat.pysdot._measures import Measures, diagram_of
+from geomot.compat.pysdot._measures import Measures, diagram_of, with_copies
 from geomot.compat.pysdot._vtk import write_cells
 from geomot.compat.pysdot.domain_types import ConvexPolyhedraAssembly
 from geomot.compat.pysdot.radial_funcs import RadialFuncUnit, kind_of
@@ -225,9 +225,9 @@ class PowerDiagram:
         """
         diagrams = self._shown("cell_coordinates")
         if self.positions.shape[1] == 3:
-            return [_faces(cell) for cell in diagrams[0].cells]
+            return [_faces(cell) for cell in diagrams[0].cells[: len(self.positions)]]
         if len(diagrams) == 1:
-            return list(diagrams[0].cells)
+            return list(diagrams[0].cells[: len(self.positions)])
         return [
             [d.cells[i] for d in diagrams if len(d.cells[i])] for i in range(len(self.positions))
         ]
@@ -368,6 +368,10 @@ class PowerDiagram:
         positions: FloatArray = self.positions
         return positions
 
+    def _shifts(self) -> list[FloatArray]:
+        """Where the copies lie."""
+        return [as_vector(t, self.positions.shape[1], "trans") for t in self._replications]
+
     def _partial(self) -> bool:
         """Whether cells end in balls, which they can in the plane."""
         partial = kind_of(self.radial_func) in ("ball", "positive")
@@ -388,7 +392,7 @@ class PowerDiagram:
         """What was measured last, if nothing has changed since; arrays may be written to."""
         positions = self._ready()
         partial = self._partial()
-        shifts = [as_vector(t, positions.shape[1], "trans") for t in self._replications]
+        shifts = self._shifts()
         state = (self.domain, self.domain.version, partial, len(shifts))
         kept = self._measured
         if (
@@ -405,10 +409,11 @@ class PowerDiagram:
         return measured
 
     def _shown(self, user: str) -> list[geomot.diagram.PowerDiagram]:
-        """A diagram for each convex piece of the domain; for an image one on its box."""
+        """A diagram for each convex piece of the domain; for an image one on its box.
+
+        Copies of the sites come last.
+        """
         positions = self._ready()
-        if self._replications:
-            raise NotImplementedError(f"{user} does not show replications")
         partial = self._partial()
         if isinstance(self.domain, ConvexPolyhedraAssembly):
             sources = [piece.source for piece in self.domain.pieces()]
@@ -416,14 +421,15 @@ class PowerDiagram:
             sources = [self.domain.whole().source]
         if positions.shape[1] == 3 and len(sources) > 1:
             raise NotImplementedError(f"{user} shows one piece in space, got {len(sources)}")
-        return [diagram_of(positions, self.weights, source, partial) for source in sources]
+        sites, weights = with_copies(positions, self.weights, self._shifts())
+        return [diagram_of(sites, weights, source, partial) for source in sources]
 
     def _polygons(self, user: str) -> list[tuple[int, FloatArray]]:
         """Cells in all pieces, or the faces of cells in space, and the sites they belong to."""
         found: list[tuple[int, FloatArray]] = []
         for diagram in self._shown(user):
             cells: Any = diagram.cells
-            for i in range(len(diagram)):
+            for i in range(len(self.positions)):
                 flat = diagram.source.dim == 2
                 shapes = cells.polygons(i) if flat else _faces(cells[i])
                 found += [(i, shape) for shape in shapes]

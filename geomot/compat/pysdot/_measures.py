@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, kron, vstack
+from scipy.sparse import csr_array, eye_array, kron, vstack
 
 from geomot.compat.pysdot._parts import Part
 from geomot.diagram import PowerDiagram
 
-__all__ = ["Measures", "diagram_of"]
+__all__ = ["Measures", "diagram_of", "with_copies"]
 
 FloatArray = NDArray[np.float64]
 
@@ -29,6 +29,14 @@ def diagram_of(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "weights holds positive numbers", UserWarning)
         return PowerDiagram(sites, weights, source, partial=partial)
+
+
+def with_copies(
+    positions: FloatArray, weights: FloatArray, replications: Sequence[FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the sites and then their copies, with their weights."""
+    sites = np.concatenate([positions, *(positions + shift for shift in replications)])
+    return sites, np.tile(weights, 1 + len(replications))
 
 
 class Measures:
@@ -57,13 +65,11 @@ class Measures:
         partial: bool,
     ) -> None:
         self.n, self.d = positions.shape
-        count = 1 + len(replications)
-        sites = np.concatenate([positions, *(positions + shift for shift in replications)])
+        sites, every = with_copies(positions, weights, replications)
         # copies count as what they are copies of
-        self._joined = vstack([csr_array(np.eye(self.n))] * count, format="csr")
+        self._joined = vstack([eye_array(self.n)] * (1 + len(replications)), format="csr")
         self._parts = [
-            (part.mass, diagram_of(sites, np.tile(weights, count), part.source, partial))
-            for part in parts
+            (part.mass, diagram_of(sites, every, part.source, partial)) for part in parts
         ]
 
     def _sum(self, measure: Callable[[PowerDiagram], Any]) -> Any:

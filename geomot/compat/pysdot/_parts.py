@@ -189,16 +189,19 @@ def uniform(pieces: Sequence[Piece]) -> Part:
 
 
 def _region(pieces: Sequence[Piece]) -> Part | None:
-    """Polygons of the same density that do not overlap, as one."""
-    coeffs = {piece.coeff for piece in pieces}
-    if len(coeffs) > 1 or pieces[0].source.dim != 2:
+    """Polygons of the same density that do not overlap, with holes, as one."""
+    coeff = max(piece.coeff for piece in pieces)
+    if pieces[0].source.dim != 2 or any(abs(piece.coeff) != coeff for piece in pieces):
         return None
-    sources: list[Any] = [piece.source for piece in pieces]
+    rings: dict[bool, list[FloatArray]] = {True: [], False: []}
+    for piece in pieces:
+        source: Any = piece.source
+        rings[piece.coeff > 0.0].append(source.polygon)
     try:
-        region = UniformPolygon([np.asarray(source.polygon) for source in sources])
-    except ValueError:  # they overlap
+        region = UniformPolygon(rings[True], rings[False])
+    except ValueError:  # they overlap, or holes do not lie inside
         return None
-    return Part(region, pieces[0].coeff * region.area)
+    return Part(region, coeff * region.area)
 
 
 def _rectangles(pieces: Sequence[Piece]) -> tuple[FloatArray, FloatArray, FloatArray] | None:
