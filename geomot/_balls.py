@@ -27,7 +27,7 @@ IndexArray = NDArray[np.int64]
 # Chords of a polygon in place of a whole circle; it ends 0.05 % of the radius inside.
 _CHORDS = 96
 # Ends of arcs nearer to each other than this share of the radius may have been swapped by rounding.
-_CLOSE = 2.0**-20
+_SWAPPED = 2.0**-20
 
 
 def require_partial(source: Source, name: str = "source") -> ConvexPolygon | PolygonRegion:
@@ -287,7 +287,7 @@ def _round(
     angle = np.arctan2(start[0] * stop[1] - start[1] * stop[0], start @ stop) % (2.0 * np.pi)
     chord = np.hypot(*(stop - start))
     within = np.hypot(*np.diff(corners, axis=0).T).sum()
-    if angle > np.pi and chord < _CLOSE * radius and within > 2.0 * chord:
+    if angle > np.pi and chord < _SWAPPED * radius and within > 2.0 * chord:
         # rounding has swapped the ends: the sides in the disk are not as short as the gap
         return
     count = int(np.ceil(angle * _CHORDS / (2.0 * np.pi)))
