@@ -28,7 +28,7 @@ TORCH = re.compile(r"geomot\.(baselines|losses|latent\.(autoencoder|classifier))
 
 def public_names():
     """Pairs of a name and a function or class, for all that users can reach without underscore."""
-    for module in geomot._MODULES:
+    for module in (*geomot._MODULES, "compat.pysdot", "compat.pysdot.radial_funcs"):
         value = importlib.import_module(f"geomot.{module}")
         for name in value.__all__:
             if callable(getattr(value, name)):

@@ -154,11 +154,11 @@ def test_domains_as_sources_have_their_masses():
             for some in (domain, sdot.ConvexPolyhedraAssembly()):
                 (some.add_box if len(piece) == 3 else some.add_convex_polyhedron)(*piece)
             alone.append(some)
-        kinds[name] = type(domain.whole().source).__name__
+        kinds[name] = type(domain._whole().source).__name__
         expected = sum(sdot.PowerDiagram(positions, None, part).integrals() for part in alone)
         found = sdot.PowerDiagram(positions, None, domain)
         np.testing.assert_allclose(found.integrals(), expected, rtol=1e-12, atol=1e-14)
-        assert domain.whole().mass == pytest.approx(domain.measure(), rel=1e-14)
+        assert domain._whole().mass == pytest.approx(domain.measure(), rel=1e-14)
         ot = sdot.OptimalTransport(positions, None, domain)
         assert not ot.adjust_weights()
         np.testing.assert_allclose(ot.pd.integrals(), domain.measure() / 8, rtol=1e-8)
@@ -174,7 +174,7 @@ def test_balls_on_boxes_of_one_density():
     assert ot.solution.partial and ot.pd.to_geomot().partial
     frame = domain_of(([0, 0], [3, 3]))
     frame.sub_box([1, 1], [2, 2])
-    assert frame.uniform().source == geomot.UniformPolygon(
+    assert frame._uniform().source == geomot.UniformPolygon(
         [(0, 0), (3, 0), (3, 3), (0, 3)], holes=[[(1, 1), (2, 1), (2, 2), (1, 2)]]
     )
 
@@ -184,8 +184,8 @@ def test_an_obstacle_is_a_hole():
     around = np.column_stack([np.cos(angles), np.sin(angles)])
     domain = domain_of(([0, 0], [2, 1]), ([2, 0.4], [4, 0.6]))
     domain.add_convex_polyhedron(np.hstack([[1.5, 0.5] + 0.2 * around, around]), -1.0)
-    assert len(domain.uniform().source.holes) == 1
-    assert domain.uniform().mass == pytest.approx(domain.measure(), rel=1e-13)
+    assert len(domain._uniform().source.holes) == 1
+    assert domain._uniform().mass == pytest.approx(domain.measure(), rel=1e-13)
     for function, mass in ((RadialFuncInBall(), 0.01), (None, domain.measure() / 20)):
         positions = RNG(0).random((20, 2)) * [1, 1] + [0.5, 0.0]
         ot = sdot.OptimalTransport(positions, None, domain, np.full(20, mass), function)
@@ -210,7 +210,7 @@ def test_overlaps_and_negative_densities_add_up_in_space():
     pd = sdot.PowerDiagram([[0.25, 0.5, 0.5], [1.25, 0.5, 0.5]], np.zeros(2), domain)
     assert pd.integrals() == pytest.approx([0.75 + 0.5 - 0.125, 0.25 + 1.5], rel=1e-13)
     with pytest.raises(NotImplementedError, match="densities below zero cannot be a source"):
-        domain.whole()
+        domain._whole()
     domain = domain_of(([0, 0, 0], [1, 1, 1]), ([1, 0, 0], [2, 1, 1]))
     with pytest.raises(NotImplementedError, match="several pieces in space cannot be a source"):
         sdot.OptimalTransport(RNG(0).random((3, 3)), None, domain).adjust_weights()
@@ -341,7 +341,7 @@ def test_notebooks_show_the_diagram():
         (lambda pd: sdot.TransportMap(pd.positions).show(), "power_diagram"),
         (lambda pd: sdot.ScaledImage([0, 0], [1, 1], np.ones((2, 2, 3))), "MeshDensity"),
         (lambda pd: sdot.ScaledImage([0, 0], [1, 1], -np.ones((2, 2))), "must not be negative"),
-        (lambda pd: sdot.ScaledImage([0, 0], [1, 1], np.ones((2, 2))).pieces(), "few boxes"),
+        (lambda pd: sdot.ScaledImage([0, 0], [1, 1], np.ones((2, 2)))._pieces(), "few boxes"),
     ],
 )
 def test_calls_that_are_not_supported_say_what_to_use(call, instead):

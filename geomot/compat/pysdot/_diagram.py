@@ -107,32 +107,88 @@ class PowerDiagram:
         ----------
         trans : array_like of shape (d,)
             Where the copies lie, relative to the sites.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> pd = PowerDiagram([[0.25, 0.5]])
+        >>> pd.add_replication([0.5, 0.0])
+        >>> pd.integrals().tolist()
+        [0.5]
         """
         self._replications.append(as_real_array(trans, "trans"))
 
     def get_positions(self) -> Any:
-        """Return the sites."""
+        """Return the sites.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.25, 0.5]]).get_positions().tolist()
+        [[0.25, 0.5]]
+        """
         return self.positions
 
     def set_positions(self, positions: ArrayLike) -> None:
-        """Set the sites, of shape (n, d)."""
+        """Set the sites, of shape (n, d).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> pd = PowerDiagram()
+        >>> pd.set_positions([[0.25, 0.5]])
+        >>> pd.integrals().tolist()
+        [1.0]
+        """
         self.positions = as_points(positions, "positions")
 
     def get_weights(self) -> Any:
-        """Return the weights."""
+        """Return the weights.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.25, 0.5]], [2.0]).get_weights().tolist()
+        [2.0]
+        """
         return self.weights
 
     def set_weights(self, weights: ArrayLike) -> None:
-        """Set the weights, of shape (n,)."""
+        """Set the weights, of shape (n,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> pd = PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> pd.set_weights([0.25, 0.0])
+        >>> pd.integrals().tolist()
+        [0.75, 0.25]
+        """
         self.weights = as_vector(weights, np.size(weights), "weights")
 
     def get_domain(self) -> Any:
-        """Return the domain."""
+        """Return the domain.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.25, 0.5]]).get_domain() is None  # the unit box, once it is needed
+        True
+        """
         return self.domain
 
     def set_domain(self, domain: Any) -> None:
-        """Set the domain."""
-        if not hasattr(domain, "parts"):
+        """Set the domain.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram, ScaledImage
+        >>> pd = PowerDiagram([[0.25, 0.5]])
+        >>> pd.set_domain(ScaledImage([0, 0], [1, 1], [[3.0]]))
+        >>> pd.integrals().tolist()
+        [3.0]
+        """
+        if not hasattr(domain, "_parts"):
             raise TypeError(
                 "domain must be a ConvexPolyhedraAssembly or a ScaledImage of "
                 f"geomot.compat.pysdot, got {type(domain).__name__}"
@@ -146,6 +202,12 @@ class PowerDiagram:
         -------
         ndarray of shape (n,)
             In units of the domain's measure.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).integrals().tolist()
+        [0.5, 0.5]
         """
         kind = kind_of(self.radial_func)
         measures = self._measures()
@@ -154,7 +216,14 @@ class PowerDiagram:
         return measures.costs if kind == "square" else measures.masses
 
     def second_order_moments(self) -> FloatArray:
-        """Return the integrals of r^2 times the radial function, shape (n,)."""
+        """Return the integrals of r^2 times the radial function, shape (n,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.5, 0.5]]).second_order_moments().round(9).tolist()
+        [0.166666667]
+        """
         self._need("second_order_moments", "unit", "ball")
         return self._measures().costs
 
@@ -170,6 +239,12 @@ class PowerDiagram:
         -------
         ndarray of shape (n, d)
             0 where a cell has no mass.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.25, 0.75], [0.75, 0.75]]).centroids().tolist()
+        [[0.25, 0.5], [0.75, 0.5]]
         """
         self._need("centroids", "unit", "ball")
         if as_real(rand_ratio, "rand_ratio") != 0.0:
@@ -191,6 +266,13 @@ class PowerDiagram:
         -------
         DerResult
             The integrals as `v_values`; the matrix of shape (n, n) has their derivatives.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> result = PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).der_integrals_wrt_weights()
+        >>> result.m_offsets.tolist(), result.m_columns.tolist(), result.m_values.tolist()
+        ([0, 2, 4], [0, 1, 0, 1], [1.0, -1.0, -1.0, 1.0])
         """
         self._need("der_integrals_wrt_weights", "unit", "ball")
         measures = self._measures()
@@ -208,6 +290,13 @@ class PowerDiagram:
         DerResult
             Rows and columns ``(d + 1) * i + k``: coordinate k of the centroid or the site, or for
             k = d the integral or the weight. `v_values` has the same order.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> pd = PowerDiagram([[0.25, 0.5], [0.75, 0.5]])
+        >>> pd.der_centroids_and_integrals_wrt_weight_and_positions().v_values.tolist()
+        [0.25, 0.5, 0.5, 0.75, 0.5, 0.5]
         """
         self._need("der_centroids_and_integrals_wrt_weight_and_positions", "unit")
         measures = self._measures()
@@ -222,6 +311,12 @@ class PowerDiagram:
         list
             In the plane arrays of corners, one for each site; where the domain has several pieces,
             a list of arrays for each site. In space lists of polygons.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> [len(cell) for cell in PowerDiagram([[0.25, 0.5], [0.75, 0.5]]).cell_coordinates()]
+        [4, 4]
         """
         diagrams = self._shown("cell_coordinates")
         if self.positions.shape[1] == 3:
@@ -246,6 +341,13 @@ class PowerDiagram:
             Numbers of corners and corners of polygons; VTK's numbers of kinds.
         points : list of float
             Three coordinates of each corner.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> cells, kinds, points = PowerDiagram([[0.5, 0.5]]).vtk_mesh_data()
+        >>> cells, kinds, len(points)
+        ([4, 0, 1, 2, 3], [7], 12)
         """
         polygons = [polygon for _, polygon in self._polygons("vtk_mesh_data")]
         starts = np.cumsum([0, *map(len, polygons)])
@@ -265,6 +367,15 @@ class PowerDiagram:
             The file; its folder is made.
         points, centroids : bool
             Whether to write sites and centroids, too.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     PowerDiagram([[0.5, 0.5]]).display_vtk(os.path.join(folder, "cells.vtk"))
+        ...     os.listdir(folder)
+        ['cells.vtk']
         """
         shapes = self._polygons("display_vtk")
         owners = [np.array([i for i, _ in shapes], dtype=np.int64)]
@@ -297,6 +408,15 @@ class PowerDiagram:
             The file; its folder is made.
         points : array_like of shape (k, d), optional
             The points; None: the sites.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     PowerDiagram([[0.5, 0.5]]).display_vtk_points(os.path.join(folder, "sites.vtk"))
+        ...     os.listdir(folder)
+        ['sites.vtk']
         """
         places = self._ready() if points is None else as_points(points, "points")
         write_cells(filename, [place[None] for place in places], {"num": np.arange(len(places))})
@@ -308,24 +428,57 @@ class PowerDiagram:
         ----------
         *arguments, **options
             Those of pysdot, which are not used: the picture has cells and sites.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.5, 0.5]]).display_jupyter()
+        PowerDiagram(<1 sites, 0 empty cells>, UniformBox([0.0, 0.0], [1.0, 1.0]))
         """
         return self.to_geomot()
 
     def display_asy(self, filename: str, *arguments: Any, **options: Any) -> None:
-        """Refuse: geomot draws with matplotlib."""
+        """Refuse: geomot draws with matplotlib.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.5, 0.5]]).display_asy("cells.asy")
+        Traceback (most recent call last):
+        ...
+        NotImplementedError: display_asy is not supported: ...
+        """
         raise NotImplementedError(
             "display_asy is not supported: use geomot.plotting.power_diagram(diagram.to_geomot()), "
             "whose figures are saved as pdf"
         )
 
     def image_integrals(self, min_pos: Any, max_pos: Any, dimensions: Any) -> None:
-        """Refuse: geomot has no integrals over pixels."""
+        """Refuse: geomot has no integrals over pixels.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.5, 0.5]]).image_integrals([0, 0], [1, 1], [2, 2])
+        Traceback (most recent call last):
+        ...
+        NotImplementedError: image_integrals is not supported: ...
+        """
         raise NotImplementedError(
             "image_integrals is not supported: use diagram.to_geomot().locate(pixels)"
         )
 
     def distances_from_boundaries(self, points: Any, count_domain_boundaries: bool = False) -> None:
-        """Refuse: shapely has distances."""
+        """Refuse: shapely has distances.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import PowerDiagram
+        >>> PowerDiagram([[0.5, 0.5]]).distances_from_boundaries([[0.5, 0.5]])
+        Traceback (most recent call last):
+        ...
+        NotImplementedError: distances_from_boundaries is not supported: ...
+        """
         raise NotImplementedError(
             "distances_from_boundaries is not supported: use shapely on "
             "diagram.to_geomot().to_shapely()"
@@ -351,8 +504,8 @@ class PowerDiagram:
                 "geomot.UniformBox(lower, upper, periodic=True) as the source"
             )
         if kind_of(self.radial_func) == "ball":
-            return diagram_of(positions, self.weights, self.domain.uniform().source, partial=True)
-        return diagram_of(positions, self.weights, self.domain.whole().source)
+            return diagram_of(positions, self.weights, self.domain._uniform().source, partial=True)
+        return diagram_of(positions, self.weights, self.domain._whole().source)
 
     def _ready(self) -> FloatArray:
         """The sites; weights and the domain have their defaults from now on."""
@@ -393,7 +546,7 @@ class PowerDiagram:
         positions = self._ready()
         partial = self._partial()
         shifts = self._shifts()
-        state = (self.domain, self.domain.version, partial, len(shifts))
+        state = (self.domain, self.domain._version, partial, len(shifts))
         kept = self._measured
         if (
             kept is None
@@ -401,8 +554,8 @@ class PowerDiagram:
             or not np.array_equal(kept[1], positions)
             or not np.array_equal(kept[2], self.weights)
         ):
-            pieces = self.domain.pieces() if partial else ()
-            parts = [piece.part for piece in pieces] if partial else self.domain.parts()
+            pieces = self.domain._pieces() if partial else ()
+            parts = [piece.part for piece in pieces] if partial else self.domain._parts()
             measures = Measures(positions, self.weights, parts, shifts, partial)
             kept = self._measured = (state, positions.copy(), self.weights.copy(), measures)
         measured: Measures = kept[3]
@@ -416,9 +569,9 @@ class PowerDiagram:
         positions = self._ready()
         partial = self._partial()
         if isinstance(self.domain, ConvexPolyhedraAssembly):
-            sources = [piece.source for piece in self.domain.pieces()]
+            sources = [piece.source for piece in self.domain._pieces()]
         else:
-            sources = [self.domain.whole().source]
+            sources = [self.domain._whole().source]
         if positions.shape[1] == 3 and len(sources) > 1:
             raise NotImplementedError(f"{user} shows one piece in space, got {len(sources)}")
         sites, weights = with_copies(positions, self.weights, self._shifts())

@@ -71,18 +71,18 @@ class Piece(NamedTuple):
 class Domain(Protocol):
     """What a `PowerDiagram` of pysdot asks of its domain."""
 
-    version: int
+    _version: int
 
-    def parts(self) -> list[Part]:
+    def _parts(self) -> list[Part]:
         """The measure as a sum, with as few parts as possible."""
 
-    def pieces(self) -> list[Piece]:
+    def _pieces(self) -> list[Piece]:
         """The measure as a sum of uniform measures on convex pieces."""
 
-    def whole(self) -> Part:
+    def _whole(self) -> Part:
         """The measure as one source, and its mass."""
 
-    def uniform(self) -> Part:
+    def _uniform(self) -> Part:
         """The measure as one uniform source."""
 
 

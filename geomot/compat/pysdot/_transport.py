@@ -111,35 +111,99 @@ class OptimalTransport:
         self.solution: Solution | None = None
 
     def get_positions(self) -> Any:
-        """Return the sites."""
+        """Return the sites.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport([[0.25, 0.5]]).get_positions().tolist()
+        [[0.25, 0.5]]
+        """
         return self.pd.get_positions()
 
     def set_positions(self, new_positions: ArrayLike) -> None:
-        """Set the sites, of shape (n, d)."""
+        """Set the sites, of shape (n, d).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> ot = OptimalTransport()
+        >>> ot.set_positions([[0.25, 0.5]])
+        >>> ot.nb_diracs()
+        1
+        """
         self.pd.set_positions(new_positions)
 
     def get_masses(self) -> Any:
-        """Return the masses."""
+        """Return the masses.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport([[0.25, 0.5]], masses=[1.0]).get_masses()
+        [1.0]
+        """
         return self.masses
 
     def set_masses(self, new_masses: ArrayLike) -> None:
-        """Set the masses, of shape (n,)."""
+        """Set the masses, of shape (n,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> ot = OptimalTransport([[0.25, 0.5], [0.75, 0.5]])
+        >>> ot.set_masses([0.25, 0.75])
+        >>> ot.adjust_weights()
+        False
+        """
         self.masses = new_masses
 
     def get_domain(self) -> Any:
-        """Return the domain."""
+        """Return the domain.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport().get_domain() is None  # the unit box, once it is needed
+        True
+        """
         return self.pd.get_domain()
 
     def set_domain(self, new_domain: Any) -> None:
-        """Set the domain."""
+        """Set the domain.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport, ScaledImage
+        >>> ot = OptimalTransport([[0.25, 0.5]])
+        >>> ot.set_domain(ScaledImage([0, 0], [1, 1], [[3.0]]))
+        >>> ot.adjust_weights(), ot.get_masses().tolist()
+        (False, [3.0])
+        """
         self.pd.set_domain(new_domain)
 
     def get_weights(self) -> Any:
-        """Return the weights."""
+        """Return the weights.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport([[0.25, 0.5]], [2.0]).get_weights().tolist()
+        [2.0]
+        """
         return self.pd.get_weights()
 
     def set_weights(self, new_weights: ArrayLike) -> None:
-        """Set the weights, of shape (n,)."""
+        """Set the weights, of shape (n,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> ot = OptimalTransport([[0.25, 0.5]])
+        >>> ot.set_weights([2.0])
+        >>> ot.get_weights().tolist()
+        [2.0]
+        """
         self.pd.set_weights(new_weights)
 
     def adjust_weights(
@@ -162,6 +226,13 @@ class OptimalTransport:
         -------
         bool
             False if the tolerance was reached; see `solution` otherwise.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> ot = OptimalTransport([[0.25, 0.5], [0.75, 0.5]], masses=[0.3, 0.7])
+        >>> ot.adjust_weights([0.0, 0.0]), ot.get_weights().round(9).tolist()
+        (False, [0.0, 0.2])
         """
         kind = kind_of(self.pd.radial_func)
         if kind not in ("unit", "ball"):
@@ -214,23 +285,63 @@ class OptimalTransport:
         return not self.solution.converged
 
     def get_centroids(self) -> FloatArray:
-        """Return the barycentres of the cells, shape (n, d)."""
+        """Return the barycentres of the cells, shape (n, d).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport([[0.25, 0.75], [0.75, 0.75]]).get_centroids().tolist()
+        [[0.25, 0.5], [0.75, 0.5]]
+        """
         return self.pd.centroids()
 
     def display_vtk(self, filename: str, points: bool = False, centroids: bool = False) -> None:
-        """Write the cells to a file, see `PowerDiagram.display_vtk`."""
+        """Write the cells to a file, see `PowerDiagram.display_vtk`.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     OptimalTransport([[0.5, 0.5]]).display_vtk(os.path.join(folder, "cells.vtk"))
+        ...     os.listdir(folder)
+        ['cells.vtk']
+        """
         self.pd.display_vtk(filename, points, centroids)
 
     def display_asy(self, filename: str, *arguments: Any, **options: Any) -> None:
-        """Refuse: geomot draws with matplotlib."""
+        """Refuse: geomot draws with matplotlib.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport([[0.5, 0.5]]).display_asy("cells.asy")
+        Traceback (most recent call last):
+        ...
+        NotImplementedError: display_asy is not supported: ...
+        """
         self.pd.display_asy(filename)
 
     def nb_diracs(self) -> int:
-        """Return the number of sites."""
+        """Return the number of sites.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport([[0.25, 0.5], [0.75, 0.5]]).nb_diracs()
+        2
+        """
         return len(self.pd.positions)
 
     def dim(self) -> int:
-        """Return the number of coordinates."""
+        """Return the number of coordinates.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> OptimalTransport([[0.25, 0.5], [0.75, 0.5]]).dim()
+        2
+        """
         return int(self.pd.positions.shape[1])
 
     def set_stopping_criterion(self, value: float, type: str = "max delta masses") -> None:
@@ -242,6 +353,14 @@ class OptimalTransport:
             The tolerance.
         type : {"max delta masses", "max delta weights"}
             Which of `obj_max_dm` and `obj_max_dw` it is; the other becomes 0.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import OptimalTransport
+        >>> ot = OptimalTransport()
+        >>> ot.set_stopping_criterion(1e-6)
+        >>> ot.obj_max_dm, ot.obj_max_dw
+        (1e-06, 0)
         """
         if type not in ("max delta masses", "max delta weights"):
             raise ValueError(
@@ -255,7 +374,7 @@ class OptimalTransport:
         if self.pd._replications:
             return _torus(self.pd)
         domain = self.pd.domain
-        part: Part = domain.uniform() if kind == "ball" else domain.whole()
+        part: Part = domain._uniform() if kind == "ball" else domain._whole()
         return part
 
     def _shares(self, kind: str, whole: Part) -> FloatArray:
@@ -322,17 +441,43 @@ class TransportMap:
         return self._transport.masses
 
     def optimize_weights(self) -> bool:
-        """Find the weights; return False if the tolerance was reached."""
+        """Find the weights; return False if the tolerance was reached.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import TransportMap
+        >>> TransportMap([[0.25, 0.5], [0.75, 0.5]]).optimize_weights()
+        False
+        """
         self._transport.max_iter = self.max_iter
         self._transport.verbosity = self.verbosity
         return self._transport.adjust_weights()
 
     def write_vtk(self, filename: str, points: bool = False, centroids: bool = False) -> None:
-        """Write the cells to a file, see `PowerDiagram.display_vtk`."""
+        """Write the cells to a file, see `PowerDiagram.display_vtk`.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import TransportMap
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     TransportMap([[0.5, 0.5]]).write_vtk(os.path.join(folder, "cells.vtk"))
+        ...     os.listdir(folder)
+        ['cells.vtk']
+        """
         self.pd.display_vtk(filename, points, centroids)
 
     def show(self, *arguments: Any, **options: Any) -> None:
-        """Refuse: geomot has figures of its own."""
+        """Refuse: geomot has figures of its own.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import TransportMap
+        >>> TransportMap([[0.5, 0.5]]).show()
+        Traceback (most recent call last):
+        ...
+        NotImplementedError: show is not supported: ...
+        """
         raise NotImplementedError(
             "show is not supported: use geomot.plotting.power_diagram(transport.pd.to_geomot()), "
             "or geomot.plotting.scene in space"
@@ -371,7 +516,7 @@ def find_transport_map(
 def _torus(diagram: PowerDiagram) -> Part:
     """The periodic box that replications stand for; refuse others."""
     shifts = {tuple(float(x) for x in shift) for shift in diagram._replications}
-    whole = diagram.domain.whole()
+    whole = diagram.domain._whole()
     box = whole.source
     if not isinstance(box, UniformBox) or box.dim != 2:
         raise NotImplementedError("replications need a domain that is one box in the plane")

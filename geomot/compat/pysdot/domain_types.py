@@ -43,8 +43,8 @@ class ConvexPolyhedraAssembly:
     """
 
     def __init__(self, type: Any = np.float64) -> None:
-        self.version = 0
-        self._pieces: list[Piece] = []
+        self._version = 0
+        self._added: list[Piece] = []
         self._merged: list[Part] | None = None
 
     def add_box(
@@ -60,6 +60,14 @@ class ConvexPolyhedraAssembly:
             The density.
         cut_id : int, optional
             Not used.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_box([0, 0], [2, 1], 0.5)
+        >>> domain.measure()
+        1.0
         """
         lower = self._as_place(min_pos, "min_pos")
         upper = as_vector(max_pos, len(lower), "max_pos")
@@ -68,7 +76,17 @@ class ConvexPolyhedraAssembly:
     def sub_box(
         self, min_pos: ArrayLike, max_pos: ArrayLike, coeff: float = 1.0, cut_id: int = -1
     ) -> None:
-        """Subtract a constant density on a box; the arguments are those of `add_box`."""
+        """Subtract a constant density on a box; the arguments are those of `add_box`.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_box([0, 0], [3, 3])
+        >>> domain.sub_box([1, 1], [2, 2])
+        >>> domain.measure()
+        8.0
+        """
         self.add_box(min_pos, max_pos, -as_real(coeff, "coeff"), cut_id)
 
     def add_img(
@@ -84,6 +102,14 @@ class ConvexPolyhedraAssembly:
             The densities, ``img[y, x]``, upwards.
         cut_id : int, optional
             Not used.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_img([0, 0], [2, 1], [[1.0, 3.0]])
+        >>> domain.coeff_at([1.5, 0.5])
+        3.0
         """
         values = as_real_array(img, "img")
         if values.ndim != 2:
@@ -106,6 +132,14 @@ class ConvexPolyhedraAssembly:
             The density.
         cut_id : int, optional
             Not used.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_convex_polyhedron([[0, 0, 0, -1], [1, 0, 1, 1], [0, 1, -1, 0]])
+        >>> domain.measure()
+        0.5
         """
         planes = as_real_array(positions_and_normals, "positions_and_normals")
         if planes.ndim != 2 or planes.shape[1] not in (4, 6):
@@ -116,25 +150,69 @@ class ConvexPolyhedraAssembly:
         self._add(polyhedron(planes, as_real(coeff, "coeff"), "positions_and_normals"))
 
     def measure(self) -> float:
-        """Return the mass of all pieces."""
-        return float(sum(piece.coeff * piece.size for piece in self._pieces))
+        """Return the mass of all pieces.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.measure()
+        0.0
+        """
+        return float(sum(piece.coeff * piece.size for piece in self._added))
 
     def coeff_at(self, point: ArrayLike) -> float:
-        """Return the density at a point, 0 where there is no piece."""
+        """Return the density at a point, 0 where there is no piece.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_box([0, 0], [1, 1], 2.0)
+        >>> domain.coeff_at([0.5, 0.5]), domain.coeff_at([1.5, 0.5])
+        (2.0, 0.0)
+        """
         place = self._as_place(point, "point")
-        return float(sum(piece.coeff for piece in self._pieces if piece.holds(place)))
+        return float(sum(piece.coeff for piece in self._added if piece.holds(place)))
 
     def contains(self, point: ArrayLike) -> bool:
-        """Return whether the density at a point is not 0."""
+        """Return whether the density at a point is not 0.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_box([0, 0], [1, 1])
+        >>> domain.contains([0.5, 0.5])
+        True
+        """
         return self.coeff_at(point) != 0.0
 
     def min_position(self) -> FloatArray:
-        """Return the lower corner of the bounding box, shape (d,)."""
-        return np.min([piece.source.bounds[0] for piece in self.pieces()], axis=0)
+        """Return the lower corner of the bounding box, shape (d,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_box([0, 0], [2, 1])
+        >>> domain.min_position().tolist()
+        [0.0, 0.0]
+        """
+        return np.min([piece.source.bounds[0] for piece in self._pieces()], axis=0)
 
     def max_position(self) -> FloatArray:
-        """Return the upper corner of the bounding box, shape (d,)."""
-        return np.max([piece.source.bounds[1] for piece in self.pieces()], axis=0)
+        """Return the upper corner of the bounding box, shape (d,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_box([0, 0], [2, 1])
+        >>> domain.max_position().tolist()
+        [2.0, 1.0]
+        """
+        return np.max([piece.source.bounds[1] for piece in self._pieces()], axis=0)
 
     def display_boundaries_vtk(self, filename: str) -> None:
         """Write the pieces to a file that ParaView reads, in the plane.
@@ -143,45 +221,56 @@ class ConvexPolyhedraAssembly:
         ----------
         filename : str
             The file; its folder is made.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ConvexPolyhedraAssembly
+        >>> domain = ConvexPolyhedraAssembly()
+        >>> domain.add_box([0, 0], [2, 1])
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     domain.display_boundaries_vtk(os.path.join(folder, "domain.vtk"))
+        ...     os.listdir(folder)
+        ['domain.vtk']
         """
-        polygons = [_polygon(piece) for piece in self.pieces()]
-        numbers = {"coeff": np.array([piece.coeff for piece in self.pieces()])}
+        polygons = [_polygon(piece) for piece in self._pieces()]
+        numbers = {"coeff": np.array([piece.coeff for piece in self._pieces()])}
         write_cells(filename, polygons, numbers)
 
-    def parts(self) -> list[Part]:
+    def _parts(self) -> list[Part]:
         """Return the measure as a sum of source measures of geomot."""
         if self._merged is None:
-            self._merged = merged(self.pieces())
+            self._merged = merged(self._pieces())
         return self._merged
 
-    def pieces(self) -> list[Piece]:
+    def _pieces(self) -> list[Piece]:
         """Return the convex pieces."""
-        if not self._pieces:
+        if not self._added:
             raise ValueError("domain must have at least one piece: call add_box")
-        return self._pieces
+        return self._added
 
-    def whole(self) -> Part:
+    def _whole(self) -> Part:
         """Return the measure as one source measure of geomot, and its mass."""
-        return mixed(self.parts())
+        return mixed(self._parts())
 
-    def uniform(self) -> Part:
+    def _uniform(self) -> Part:
         """Return the measure as one uniform source measure of geomot, and its mass."""
-        return uniform(self.pieces())
+        return uniform(self._pieces())
 
     def _as_place(self, point: Any, name: str) -> FloatArray:
         place = as_real_array(point, name)
         if place.shape not in ((2,), (3,)):
             raise ValueError(f"{name} must have shape (2,) or (3,), got {place.shape}")
-        if self._pieces and len(place) != self._pieces[0].source.dim:
+        if self._added and len(place) != self._added[0].source.dim:
             raise ValueError(
-                f"{name} must have {self._pieces[0].source.dim} coordinates, got {len(place)}"
+                f"{name} must have {self._added[0].source.dim} coordinates, got {len(place)}"
             )
         return place
 
     def _add(self, piece: Piece) -> None:
-        self._pieces.append(piece)
+        self._added.append(piece)
         self._merged = None
-        self.version += 1
+        self._version += 1
 
 
 class ScaledImage:
@@ -203,7 +292,7 @@ class ScaledImage:
     (10.5, 3.0)
     """
 
-    version = 0
+    _version = 0
 
     def __init__(self, min_pt: ArrayLike, max_pt: ArrayLike, img: ArrayLike) -> None:
         self._values = as_real_array(img, "img").copy()
@@ -223,12 +312,26 @@ class ScaledImage:
             raise NotImplementedError(f"images of {d} axes have no exact diagrams in geomot")
 
     def measure(self) -> float:
-        """Return the mass."""
+        """Return the mass.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ScaledImage
+        >>> ScaledImage([0, 0], [2, 1], [[1.0, 3.0]]).measure()
+        4.0
+        """
         size = float(np.prod(self._upper - self._lower))
         return float(self._values.sum()) * size / self._values.size
 
     def coeff_at(self, point: ArrayLike) -> float:
-        """Return the density at a point, 0 outside."""
+        """Return the density at a point, 0 outside.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ScaledImage
+        >>> ScaledImage([0, 0], [2, 1], [[1.0, 3.0]]).coeff_at([1.5, 0.5])
+        3.0
+        """
         place = as_vector(point, len(self._lower), "point")
         share = (place - self._lower) / (self._upper - self._lower)
         if not ((share >= 0.0) & (share < 1.0)).all():
@@ -237,15 +340,36 @@ class ScaledImage:
         return float(self._values[tuple((share * counts).astype(np.int64)[::-1])])
 
     def contains(self, point: ArrayLike) -> bool:
-        """Return whether the density at a point is not 0."""
+        """Return whether the density at a point is not 0.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ScaledImage
+        >>> ScaledImage([0, 0], [2, 1], [[1.0, 3.0]]).contains([2.5, 0.5])
+        False
+        """
         return self.coeff_at(point) != 0.0
 
     def min_position(self) -> FloatArray:
-        """Return the lower corner, shape (d,)."""
+        """Return the lower corner, shape (d,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ScaledImage
+        >>> ScaledImage([0, 0], [2, 1], [[1.0, 3.0]]).min_position().tolist()
+        [0.0, 0.0]
+        """
         return self._lower.copy()
 
     def max_position(self) -> FloatArray:
-        """Return the upper corner, shape (d,)."""
+        """Return the upper corner, shape (d,).
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ScaledImage
+        >>> ScaledImage([0, 0], [2, 1], [[1.0, 3.0]]).max_position().tolist()
+        [2.0, 1.0]
+        """
         return self._upper.copy()
 
     def display_boundaries_vtk(self, filename: str) -> None:
@@ -255,26 +379,36 @@ class ScaledImage:
         ----------
         filename : str
             The file; its folder is made.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot import ScaledImage
+        >>> image = ScaledImage([0, 0], [2, 1], [[1.0, 3.0]])
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     image.display_boundaries_vtk(os.path.join(folder, "image.vtk"))
+        ...     os.listdir(folder)
+        ['image.vtk']
         """
         border = box(self._lower, self._upper, self.measure())
         write_cells(filename, [_polygon(border)], {"coeff": np.array([border.coeff])})
 
-    def parts(self) -> list[Part]:
+    def _parts(self) -> list[Part]:
         """Return the measure as a source measure of geomot."""
-        return [self.whole()]
+        return [self._whole()]
 
-    def pieces(self) -> list[Piece]:
+    def _pieces(self) -> list[Piece]:
         """Refuse: there are as many as pixels."""
         raise NotImplementedError(
             "cells that end in balls have no exact integrals over images: build the domain of a "
             "few boxes"
         )
 
-    def whole(self) -> Part:
+    def _whole(self) -> Part:
         """Return the measure as one source measure of geomot, and its mass."""
         return Part(self._source, self.measure())
 
-    def uniform(self) -> Part:
+    def _uniform(self) -> Part:
         """Refuse: partial transport needs a uniform density."""
         raise NotImplementedError("partial transport needs a uniform density, got an image")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "RadialFunc",
     "RadialFuncArfd",
     "RadialFuncEntropy",
     "RadialFuncInBall",
@@ -35,6 +36,12 @@ def kind_of(function: Any) -> str:
     ----------
     function : object with a method `name`
         As in pysdot; its name decides.
+
+    Examples
+    --------
+    >>> from geomot.compat.pysdot.radial_funcs import RadialFuncR2, kind_of
+    >>> kind_of(RadialFuncR2())
+    'square'
     """
     name = function.name()
     kind = _KINDS.get(name) if isinstance(name, str) else None
@@ -46,7 +53,66 @@ def kind_of(function: Any) -> str:
     return kind
 
 
-class RadialFuncUnit:
+class RadialFunc:
+    """What pysdot asks of a function of the distance.
+
+    Examples
+    --------
+    >>> from geomot.compat.pysdot.radial_funcs import RadialFunc, RadialFuncUnit
+    >>> isinstance(RadialFuncUnit(), RadialFunc)
+    True
+    """
+
+    s = "1"
+    _free = False
+    _ball = False
+
+    def name(self) -> str:
+        """Return the name of the function.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot.radial_funcs import RadialFuncInBall
+        >>> RadialFuncInBall().name()
+        'in_ball(weight**0.5)'
+        """
+        return self.s
+
+    def need_rb_corr(self) -> bool:
+        """Return whether weights are only determined up to a constant.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot.radial_funcs import RadialFuncUnit
+        >>> RadialFuncUnit().need_rb_corr()
+        True
+        """
+        return self._free
+
+    def second_order_moment_name(self) -> str:
+        """Return the name of the function times r^2.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot.radial_funcs import RadialFuncUnit
+        >>> RadialFuncUnit().second_order_moment_name()
+        'r^2'
+        """
+        return "r^2" if self.s == "1" else f"r^2*{self.s}"
+
+    def ball_cut(self) -> bool:
+        """Return whether cells end in balls.
+
+        Examples
+        --------
+        >>> from geomot.compat.pysdot.radial_funcs import RadialFuncInBall
+        >>> RadialFuncInBall().ball_cut()
+        True
+        """
+        return self._ball
+
+
+class RadialFuncUnit(RadialFunc):
     """1: integrals are the masses of the cells.
 
     Examples
@@ -56,24 +122,10 @@ class RadialFuncUnit:
     '1'
     """
 
-    def name(self) -> str:
-        """Return the name of the function."""
-        return "1"
-
-    def need_rb_corr(self) -> bool:
-        """Whether weights are only determined up to a constant."""
-        return True
-
-    def second_order_moment_name(self) -> str:
-        """Return the name of the function times r^2."""
-        return "r^2"
-
-    def ball_cut(self) -> bool:
-        """Whether cells end in balls."""
-        return False
+    _free = True
 
 
-class RadialFuncInBall:
+class RadialFuncInBall(RadialFunc):
     """1 in the ball of radius sqrt(w) around the site, else 0: partial transport.
 
     Examples
@@ -84,24 +136,11 @@ class RadialFuncInBall:
     [0.125663706]
     """
 
-    def name(self) -> str:
-        """Return the name of the function."""
-        return "in_ball(weight**0.5)"
-
-    def need_rb_corr(self) -> bool:
-        """Whether weights are only determined up to a constant."""
-        return False
-
-    def second_order_moment_name(self) -> str:
-        """Return the name of the function times r^2."""
-        return "r^2*in_ball(weight**0.5)"
-
-    def ball_cut(self) -> bool:
-        """Whether cells end in balls."""
-        return True
+    s = "in_ball(weight**0.5)"
+    _ball = True
 
 
-class RadialFuncPpWmR2:
+class RadialFuncPpWmR2(RadialFunc):
     """The positive part of w - r^2; geomot has its integrals, but not their derivatives.
 
     Examples
@@ -112,24 +151,11 @@ class RadialFuncPpWmR2:
     [0.002513274]
     """
 
-    def name(self) -> str:
-        """Return the name of the function."""
-        return "pos_part(w-r**2)"
-
-    def need_rb_corr(self) -> bool:
-        """Whether weights are only determined up to a constant."""
-        return False
-
-    def second_order_moment_name(self) -> str:
-        """Return the name of the function times r^2."""
-        return "r^2*pos_part(w-r**2)"
-
-    def ball_cut(self) -> bool:
-        """Whether cells end in balls."""
-        return True
+    s = "pos_part(w-r**2)"
+    _ball = True
 
 
-class RadialFuncR2:
+class RadialFuncR2(RadialFunc):
     """The squared distance r^2: integrals are the costs of the cells.
 
     Parameters
@@ -145,20 +171,10 @@ class RadialFuncR2:
     [0.166666667]
     """
 
+    s = "r**2"
+
     def __init__(self, eps: Any = None) -> None:
-        self.s = "r**2"
-
-    def name(self) -> str:
-        """Return the name of the function."""
-        return self.s
-
-    def need_rb_corr(self) -> bool:
-        """Whether weights are only determined up to a constant."""
-        return False
-
-    def ball_cut(self) -> bool:
-        """Whether cells end in balls."""
-        return False
+        self.eps = eps
 
 
 class RadialFuncEntropy:
