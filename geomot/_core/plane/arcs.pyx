@@ -22,7 +22,7 @@ series for an arc, four sines and cosines for one above 85 degrees.
 from fractions import Fraction
 from math import factorial
 
-from libc.math cimport M_PI, atan2, cos, fabs, hypot, sin, sqrt
+from libc.math cimport M_PI, atan2, cos, fabs, sin, sqrt
 
 # Half angles up to which segments are summed by series: closed forms lose digits below.
 cdef double SMALL = 0.75
@@ -155,7 +155,7 @@ cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner
                 wide |= add_arc(circle, &before, &start, turned, &widest, sums)
                 add_triangle(&origin, &before, &start, scale, sums)
             add_triangle(&origin, &start, &stop, scale, sums)
-            path += hypot(stop.x - start.x, stop.y - start.y)
+            path += fabs(stop.x - start.x) + fabs(stop.y - start.y)
             before = stop
             open_end = not power_b < 0.0
             count += 1
@@ -184,9 +184,11 @@ cdef inline bint add_arc(const Circle* circle, const Corner* a, const Corner* b,
     rounding may have swapped the two. Nearly the whole circle lies in a polygon only if its sides
     hardly reach into the disk and the centre is inside, which the caller decides: it gets the ends
     of the longest of these arcs, and the length of its chord."""
-    cdef double dx = b.x - a.x, dy = b.y - a.y, chord = hypot(dx, dy)
-    cdef double forward
-    if chord < CLOSE * circle.radius:
+    cdef double dx = b.x - a.x, dy = b.y - a.y, square = dx * dx + dy * dy
+    cdef double close = CLOSE * circle.radius, chord, forward
+    cdef bint apart = square >= close * close
+    if not apart:
+        chord = sqrt(square)
         # the chord times the distance of the centre on its left, about the radius or its negative
         forward = (a.x + circle.x) * dy - (a.y + circle.y) * dx
         if forward < 0.5 * chord * circle.radius:
@@ -196,7 +198,7 @@ cdef inline bint add_arc(const Circle* circle, const Corner* a, const Corner* b,
                 turned[1] = b[0]
             return False
     add_segment(circle, a.x, a.y, b.x, b.y, sums)
-    return chord >= CLOSE * circle.radius
+    return apart
 
 
 cdef inline void between(const Corner* a, const Corner* b, double share,
