@@ -34,6 +34,9 @@ CLASSICAL_RATE = 0.25
 # .5 saves a diagram.
 FLOOR_SHARES = {2: 0.5, 3: 0.1}
 
+# The floor of a run that lifts no cells, relative to that of its start.
+FIXED_FLOOR = 0.1
+
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
