@@ -20,6 +20,7 @@ STORED = json.loads(
 
 # What follows from weights is as exact as pysdot's and geomot's tolerances of the weights.
 OF_SOLVES = {
+    ("image_density", "positions_0"),
     ("image_density", "positions_1"),
     ("image_density", "positions_2"),
     ("image_density", "weights"),
