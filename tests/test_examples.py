@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 # Pages whose code runs from top to bottom, as one script.
-PAGES = ("comparing.md", "judging.md", "reading.md", "regions.md", "space.md")
+PAGES = ("comparing.md", "judging.md", "pysdot.md", "reading.md", "regions.md", "space.md")
 
 # What takes long in the examples, and less of it that shows as well that they run. With --slow they
 # run as they stand.

@@ -83,6 +83,8 @@ def _draws_points(source: Any) -> bool:
 
 def _refuse_other_arrays(source: Any, dim: int, name: str) -> None:
     """Refuse an array that cannot hold vertices, and name the source that it may be meant for."""
+    if hasattr(source, "__geo_interface__"):  # tables of GeoPandas are arrays, too
+        return
     try:
         shape = np.shape(np.asarray(source))
     except (TypeError, ValueError, RuntimeError):
