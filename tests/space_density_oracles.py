@@ -39,11 +39,15 @@ def grid_pieces(values, edges):
     return pieces
 
 
-def mesh_pieces(points, simplices, values):
-    """Tetrahedra with linear densities."""
+def mesh_pieces(points, simplices, values, planes=None):
+    """Tetrahedra with linear densities.
+
+    `planes` are the half-spaces of each, arrays of shape (k, 4), in place of those of its faces:
+    rounded ones.
+    """
     pieces = []
     places, heights = exact(points), exact(values)
-    for tet in np.asarray(simplices).tolist():
+    for number, tet in enumerate(np.asarray(simplices).tolist()):
         corners = [places[k] for k in tet]
         rows = []
         for k in range(4):
@@ -52,6 +56,8 @@ def mesh_pieces(points, simplices, values):
             if dot(normal, corners[k]) > dot(normal, a):
                 normal = [-x for x in normal]
             rows.append((normal, dot(normal, a)))
+        if planes is not None:
+            rows = [(row[:3], row[3]) for row in exact(planes[number])]
         edges = [minus(corner, corners[0]) for corner in corners[1:]]
         rises = [heights[k] - heights[tet[0]] for k in tet[1:]]
         gradient = solve3(edges, rises)
