@@ -182,7 +182,7 @@ def facet_integrals(part, constant, gradient):
         yield labels, float(dot(total, total)) ** 0.5 / 2
 
 
-def compare(diagram, oracle, *, relative=1e-12, facets=1e-11):
+def compare(diagram, oracle, *, relative=1e-12, facets=1e-11, places=1e-13):
     """Assert that a diagram has these measures, masses and costs relative to themselves."""
     held = oracle.masses > 0.0
     np.testing.assert_array_equal(diagram.masses[~held], 0.0)
@@ -191,7 +191,7 @@ def compare(diagram, oracle, *, relative=1e-12, facets=1e-11):
     np.testing.assert_allclose(diagram.costs[held], oracle.costs[held], rtol=10.0 * relative)
     size = np.abs(diagram.source.bounds).max()
     np.testing.assert_allclose(
-        diagram.centroids[held], oracle.centroids[held], rtol=0.0, atol=1e-13 * size
+        diagram.centroids[held], oracle.centroids[held], rtol=0.0, atol=places * size
     )
     pairs = map(tuple, diagram.facets.sites.tolist())
     found = dict(zip(pairs, diagram.facets.measures.tolist(), strict=True))

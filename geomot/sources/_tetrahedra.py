@@ -174,8 +174,8 @@ def _oriented(simplices: IndexArray, points: FloatArray) -> IndexArray:
     size = np.abs(terms).sum(axis=0)
     sign = np.sign(terms.sum(axis=0))
     unsure = ~((np.abs(terms.sum(axis=0)) > _VOLUME_FILTER * size) & (size > _VOLUME_FLOOR))
-    for row in np.flatnonzero(unsure):
-        sign[row] = _exact_sign(points[tetrahedra[row]])
+    for k in np.flatnonzero(unsure):
+        sign[k] = _exact_sign(points[tetrahedra[k]])
     if not sign.all():
         row = int(np.flatnonzero(sign == 0.0)[0])
         raise ValueError(
