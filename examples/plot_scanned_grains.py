@@ -4,8 +4,8 @@ Grains in a scan
 
 A tomograph gives a body as voxels: integers that grow with the density, and zeros where there is
 air. Such an array is a source like any other. Optimal transport divides the body into grains of
-given masses, each compact, and measures every grain exactly, voxel by voxel: here a porous body with
-a dense rim, and 400 grains whose masses are lognormal.
+given masses, each compact, and measures every grain exactly, voxel by voxel. Here this is a porous
+body with a dense rim, and 400 grains whose masses are lognormal.
 """
 
 # %%
@@ -91,7 +91,7 @@ with plotting.style(width=7):
     right.set_title("its grains")
     for ax in (left, right):
         ax.set_axis_off()
-    coarse = labels[::2, ::2, : middle : 2]
+    coarse = labels[::2, ::2, :middle:2]
     solid.voxels(coarse >= 0, facecolors=shade[coarse], linewidth=0.0, shade=True)
     solid.set_box_aspect((2, 2, 1), zoom=1.35)
     solid.set_title("half of the body")
