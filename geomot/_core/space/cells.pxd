@@ -87,6 +87,8 @@ cdef struct Polytope:
     Py_ssize_t rim_room
     Entry* hash
     Py_ssize_t hash_room
+    unsigned int* mark      # pairs of walls met in the current cut, where there are few walls
+    unsigned int cuts
     double* corner          # one facet's corners
     Py_ssize_t corners_room
     double volume

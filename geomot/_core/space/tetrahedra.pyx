@@ -197,18 +197,26 @@ cdef class Tetrahedra(Density3D):
         cdef Polytope* part = &out.part[0]
         cdef Linear f
         cdef Wall wall
-        cdef Py_ssize_t row
-        cdef int j, side, status, n_cuts = 0
+        cdef Py_ssize_t row, beyond
+        cdef int j, k, side, status, n_cuts = 0
         cdef Py_ssize_t[4] cuts
+        cdef Py_ssize_t[4] off
         for j in range(4):
             if self.face[p, j] < 0:
                 continue
             row = domain.n + self.face[p, j]
-            side = side_of_plane(cell, planes + 4 * row, around)
+            side = side_of_plane(cell, planes + 4 * row, around, &beyond)
             if side > 0:
                 return OK
             if side == 0:
-                cuts[n_cuts] = row
+                # what cuts off most comes first: little is left to cut then
+                k = n_cuts
+                while k > 0 and off[k - 1] < beyond:
+                    off[k] = off[k - 1]
+                    cuts[k] = cuts[k - 1]
+                    k -= 1
+                off[k] = beyond
+                cuts[k] = row
                 n_cuts += 1
         if n_cuts > 0 and not finely and self.inside(cell, p, scale):
             self.add_whole(cell, p, &found.sums)
@@ -314,9 +322,10 @@ cdef inline Py_ssize_t clamp(double x, Py_ssize_t n) noexcept nogil:
     return n - 1 if x >= n else <Py_ssize_t> x
 
 
-cdef int side_of_plane(const Polytope* cell, const double* plane,
-                       const Box* around) noexcept nogil:
-    """+1, -1: the cell lies outside or inside a half-space, for certain; 0: it may meet both."""
+cdef int side_of_plane(const Polytope* cell, const double* plane, const Box* around,
+                       Py_ssize_t* beyond) noexcept nogil:
+    """+1, -1: the cell lies outside or inside a half-space, for certain; 0: it may meet both, with
+    about so many vertices outside."""
     cdef double value = -plane[3], reach = 0.0, size = fabs(plane[3]), bound, middle, x
     cdef double least, most
     cdef Py_ssize_t k
@@ -339,9 +348,11 @@ cdef int side_of_plane(const Polytope* cell, const double* plane,
     bound = 16.0 * ROUNDOFF * size
     least = 1e300
     most = -1e300
+    beyond[0] = 0
     for k in range(cell.n_vertices):
         x = (plane[0] * cell.vertex[k].x[0] + plane[1] * cell.vertex[k].x[1]
              + plane[2] * cell.vertex[k].x[2])
+        beyond[0] += x > -value
         least = min(least, x - 3.0 * cell.vertex[k].error)
         most = max(most, x + 3.0 * cell.vertex[k].error)
     if value + least > bound:
