@@ -671,7 +671,7 @@ class PolyhedronRegion(SpaceDomain):
     Examples
     --------
     >>> import geomot
-    >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1)]
+    >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 1, 2)]
     >>> region = geomot.MeshDensity(points, [(0, 1, 2, 3), (3, 4, 5, 6)]).domain
     >>> region, region.n_components, region.convex
     (PolyhedronRegion(<2 tetrahedra>), 2, False)
@@ -719,7 +719,7 @@ class PolyhedronRegion(SpaceDomain):
         Examples
         --------
         >>> import geomot
-        >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1)]
+        >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 1, 2)]
         >>> region = geomot.MeshDensity(points, [(0, 1, 2, 3), (3, 4, 5, 6)]).domain
         >>> lower, upper = region.inscribed_box()
         >>> lower.round(9).tolist(), upper.round(9).tolist()
