@@ -309,8 +309,9 @@ class PowerDiagram(Frozen):
     source : Source or array_like of shape (m, 2), optional
         In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
         `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
-        array holds the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on
-        the line any source with a distribution function. None stands for the unit box.
+        array holds the vertices of a polygon. In space a `UniformBox` (periodic or not) or
+        `UniformPolyhedron`, on the line any source with a distribution function. None stands for
+        the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.

@@ -4,7 +4,7 @@ A source is a probability measure on R^d that can be sampled. In the plane `Unif
 `UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
 each `Mixture` of such measures have exact power diagrams, in space `UniformBox` and
 `UniformPolyhedron`, and on the line all measures with a distribution function. A box in the plane
-may be periodic: a torus or a cylinder. Every source is immutable, comparable and picklable.
+or in space may be periodic along each axis. Every source is immutable, comparable and picklable.
 
 Examples
 --------
@@ -35,6 +35,7 @@ from geomot.sources.domains import (
     Domain,
     EllipticDisk,
     PeriodicBox,
+    PeriodicRectangle,
     PlaneDomain,
     PolygonRegion,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "MeshDensity",
     "Mixture",
     "PeriodicBox",
+    "PeriodicRectangle",
     "PlaneDomain",
     "PolygonRegion",
     "Product",

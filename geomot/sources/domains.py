@@ -18,6 +18,7 @@ __all__ = [
     "Domain",
     "EllipticDisk",
     "PeriodicBox",
+    "PeriodicRectangle",
     "PlaneDomain",
     "PolygonRegion",
 ]
@@ -422,24 +423,26 @@ class EllipticDisk(_Convex, PlaneDomain):
 
 
 @dataclass(frozen=True, eq=False)
-class PeriodicBox(PlaneDomain):
-    """A box in the plane of which opposite sides are joined: a torus, or a cylinder.
+class PeriodicBox(_Convex):
+    """A box of which opposite sides are joined: a torus, or a cylinder.
+
+    It counts as convex, because every cell is one convex polytope.
 
     Attributes
     ----------
-    lower, upper : ndarray of shape (2,)
+    lower, upper : ndarray of shape (d,)
         Opposite corners.
-    periodic : ndarray of shape (2,), bool
+    periodic : ndarray of shape (d,), bool
         Along which axes the box is repeated.
 
     Examples
     --------
     >>> import geomot
-    >>> domain = geomot.UniformBox([0.0, 0.0], [2.0, 1.0], periodic=True).domain
+    >>> domain = geomot.UniformBox([0.0, 0.0, 0.0], [2.0, 1.0, 1.0], periodic=True).domain
     >>> domain
-    PeriodicBox([0.0, 0.0], [2.0, 1.0], [True, True])
-    >>> domain.nearest(np.array([[1.9, 0.5]]), np.array([[0.0, 0.0]])).round(9).tolist()
-    [[-0.1, 0.5]]
+    PeriodicBox([0.0, 0.0, 0.0], [2.0, 1.0, 1.0], [True, True, True])
+    >>> domain.nearest(np.array([[1.9, 0.5, 0.5]]), np.array([[0.0, 0.0, 0.0]])).round(9).tolist()
+    [[-0.1, 0.5, 0.5]]
     """
 
     lower: FloatArray
@@ -452,42 +455,16 @@ class PeriodicBox(PlaneDomain):
 
     def __repr__(self) -> str:
         corners = f"{self.lower.tolist()}, {self.upper.tolist()}"
-        return f"PeriodicBox({corners}, {self.periodic.tolist()})"
+        return f"{type(self).__name__}({corners}, {self.periodic.tolist()})"
 
     @property
     def bounds(self) -> FloatArray:
-        """Lower and upper corner, shape (2, 2)."""
+        """Lower and upper corner, shape (2, d)."""
         return np.stack([self.lower, self.upper])
 
     @property
-    def convex(self) -> bool:
-        """True: every cell is one convex polygon."""
-        return True
-
-    @property
-    def connected(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def container(self) -> ConvexPolygon:
-        """The box, without its copies."""
-        (x0, y0), (x1, y1) = self.lower, self.upper
-        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-
-    @property
-    def outlines(self) -> list[FloatArray]:
-        """The border of the box."""
-        return self.container.outlines
-
-    @property
-    def parts(self) -> list[FloatArray]:
-        """The box alone."""
-        return self.container.parts
-
-    @property
     def periods(self) -> FloatArray:
-        """Width of the box along each axis, infinite where it is not repeated, shape (2,)."""
+        """Width of the box along each axis, infinite where it is not repeated, shape (d,)."""
         return np.where(self.periodic, self.upper - self.lower, np.inf)
 
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
@@ -507,12 +484,12 @@ class PeriodicBox(PlaneDomain):
 
         Parameters
         ----------
-        points, places : ndarray of shape (n, 2)
+        points, places : ndarray of shape (n, d)
             The points, and the places that copies of them must be near.
 
         Returns
         -------
-        ndarray of shape (n, 2)
+        ndarray of shape (n, d)
             Each differs from its point by whole periods.
 
         Examples
@@ -530,7 +507,7 @@ class PeriodicBox(PlaneDomain):
 
         Parameters
         ----------
-        sites : ndarray of shape (n, 2)
+        sites : ndarray of shape (n, d)
             The sites.
 
         Returns
@@ -548,13 +525,41 @@ class PeriodicBox(PlaneDomain):
         """
         widths = (self.upper - self.lower)[self.periodic]
         around = 0.25 * float(np.sum(widths**2))
-        if self.periodic.all():
-            return around
         across = ~self.periodic
+        # along these axes as in a box
         prices = [
-            float(np.ptp((end[across] - sites[:, across]) ** 2, axis=0)[0]) for end in self.bounds
+            np.ptp(np.sum((np.array(corner) - sites[:, across]) ** 2, axis=1))
+            for corner in itertools.product(*self.bounds[:, across].T)
         ]
-        return around + max(prices)
+        return around + float(max(prices))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PeriodicRectangle(PeriodicBox, PlaneDomain):
+    """A periodic box in the plane.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.UniformBox([0.0, 0.0], [2.0, 1.0], periodic=True).domain
+    PeriodicRectangle([0.0, 0.0], [2.0, 1.0], [True, True])
+    """
+
+    @property
+    def container(self) -> ConvexPolygon:
+        """The box, without its copies."""
+        (x0, y0), (x1, y1) = self.lower, self.upper
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """The border of the box."""
+        return self.container.outlines
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The box alone."""
+        return self.container.parts
 
 
 @dataclass(frozen=True, eq=False)
