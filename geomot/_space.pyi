@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,8 @@ class SpaceSites:
         sites: NDArray[np.float64],
         planes: NDArray[np.float64],
         bounds: NDArray[np.float64],
+        *,
+        density: Callable[[float], Any] | None = None,
         volume: float | None = None,
         boxed: bool = False,
     ) -> None: ...

@@ -225,7 +225,7 @@ def _space_sites(
 ) -> SpaceSites:
     """Sites whose cells have the mass 1 for this volume."""
     domain = ConvexPolyhedron.box(lower, upper)
-    return SpaceSites(sites, domain.planes, domain.bounds, volume, boxed=True)
+    return SpaceSites(sites, domain.planes, domain.bounds, volume=volume, boxed=True)
 
 
 class TorusDiagram:

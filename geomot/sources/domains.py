@@ -21,6 +21,8 @@ __all__ = [
     "PeriodicRectangle",
     "PlaneDomain",
     "PolygonRegion",
+    "PolyhedronRegion",
+    "SpaceDomain",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -562,8 +564,24 @@ class PeriodicRectangle(PeriodicBox, PlaneDomain):
         return self.container.parts
 
 
+class SpaceDomain(Domain):
+    """A domain in space.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> isinstance(geomot.UniformBox.unit(3).domain, geomot.sources.SpaceDomain)
+    True
+    """
+
+    @property
+    @abstractmethod
+    def container(self) -> ConvexPolyhedron:
+        """A convex domain that holds this one: kernels clip diagrams to it."""
+
+
 @dataclass(frozen=True, eq=False)
-class ConvexPolyhedron(_ConvexHull):
+class ConvexPolyhedron(_ConvexHull, SpaceDomain):
     """A convex polyhedron.
 
     Attributes
@@ -590,6 +608,11 @@ class ConvexPolyhedron(_ConvexHull):
 
     def __repr__(self) -> str:
         return f"ConvexPolyhedron(<{len(self.vertices)} corners, {len(self.planes)} faces>)"
+
+    @property
+    def container(self) -> ConvexPolyhedron:
+        """The polyhedron itself."""
+        return self
 
     @classmethod
     def box(cls, lower: FloatArray, upper: FloatArray) -> ConvexPolyhedron:
@@ -634,4 +657,80 @@ class ConvexPolyhedron(_ConvexHull):
         normals, offsets = self.planes[:, :3], self.planes[:, 3]
         room = offsets - normals @ centre
         scale = np.min(room / (np.abs(normals) @ half))
+        return centre - scale * half, centre + scale * half
+
+
+@dataclass(frozen=True, eq=False)
+class PolyhedronRegion(SpaceDomain):
+    """A region of space that is made of tetrahedra.
+
+    Attributes
+    ----------
+    corners : ndarray of shape (m, 4, 3)
+        The corners of the tetrahedra.
+    components : ndarray of shape (m,), int64
+        The connected component of each; tetrahedra that share no face are not connected.
+    container : ConvexPolyhedron
+        The convex hull.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1)]
+    >>> region = geomot.MeshDensity(points, [(0, 1, 2, 3), (3, 4, 5, 6)]).domain
+    >>> region, region.n_components, region.convex
+    (PolyhedronRegion(<2 tetrahedra>), 2, False)
+    """
+
+    corners: FloatArray
+    components: NDArray[np.int64]
+    container: ConvexPolyhedron
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "corners", read_only(self.corners))
+        object.__setattr__(self, "components", read_only(self.components))
+
+    def __repr__(self) -> str:
+        return f"PolyhedronRegion(<{len(self.corners)} tetrahedra>)"
+
+    @property
+    def n_components(self) -> int:
+        """Number of connected components."""
+        return int(self.components.max()) + 1
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, 3)."""
+        return self.container.bounds
+
+    @property
+    def convex(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the region is in one piece."""
+        return self.n_components == 1
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside the largest tetrahedron, of the shape of its bounding box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1)]
+        >>> region = geomot.MeshDensity(points, [(0, 1, 2, 3), (3, 4, 5, 6)]).domain
+        >>> lower, upper = region.inscribed_box()
+        >>> lower.round(9).tolist(), upper.round(9).tolist()
+        ([0.166666667, 0.166666667, 0.166666667], [0.333333333, 0.333333333, 0.333333333])
+        """
+        edges = self.corners[:, 1:] - self.corners[:, :1]
+        corners = self.corners[int(np.argmax(np.abs(np.linalg.det(edges))))]
+        centre = corners.mean(axis=0)
+        half = 0.5 * np.ptp(corners, axis=0)
+        # barycentric coordinates are affine: how fast the least of them falls towards a corner
+        slopes = np.linalg.inv((corners[1:] - corners[0]).T)
+        slopes = np.vstack([-slopes.sum(axis=0), slopes])
+        scale = 0.25 / np.max(np.abs(slopes) @ half)
         return centre - scale * half, centre + scale * half

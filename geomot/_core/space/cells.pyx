@@ -207,6 +207,16 @@ cdef void set_bisector(const double* p, const double* q, const double* origin,
     set_wall(normal, offset, size, wall)
 
 
+cdef void set_plane(const double* planes, Py_ssize_t k, const double* origin,
+                    Wall* wall) noexcept nogil:
+    """Evaluate the domain's plane k about the origin."""
+    cdef DD[3] normal
+    cdef DD offset
+    cdef double size = fine_plane(planes + 4 * k, origin, normal, &offset)
+    set_wall(normal, offset, size, wall)
+    wall.across = <index_t> (-1 - k)
+
+
 cdef void know_wall(Polytope* cell, Py_ssize_t w, const double* s) noexcept nogil:
     """Evaluate a bisector of the cell when it is first needed."""
     if cell.wall[w].error < 0.0:
@@ -416,6 +426,15 @@ cdef int polytope_start(Polytope* cell, const Wall* walls, Py_ssize_t n_walls,
     cell.n_walls = n_walls
     cell.n_vertices = n_vertices
     return OK
+
+
+cdef int polytope_copy(Polytope* cell, const Polytope* other) noexcept nogil:
+    """A copy of another cell, or of a part of one; OK or NO_MEMORY."""
+    cdef int k
+    cell.site = other.site
+    for k in range(3):
+        cell.origin[k] = other.origin[k]
+    return polytope_start(cell, other.wall, other.n_walls, other.vertex, other.n_vertices)
 
 
 cdef inline int side_of(Polytope* cell, const Vertex* v, const Wall* wall, const double* s,
@@ -677,17 +696,12 @@ cdef void sharpen(Polytope* cell, const double* s, const double* planes, double 
 
 cdef void know_walls(Polytope* cell, const double* s, const double* planes) noexcept nogil:
     """Evaluate all walls in the current frame."""
-    cdef DD[3] normal
-    cdef DD offset
     cdef Py_ssize_t w
-    cdef double size
     for w in range(cell.n_walls):
         if cell.wall[w].across >= 0:
             know_wall(cell, w, s)
         elif cell.wall[w].error < 0.0:
-            size = fine_plane(planes + 4 * (-1 - <Py_ssize_t> cell.wall[w].across), cell.origin,
-                              normal, &offset)
-            set_wall(normal, offset, size, &cell.wall[w])
+            set_plane(planes, -1 - <Py_ssize_t> cell.wall[w].across, cell.origin, &cell.wall[w])
 
 
 cdef void move_frame(Polytope* cell, const double* s, const double* planes) noexcept nogil:
@@ -709,6 +723,13 @@ cdef void move_frame(Polytope* cell, const double* s, const double* planes) noex
         scale = extent(cell)
         if tolerance <= 4.0 * SHARP * scale:
             break
+    know_walls(cell, s, planes)
+
+
+cdef void settle_places(Polytope* cell, const double* s, const double* planes,
+                        double scale) noexcept nogil:
+    """Places as exact as a cell of that extent needs them, and all walls."""
+    sharpen(cell, s, planes, PLAIN * scale, SHARP * scale)
     know_walls(cell, s, planes)
 
 
@@ -807,8 +828,7 @@ cdef int cell_from_star(Polytope* cell, Regular3D mesh, Domain3D domain, index_t
         moved = True
         move_frame(cell, s, planes)
     else:
-        sharpen(cell, s, planes, PLAIN * scale, SHARP * scale)
-        know_walls(cell, s, planes)
+        settle_places(cell, s, planes, scale)
     if polytope_measure(cell, s + 5 * <Py_ssize_t> i) != OK:
         return NO_MEMORY
     if not cell.volume > TINY * domain.volume:
