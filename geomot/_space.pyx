@@ -236,6 +236,7 @@ cdef class SpaceDiagram:
         self.tiny = np.zeros(n + 4, dtype=np.uint8)
         if not self.sites.uniform:
             self.kept[:] = 1
+            self.kind[:] = EMPTY
             self.list_stars()
             chunks = (self.listed.shape[0] + DENSE - 1) // DENSE
             self.borders = [None] * chunks

@@ -28,7 +28,7 @@ from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.newton import Iterate, Problem, newton
 from geomot._newton.quantiles import quantile_weights
-from geomot.sources import Blended, EllipticDisk, Mixture
+from geomot.sources import Blended, EllipticDisk, Mixture, SolidEllipsoid
 
 __all__ = ["density_start", "resumed", "simple_start"]
 
@@ -74,7 +74,7 @@ def density_start(problem: Problem, guess: Guess) -> Iterate:
         reached, done = _climb(problem, voronoi.weights, VORONOI_STEPS)
         if done:
             return reached
-    if isinstance(problem.domain, EllipticDisk):
+    if isinstance(problem.domain, EllipticDisk | SolidEllipsoid):
         # convex, and uniform: as each image of a site lies in its cell, all cells have mass
         inner = make_valid(problem.evaluate(quantile_weights(problem)))
         if not inner.massless.any():

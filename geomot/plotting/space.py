@@ -249,7 +249,7 @@ def _cut(diagram: PowerDiagram, axis: int, place: float) -> PowerDiagram:
         return PowerDiagram(sites, weights, box)
     # the domain's edges that the plane crosses
     domain: Any = diagram.source.domain
-    whole: Any = PowerDiagram(domain.vertices[:1], None, diagram.source).cells[0]
+    whole: Any = PowerDiagram(domain.bounds[:1], None, diagram.source).cells[0]
     ends = np.concatenate([np.column_stack([face, np.roll(face, -1)]) for face in whole.faces])
     a, b = (whole.vertices[rows] for rows in ends[ends[:, 0] < ends[:, 1]].T)
     crossed = (a[:, axis] - place) * (b[:, axis] - place) <= 0.0

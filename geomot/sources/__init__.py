@@ -40,6 +40,7 @@ from geomot.sources.domains import (
     PlaneDomain,
     PolygonRegion,
     PolyhedronRegion,
+    SolidEllipsoid,
     SpaceDomain,
 )
 from geomot.sources.ellipsoid import UniformEllipsoid
@@ -71,6 +72,7 @@ __all__ = [
     "Product",
     "Remainder",
     "Samples",
+    "SolidEllipsoid",
     "Source",
     "SpaceDomain",
     "UniformBall",

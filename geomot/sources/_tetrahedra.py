@@ -164,9 +164,9 @@ def _oriented(simplices: IndexArray, points: FloatArray) -> IndexArray:
     tetrahedra = simplices.copy()
     a, b, c, d = (points[tetrahedra[:, k]] for k in range(4))
     u, v, w = b - a, c - a, d - a
-    products = [
-        u[:, i] * (v[:, j] * w[:, k]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1))
-    ] + [-u[:, i] * (v[:, k] * w[:, j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1))]
+    products = [u[:, i] * (v[:, j] * w[:, k]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1))] + [
+        -u[:, i] * (v[:, k] * w[:, j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1))
+    ]
     terms = np.stack(products)
     size = np.abs(terms).sum(axis=0)
     sign = np.sign(terms.sum(axis=0))

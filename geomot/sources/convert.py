@@ -137,9 +137,7 @@ def require_exact(source: Source, name: str = "source") -> None:
             f"diagrams, got {source}"
         )
     if source.dim == 3:
-        raise ValueError(
-            f"{name} must be a {_listed(3)} in space for exact diagrams, got {source}"
-        )
+        raise ValueError(f"{name} must be a {_listed(3)} in space for exact diagrams, got {source}")
     raise ValueError(
         f"{name} must have at most 3 dimensions for exact diagrams, got {source.dim} from {source}"
     )

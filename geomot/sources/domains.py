@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ __all__ = [
     "PlaneDomain",
     "PolygonRegion",
     "PolyhedronRegion",
+    "SolidEllipsoid",
     "SpaceDomain",
 ]
 
@@ -29,6 +31,8 @@ FloatArray = NDArray[np.float64]
 
 # Corners of the polygon that stands for an ellipse where one is drawn: off it by 5e-6 of its size.
 _ROUND = 1024
+# Corners of the polyhedron that stands for an ellipsoid: off it by 5e-3 of its size.
+_ROUND_IN_SPACE = 500
 
 
 class Domain(Frozen, ABC):
@@ -353,7 +357,51 @@ def on_hull(starts: FloatArray, ends: FloatArray, hull: FloatArray) -> NDArray[n
 
 
 @dataclass(frozen=True, eq=False)
-class EllipticDisk(_Convex, PlaneDomain):
+class _Elliptic(_Convex):
+    """What an ellipse and an ellipsoid have in common."""
+
+    center: FloatArray
+    factor: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "center", read_only(self.center))
+        object.__setattr__(self, "factor", read_only(self.factor))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.center.tolist()}, {self.factor.tolist()})"
+
+    @property
+    def half_widths(self) -> FloatArray:
+        """Half the sides of the bounding box, shape (d,)."""
+        return np.asarray(reduce(np.hypot, self.factor.T))
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of a box around it, shape (2, d)."""
+        half = self.half_widths
+        lower, upper = self.center - half, self.center + half
+        return np.stack([np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)])
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside it, of the shape of its bounding box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> lower, upper = geomot.UniformBall([0.0, 0.0], 2.0).domain.inscribed_box()
+        >>> (upper**2).round(12).tolist()
+        [2.0, 2.0]
+        """
+        half = self.half_widths
+        # opposite corners are as far away
+        signs = np.array(list(itertools.product([1.0], *[(1.0, -1.0)] * (len(half) - 1))))
+        corners = (half * signs).T
+        reach = np.linalg.norm(np.linalg.solve(self.factor, corners), axis=0).max()
+        return self.center - half / reach, self.center + half / reach
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EllipticDisk(_Elliptic, PlaneDomain):
     """The region within an ellipse.
 
     Attributes
@@ -373,23 +421,6 @@ class EllipticDisk(_Convex, PlaneDomain):
     [[-2.0, -2.0], [2.0, 2.0]]
     """
 
-    center: FloatArray
-    factor: FloatArray
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "center", read_only(self.center))
-        object.__setattr__(self, "factor", read_only(self.factor))
-
-    def __repr__(self) -> str:
-        return f"EllipticDisk({self.center.tolist()}, {self.factor.tolist()})"
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of a box around it, shape (2, 2)."""
-        half = np.hypot(*self.factor.T)
-        lower, upper = self.center - half, self.center + half
-        return np.stack([np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)])
-
     @property
     def container(self) -> ConvexPolygon:
         """The box around it."""
@@ -407,21 +438,6 @@ class EllipticDisk(_Convex, PlaneDomain):
     def parts(self) -> list[FloatArray]:
         """The same polygon."""
         return self.outlines
-
-    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
-        """Return a box inside the ellipse, of the shape of its bounding box.
-
-        Examples
-        --------
-        >>> import geomot
-        >>> lower, upper = geomot.UniformBall([0.0, 0.0], 2.0).domain.inscribed_box()
-        >>> (upper**2).round(12).tolist()
-        [2.0, 2.0]
-        """
-        half = np.hypot(*self.factor.T)
-        corners = np.array([half, half * [1.0, -1.0]])
-        reach = np.linalg.norm(np.linalg.solve(self.factor, corners.T), axis=0).max()
-        return self.center - half / reach, self.center + half / reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -658,6 +674,41 @@ class ConvexPolyhedron(_ConvexHull, SpaceDomain):
         room = offsets - normals @ centre
         scale = np.min(room / (np.abs(normals) @ half))
         return centre - scale * half, centre + scale * half
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SolidEllipsoid(_Elliptic, SpaceDomain):
+    """The region within an ellipsoid.
+
+    Attributes
+    ----------
+    center : ndarray of shape (3,)
+        The centre.
+    factor : ndarray of shape (3, 3)
+        The points are center + factor @ z, with z of length at most 1.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> domain = geomot.UniformBall([0.0, 0.0, 0.0], 2.0).domain
+    >>> domain.convex, domain.container, domain.surface.shape
+    (True, ConvexPolyhedron(<8 corners, 6 faces>), (500, 3))
+    """
+
+    @property
+    def container(self) -> ConvexPolyhedron:
+        """The box around it."""
+        return ConvexPolyhedron.box(*self.bounds)
+
+    @property
+    def surface(self) -> FloatArray:
+        """Points on the ellipsoid, evenly spread, whose convex hull stands for it in figures."""
+        k = np.arange(_ROUND_IN_SPACE)
+        height = 1.0 - (2.0 * k + 1.0) / _ROUND_IN_SPACE
+        angle = np.pi * (1.0 + np.sqrt(5.0)) * k
+        wide = np.sqrt(1.0 - height**2)
+        points = np.column_stack([wide * np.cos(angle), wide * np.sin(angle), height])
+        return np.clip(self.center + points @ self.factor.T, *self.bounds)
 
 
 @dataclass(frozen=True, eq=False)
