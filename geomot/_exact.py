@@ -120,5 +120,5 @@ def inserting_sites(
             return MixtureSites(sites, source)
         container = plane_domain(source).container
         return PlaneSites(sites, container.vertices, source.plane_density)
-    container = space_domain(source).container
-    return SpaceSites(sites, container.planes, container.bounds, density=source.plane_density)
+    hull = space_domain(source).container
+    return SpaceSites(sites, hull.planes, hull.bounds, density=source.plane_density)

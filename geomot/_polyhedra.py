@@ -181,7 +181,7 @@ def moments_of_both_sides(
     share = moments[:, 3] / np.bincount(row, moments[:, 3], m)[row]
     middle = moments[:, 4:7] / moments[:, 3:4]
     places = moments[:, :3] + middle
-    means = np.column_stack([np.bincount(row, share * x, m) for x in places.T])
+    means: FloatArray = np.column_stack([np.bincount(row, share * x, m) for x in places.T])
     apart = places - means[row]
     covariances = np.empty((m, 3, 3))
     at = 7

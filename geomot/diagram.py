@@ -310,9 +310,9 @@ class PowerDiagram(Frozen):
     source : Source or array_like of shape (m, 2), optional
         In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
         `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
-        array holds the vertices of a polygon. In space a `UniformBox` (periodic or not) or
-        `UniformPolyhedron`, on the line any source with a distribution function. None stands for
-        the unit box.
+        array holds the vertices of a polygon. In space a `UniformBox` (periodic or not),
+        `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity` or `MeshDensity`, on
+        the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
@@ -355,6 +355,9 @@ class PowerDiagram(Frozen):
 
     In partial transport masses sum to less than 1, weights are not determined up to a constant, and
     polygons hold 1 / 96 of a circle in a chord.
+
+    On a mesh of tetrahedra `cells` are those of its convex hull; masses, centroids, costs and
+    facets are those of the mesh.
 
     On a torus cells are measured whole around their sites: centroids and corners may lie outside
     the box, and costs are those to the nearest copy of a site. `triangulation` names a triangle by

@@ -39,11 +39,15 @@ def grid_pieces(values, edges):
     return pieces
 
 
-def mesh_pieces(points, simplices, values):
-    """Tetrahedra with linear densities."""
+def mesh_pieces(points, simplices, values, planes=None):
+    """Tetrahedra with linear densities.
+
+    `planes` are the half-spaces of each, arrays of shape (k, 4), in place of those of its faces:
+    rounded ones.
+    """
     pieces = []
     places, heights = exact(points), exact(values)
-    for tet in np.asarray(simplices).tolist():
+    for number, tet in enumerate(np.asarray(simplices).tolist()):
         corners = [places[k] for k in tet]
         rows = []
         for k in range(4):
@@ -52,6 +56,8 @@ def mesh_pieces(points, simplices, values):
             if dot(normal, corners[k]) > dot(normal, a):
                 normal = [-x for x in normal]
             rows.append((normal, dot(normal, a)))
+        if planes is not None:
+            rows = [(row[:3], row[3]) for row in exact(planes[number])]
         edges = [minus(corner, corners[0]) for corner in corners[1:]]
         rises = [heights[k] - heights[tet[0]] for k in tet[1:]]
         gradient = solve3(edges, rises)
@@ -176,7 +182,7 @@ def facet_integrals(part, constant, gradient):
         yield labels, float(dot(total, total)) ** 0.5 / 2
 
 
-def compare(diagram, oracle, *, relative=1e-12, facets=1e-11):
+def compare(diagram, oracle, *, relative=1e-12, facets=1e-11, places=1e-13):
     """Assert that a diagram has these measures, masses and costs relative to themselves."""
     held = oracle.masses > 0.0
     np.testing.assert_array_equal(diagram.masses[~held], 0.0)
@@ -185,7 +191,7 @@ def compare(diagram, oracle, *, relative=1e-12, facets=1e-11):
     np.testing.assert_allclose(diagram.costs[held], oracle.costs[held], rtol=10.0 * relative)
     size = np.abs(diagram.source.bounds).max()
     np.testing.assert_allclose(
-        diagram.centroids[held], oracle.centroids[held], rtol=0.0, atol=1e-13 * size
+        diagram.centroids[held], oracle.centroids[held], rtol=0.0, atol=places * size
     )
     pairs = map(tuple, diagram.facets.sites.tolist())
     found = dict(zip(pairs, diagram.facets.measures.tolist(), strict=True))

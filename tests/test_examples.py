@@ -66,6 +66,7 @@ SMALLER = {
     "plot_polycrystal": {"N = 400": "N = 100", "range(40)": "range(5)"},
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
     "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
+    "plot_scanned_grains": {"= 64, 400, 3": "= 24, 40, 1"},
     "plot_shapes": {"quantize(annulus, 1000": "quantize(annulus, 150"},
     "plot_shapes_in_space": {"N = 4000": "N = 500"},
     "plot_two_gaussians": {

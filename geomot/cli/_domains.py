@@ -37,9 +37,10 @@ domains (--domain), for sites with d columns:
                            below it the covariance matrix (d + 1 rows)
   match                    the normal distribution with mean and covariance of the sites
   samples:FILE             the points in a file, equally likely
-  grid:FILE                a density on a grid over the unit box: an array with d axes
-  mesh:FILE                a density that is linear on triangles: npz with the arrays points,
-                           simplices and values, or any format of meshio
+  grid:FILE                a density on a grid over the unit box (pixels, voxels): an array with d
+                           axes
+  mesh:FILE                a density that is linear on triangles or tetrahedra: npz with the arrays
+                           points, simplices and values, or any format of meshio
   regular:N[,CX,CY,R]      uniform on a regular polygon of N sides (default: centre 0,0, radius 1)
   polygon:FILE             uniform on a polygon of any shape, one vertex per row; a .geojson or
                            .json file may hold several polygons, with holes

@@ -164,15 +164,18 @@ def _oriented(simplices: IndexArray, points: FloatArray) -> IndexArray:
     tetrahedra = simplices.copy()
     a, b, c, d = (points[tetrahedra[:, k]] for k in range(4))
     u, v, w = b - a, c - a, d - a
-    products = [u[:, i] * (v[:, j] * w[:, k]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1))] + [
-        -u[:, i] * (v[:, k] * w[:, j]) for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1))
-    ]
-    terms = np.stack(products)
+    terms = np.stack(
+        [
+            turn * u[:, i] * (v[:, (i + turn) % 3] * w[:, (i - turn) % 3])
+            for i in range(3)
+            for turn in (1, -1)
+        ]
+    )
     size = np.abs(terms).sum(axis=0)
     sign = np.sign(terms.sum(axis=0))
     unsure = ~((np.abs(terms.sum(axis=0)) > _VOLUME_FILTER * size) & (size > _VOLUME_FLOOR))
-    for row in np.flatnonzero(unsure):
-        sign[row] = _exact_sign(points[tetrahedra[row]])
+    for k in np.flatnonzero(unsure):
+        sign[k] = _exact_sign(points[tetrahedra[k]])
     if not sign.all():
         row = int(np.flatnonzero(sign == 0.0)[0])
         raise ValueError(

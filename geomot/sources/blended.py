@@ -80,7 +80,8 @@ class Blended(Source):
         """The measure's density and the uniform one."""
         inner, whole = self.measure.plane_density, self._uniform
         size = whole.area if isinstance(whole, UniformPolygon) else whole.volume
-        simple, blend = (Uniform, Blend) if self.dim == 2 else (Uniform3D, Blend3D)
+        simple: Any = Uniform if self.dim == 2 else Uniform3D
+        blend: Any = Blend if self.dim == 2 else Blend3D
 
         def make(scale: float) -> Any:
             uniform = simple(1.0 / (size * scale**self.dim))

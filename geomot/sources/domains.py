@@ -721,7 +721,7 @@ class PolyhedronRegion(SpaceDomain):
         The corners of the tetrahedra.
     components : ndarray of shape (m,), int64
         The connected component of each; tetrahedra that share no face are not connected.
-    container : ConvexPolyhedron
+    hull : ConvexPolyhedron
         The convex hull.
 
     Examples
@@ -735,7 +735,7 @@ class PolyhedronRegion(SpaceDomain):
 
     corners: FloatArray
     components: NDArray[np.int64]
-    container: ConvexPolyhedron
+    hull: ConvexPolyhedron
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corners", read_only(self.corners))
@@ -752,7 +752,12 @@ class PolyhedronRegion(SpaceDomain):
     @property
     def bounds(self) -> FloatArray:
         """Lower and upper corner of the bounding box, shape (2, 3)."""
-        return self.container.bounds
+        return self.hull.bounds
+
+    @property
+    def container(self) -> ConvexPolyhedron:
+        """The convex hull."""
+        return self.hull
 
     @property
     def convex(self) -> bool:

@@ -112,7 +112,7 @@ class UniformEllipsoid(Source):
         """Constant within the ellipsoid."""
         if self.dim == 2:
             return round_density(self, lambda scale: (whitening(self._shape_matrix, scale), 1.0))
-        inverse = np.linalg.inv(self._matrix)
+        inverse: FloatArray = np.linalg.inv(self._matrix).astype(np.float64)
         return round_density(self, lambda scale: (inverse / scale, 1.0))
 
     @cached_property

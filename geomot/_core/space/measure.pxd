@@ -19,8 +19,9 @@ cdef struct Measure3D:
     bint empty              # no interior in the density's own domain
     double* facet           # integral over the facet on each wall of the cell
     bint wants_moments      # of facets, otherwise `moment` is NULL
-    double* moment          # SPREAD a wall: integrals of 1, x, y, z, xx, xy, xz, yy, yz, zz times
-                            # the density about the cell's first vertex
+    # SPREAD a wall: integrals of 1, x, y, z, xx, xy, xz, yy, yz, zz times the density, about the
+    # cell's first vertex
+    double* moment
     Py_ssize_t room
     Py_ssize_t moment_room
     Polytope[PARTS] part    # of the density, for as long as the cell

@@ -47,6 +47,7 @@ cdef struct Window:
     Py_ssize_t[3] low
     Py_ssize_t[3] high
     double[3] blur
+    double* plane[3]        # from below the first of them, about the cell's first vertex
 
 
 cdef struct Facet:
@@ -173,7 +174,7 @@ cdef class Voxels(Density3D):
 
     # ---- fat cells ----
 
-    cdef int by_facets(self, Polytope* cell, const Window* window, Sums* sums, bint* enough,
+    cdef int by_facets(self, Polytope* cell, Window* window, Sums* sums, bint* enough,
                        Measure3D* out) noexcept nogil:
         """The divergence theorem; `enough`: the digits of the mass are kept.  A status."""
         cdef Py_ssize_t columns = window.high[2] - window.low[2] + 1
@@ -185,6 +186,9 @@ cdef class Voxels(Density3D):
         cdef double* table
         cdef Polygon[4] cut
         cdef double brightest = 0.0, spread = 0.0
+        cdef Py_ssize_t planes = 0
+        for j in range(3):
+            planes += window.high[j] - window.low[j] + 2
         clear(sums)
         for w in range(cell.n_walls):
             if cell.head[w] >= 0 and cell.area[w] > 0.0:
@@ -195,13 +199,20 @@ cdef class Voxels(Density3D):
                 corners += m + SPARE
                 most = max(most, m + SPARE)
         lists = n_facets * (<Py_ssize_t> (sizeof(Facet) // sizeof(double)) + 1)
-        if scratch_reserve(out, lists + 3 * corners + entries + 12 * most) != OK:
+        if scratch_reserve(out, lists + 3 * corners + entries + 12 * most + planes) != OK:
             return NO_MEMORY
         facet = <Facet*> out.scratch
         room = out.scratch + lists
         table = room + 3 * corners
         for k in range(4):
             cut[k].corner = table + entries + 3 * most * k
+        window.plane[0] = table + entries + 12 * most
+        for j in range(3):
+            for k in range(window.low[j], window.high[j] + 2):
+                window.plane[j][k - window.low[j]] = (
+                    (self.edge[self.start[j] + k] - cell.origin[j]) - cell.vertex[0].x[j])
+            if j < 2:
+                window.plane[j + 1] = window.plane[j] + (window.high[j] - window.low[j] + 2)
         corners = n_facets = 0
         for w in range(cell.n_walls):
             if cell.head[w] >= 0 and cell.area[w] > 0.0:
@@ -219,17 +230,16 @@ cdef class Voxels(Density3D):
         for i in range(window.low[0], window.high[0] + 1):
             if i % SLABS == SLABS - 1 and interrupted():
                 return INTERRUPTED
-            brightest = max(brightest, self.fill_table(cell, window, i, table))
+            brightest = max(brightest, self.fill_table(window, i, table))
             for k in range(n_facets):
                 if facet[k].size > 0:
-                    self.add_layer(cell, window, i, &facet[k], room + facet[k].start, table, cut,
+                    self.add_layer(window, i, &facet[k], room + facet[k].start, table, cut,
                                    most, sums, out)
         enough[0] = sums.one > FAINT * brightest * spread * (
-            self.edge[self.start[2] + window.high[2] + 1]
-            - self.edge[self.start[2] + window.low[2]])
+            window.plane[2][window.high[2] - window.low[2] + 1] - window.plane[2][0])
         return OK
 
-    cdef double fill_table(self, const Polytope* cell, const Window* window, Py_ssize_t i,
+    cdef double fill_table(self, const Window* window, Py_ssize_t i,
                            double* table) noexcept nogil:
         """Sums along the rows of layer i up to each voxel, about the cell's first vertex; the
         largest density."""
@@ -239,13 +249,13 @@ cdef class Voxels(Density3D):
         for j in range(window.low[1], window.high[1] + 1):
             per = self.inverse[self.start[0] + i] * self.inverse[self.start[1] + j]
             a0 = a1 = a2 = 0.0
-            low = self.plane_at(cell, 2, window.low[2])
+            low = window.plane[2][0]
             for k in range(window.low[2], window.high[2] + 1):
                 table[at] = a0
                 table[at + 1] = a1
                 table[at + 2] = a2
                 at += ROW
-                high = self.plane_at(cell, 2, k + 1)
+                high = window.plane[2][k + 1 - window.low[2]]
                 f = self.value[i, j, k] * per
                 brightest = max(brightest, f * inverse[k])
                 middle = 0.5 * (low + high)
@@ -256,68 +266,84 @@ cdef class Voxels(Density3D):
                 low = high
         return brightest
 
-    cdef inline double plane_at(self, const Polytope* cell, int axis,
-                                Py_ssize_t k) noexcept nogil:
-        """The plane below voxel k along an axis, about the cell's first vertex."""
-        return ((self.edge[self.start[axis] + k] - cell.origin[axis]) - cell.vertex[0].x[axis])
-
-    cdef void reach(self, const Polytope* cell, const Window* window, const Facet* facet,
-                    const Polygon* polygon, int axis, Py_ssize_t* first,
-                    Py_ssize_t* last) noexcept nogil:
-        """The voxels of the window that a polygon of the facet passes; of those beside a plane
-        that it lies on the one on the cell's side."""
+    cdef inline void reach(self, const Window* window, const Facet* facet,
+                           const Polygon* polygon, int axis, Py_ssize_t* first,
+                           Py_ssize_t* last) noexcept nogil:
+        """The voxels of the window that a polygon of the facet passes, counted from its first; of
+        those beside a plane that it lies on the one on the cell's side."""
+        cdef const double* plane = window.plane[axis]
         cdef double low, high
-        cdef Py_ssize_t k, at = window.low[axis], end
+        cdef Py_ssize_t k, end = window.high[axis] - window.low[axis], start
         low = high = polygon.corner[axis]
         for k in range(1, polygon.size):
             low = min(low, polygon.corner[3 * k + axis])
             high = max(high, polygon.corner[3 * k + axis])
         low += window.blur[axis]
         high -= window.blur[axis]
-        while at < window.high[axis] and self.plane_at(cell, axis, at + 1) <= low:
-            at += 1
-        end = max(at - 1, window.low[axis])
-        while end < window.high[axis] and self.plane_at(cell, axis, end + 1) < high:
-            end += 1
-        if end < at:
+        start = <Py_ssize_t> max(0.0, (low - plane[0]) * self.per[axis])
+        if start > end:
+            start = end
+        while start > 0 and plane[start] > low:
+            start -= 1
+        while start < end and plane[start + 1] <= low:
+            start += 1
+        k = max(start - 1, 0)
+        while k < end and plane[k + 1] < high:
+            k += 1
+        if k < start:
             if facet.unit[axis] > 0.0:
-                at = end
+                start = k
             else:
-                end = at
-        first[0] = at
-        last[0] = end
+                k = start
+        first[0] = start
+        last[0] = k
 
-    cdef void add_layer(self, const Polytope* cell, const Window* window, Py_ssize_t i,
-                        Facet* facet, double* corner, const double* table, Polygon* cut,
-                        Py_ssize_t room, Sums* sums, Measure3D* out) noexcept nogil:
+    cdef void add_layer(self, const Window* window, Py_ssize_t i, Facet* facet, double* corner,
+                        const double* table, Polygon* cut, Py_ssize_t room, Sums* sums,
+                        Measure3D* out) noexcept nogil:
         """Add what a facet has in layer i, and keep what lies beyond it."""
         cdef Polygon whole
-        cdef Py_ssize_t first, last, j, k, column, final, before
+        cdef Py_ssize_t first, last, j, k, column, final
+        cdef Py_ssize_t layer = i - window.low[0], columns = window.high[2] - window.low[2] + 1
+        cdef const double* inverse = &self.inverse[self.start[2] + window.low[2]]
+        cdef const double* value
+        cdef double per
         whole.corner = corner
         whole.size = facet.size
-        self.reach(cell, window, facet, &whole, 0, &first, &last)
-        if first > i:
+        self.reach(window, facet, &whole, 0, &first, &last)
+        if first > layer:
             return
-        take(&whole, 0, self.plane_at(cell, 0, i + 1) if last > i else 1e300, &cut[0], &cut[1],
-             room)
-        facet.size = whole.size
+        if last > layer:
+            take(&whole, 0, window.plane[0][layer + 1], &cut[0], &cut[1], room)
+            copy_corners(&whole, corner)
+            cut[1].corner = whole.corner
+            facet.size = whole.size
+        else:
+            copy_corners(&whole, cut[0].corner)
+            cut[0].size = whole.size
+            facet.size = 0
         if cut[0].size < 3:
             return
-        self.reach(cell, window, facet, &cut[0], 1, &first, &last)
+        self.reach(window, facet, &cut[0], 1, &first, &last)
         for j in range(first, last + 1):
-            take(&cut[0], 1, self.plane_at(cell, 1, j + 1) if j < last else 1e300, &cut[2],
-                 &cut[1], room)
+            if j < last:
+                take(&cut[0], 1, window.plane[1][j + 1], &cut[2], &cut[1], room)
+            else:
+                cut[0], cut[2] = cut[2], cut[0]
             if cut[2].size < 3:
                 continue
-            self.reach(cell, window, facet, &cut[2], 2, &column, &final)
-            before = ((j - window.low[1]) * (window.high[2] - window.low[2] + 1) - window.low[2])
+            self.reach(window, facet, &cut[2], 2, &column, &final)
+            per = (self.inverse[self.start[0] + i]
+                   * self.inverse[self.start[1] + window.low[1] + j])
+            value = &self.value[i, window.low[1] + j, window.low[2]]
             for k in range(column, final + 1):
-                take(&cut[2], 2, self.plane_at(cell, 2, k + 1) if k < final else 1e300, &cut[3],
-                     &cut[1], room)
+                if k < final:
+                    take(&cut[2], 2, window.plane[2][k + 1], &cut[3], &cut[1], room)
+                else:
+                    cut[2], cut[3] = cut[3], cut[2]
                 if cut[3].size >= 3:
-                    self.add_piece(facet, &cut[3], self.density(i, j, k),
-                                   self.plane_at(cell, 2, k), table + ROW * (before + k), sums,
-                                   out)
+                    self.add_piece(facet, &cut[3], value[k] * per * inverse[k],
+                                   window.plane[2][k], table + ROW * (columns * j + k), sums, out)
 
     cdef void add_piece(self, const Facet* facet, const Polygon* piece, double density,
                         double plane, const double* row, Sums* sums,
@@ -464,23 +490,23 @@ cdef void set_facet(Facet* facet, const double* normal, const double* corner) no
         facet.turn = -facet.turn
 
 
+cdef inline void copy_corners(const Polygon* polygon, double* corner) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(3 * polygon.size):
+        corner[k] = polygon.corner[k]
+
+
 cdef void take(Polygon* whole, int axis, double plane, Polygon* below, Polygon* above,
                Py_ssize_t room) noexcept nogil:
-    """Move what lies below a plane from a polygon to `below`; each has room for so many corners."""
-    cdef Py_ssize_t k, n = whole.size, m = 0, rest = 0
-    cdef const double* p
+    """Move what lies below a plane from a polygon to `below`, by way of `above`; each has room for
+    so many corners, and `whole` and `above` exchange theirs."""
+    cdef Py_ssize_t k, m = 0, rest = 0
+    cdef const double* p = whole.corner + 3 * (whole.size - 1)
     cdef const double* q
     cdef double share
     cdef double[3] x
     cdef int j
-    if plane >= 1e300:
-        for k in range(3 * n):
-            below.corner[k] = whole.corner[k]
-        below.size = n
-        whole.size = 0
-        return
-    p = whole.corner + 3 * (n - 1)
-    for k in range(n):
+    for k in range(whole.size):
         q = whole.corner + 3 * k
         if (p[axis] > plane) != (q[axis] > plane):
             share = (plane - p[axis]) / (q[axis] - p[axis])
@@ -494,10 +520,9 @@ cdef void take(Polygon* whole, int axis, double plane, Polygon* below, Polygon* 
         else:
             append(below.corner, &m, q, room)
         p = q
-    for k in range(3 * rest):
-        whole.corner[k] = above.corner[k]
-    whole.size = rest if rest >= 3 else 0
     below.size = m
+    above.size = rest if rest >= 3 else 0
+    whole[0], above[0] = above[0], whole[0]
 
 
 cdef inline void append(double* corner, Py_ssize_t* size, const double* x,
