@@ -74,8 +74,13 @@ cdef class SpaceSites:
     density : function, optional
         Returns the density for the power of two by which all coordinates are multiplied, as
         `Source.plane_density`; uniform if None.
+    volume : float, optional
+        What has mass 1; None: the domain.
+    boxed : bool, optional
+        Whether diagrams have the boxes around their cells.
     """
     cdef readonly Py_ssize_t n
+    cdef readonly bint boxed
     cdef object given                   # the sites, in the caller's order
     cdef int exponent                   # kernels see coordinates times 2^-exponent
     cdef object perm                    # sorted position -> the caller's index
@@ -86,7 +91,8 @@ cdef class SpaceSites:
     cdef Density3D density
     cdef readonly bint uniform
 
-    def __init__(self, sites, planes, bounds, *, density=None):
+    def __init__(self, sites, planes, bounds, *, density=None, volume=None, boxed=False):
+        self.boxed = boxed
         sites = np.ascontiguousarray(sites, dtype=np.float64)
         if sites.ndim != 2 or sites.shape[1] != 3 or len(sites) == 0:
             raise ValueError(f"sites must have shape (n, 3) with n >= 1, got {sites.shape}")
@@ -104,7 +110,9 @@ cdef class SpaceSites:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
         self.uniform = density is None
         self.density = Density3D() if density is None else density(ldexp(1.0, -self.exponent))
-        self.domain = Domain3D(planes, box, _volume(planes, box),
+        unit = (_volume(planes, box) if volume is None
+                else float(np.ldexp(volume, -3 * self.exponent)))
+        self.domain = Domain3D(planes, box, unit,
                                flushed(self.density.planes, _LEAST_COORDINATE))
         order, keys = hilbert_order(scaled)
         self.perm = order.astype(np.int32)
@@ -162,11 +170,14 @@ def _volume(planes, bounds):
 cdef class SpaceDiagram:
     """Power diagram clipped to the domain: measures of every cell, in the caller's order."""
     cdef readonly object masses, centroids, costs, empty
+    cdef readonly object boxes          # (n, 6): lower and upper corner, NaN if empty; or None
+    cdef readonly object flat           # sites without a cell that lie on facets of others
     cdef SpaceSites sites
     cdef Regular3D mesh
     cdef const index_t[::1] perm
     cdef double[::1] mass_, cost_
     cdef double[:, ::1] centroid_
+    cdef double[:, ::1] box_
     cdef uint8_t[::1] empty_
     cdef uint8_t[::1] kept              # cells that are computed from their stars
     cdef uint8_t[::1] tiny              # of these, those inside the domain
@@ -187,6 +198,7 @@ cdef class SpaceDiagram:
         self.facets_ = None
         self.kind = np.zeros(n, dtype=np.uint8)
         order = sites.owners(site)
+        found = []
         while True:
             self.masses = np.zeros(n)
             self.costs = np.zeros(n)
@@ -196,6 +208,8 @@ cdef class SpaceDiagram:
             self.cost_ = self.costs
             self.centroid_ = self.centroids
             self.empty_ = self.empty.view(np.uint8)
+            self.boxes = np.full((n, 6), np.nan) if sites.boxed else None
+            self.box_ = self.boxes
             self.mesh = Regular3D(site, order)
             self.measure(threads)
             flat = np.flatnonzero(np.asarray(self.kind) == FLAT)
@@ -203,9 +217,13 @@ cdef class SpaceDiagram:
                 self.inserted = order
                 break
             # Not corners of the lifted hull: without them the facets of their neighbours meet.
+            found.append(np.asarray(self.perm)[flat])
             lost = np.zeros(n, dtype=bool)
             lost[flat] = True
             order = order[~lost[order]]
+        self.flat = np.concatenate(found) if found else np.zeros(0, dtype=np.int32)
+        if sites.boxed:
+            self.box_inner_cells()
 
     cdef measure(self, threads):
         """Everything about the cells of the current triangulation."""
@@ -218,6 +236,7 @@ cdef class SpaceDiagram:
         self.tiny = np.zeros(n + 4, dtype=np.uint8)
         if not self.sites.uniform:
             self.kept[:] = 1
+            self.kind[:] = EMPTY
             self.list_stars()
             chunks = (self.listed.shape[0] + DENSE - 1) // DENSE
             self.borders = [None] * chunks
@@ -350,6 +369,32 @@ cdef class SpaceDiagram:
                         self.stars[self.star_start[v + 1]] = <index_t> (4 * t + k)
                         self.star_start[v + 1] += 1
 
+    cdef box_inner_cells(self):
+        """Boxes of the cells inside the domain; those computed from stars have theirs."""
+        cdef Regular3D mesh = self.mesh
+        cdef Domain3D domain = self.sites.domain
+        cdef double unit = ldexp(1.0, self.sites.exponent)
+        cdef Py_ssize_t t, own
+        cdef index_t v
+        cdef int j, k
+        cdef double x
+        with nogil:
+            for t in range(mesh.slots):
+                for k in range(4):
+                    v = mesh.tet[t].vert[k]
+                    if v < 0 or v >= self.sites.n or self.kept[v] or self.tiny[v]:
+                        continue
+                    own = self.perm[v]
+                    for j in range(3):
+                        x = (domain.centre[j] + mesh.tet[t].plane[j]) * unit
+                        self.widen_box(own, j, x)
+
+    cdef inline void widen_box(self, Py_ssize_t own, int j, double x) noexcept nogil:
+        if not self.box_[own, j] <= x:
+            self.box_[own, j] = x
+        if not self.box_[own, 3 + j] >= x:
+            self.box_[own, 3 + j] = x
+
     def _star_chunk(self, Py_ssize_t chunk, Py_ssize_t before):
         cdef Py_ssize_t start = chunk * STARS, stop = min(start + STARS, self.listed.shape[0])
         cdef Rings found = Rings()
@@ -390,6 +435,10 @@ cdef class SpaceDiagram:
             self.cost_[own] = cell.cost / domain.volume * unit2
             for k in range(3):
                 self.centroid_[own, k] = (cell.origin[k] + cell.centre[k]) * unit
+            if self.sites.boxed:
+                for w in range(cell.n_vertices):
+                    for k in range(3):
+                        self.widen_box(own, k, (cell.origin[k] + cell.vertex[w].x[k]) * unit)
             for w in range(cell.n_walls):
                 j = cell.wall[w].across
                 if j < 0 or j >= mesh.n or not cell.area[w] > 0.0:

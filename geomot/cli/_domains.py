@@ -28,7 +28,8 @@ domains (--domain), for sites with d columns:
   bounds                   uniform on the bounding box of the sites
   hull                     uniform on the convex hull of the sites (up to 3 columns)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
-  torus:X0,Y0,X1,Y1        uniform on a box whose opposite sides are joined; torus alone: [0, 1]^2
+  torus:X0,Y0,X1,Y1        uniform on a box whose opposite sides are joined, also in space;
+                           torus alone: [0, 1]^d
   ball:CX,...,R            uniform on a ball: centre, then radius
   ellipse:CX,CY,A,B[,DEG]  uniform within an ellipse: centre, half axes, turned by so many degrees
   normal                   the standard normal distribution

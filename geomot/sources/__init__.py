@@ -4,8 +4,8 @@ A source is a probability measure on R^d that can be sampled. In the plane `Unif
 `UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
 each `Mixture` of such measures have exact power diagrams, in space `UniformBox`,
 `UniformPolyhedron`, `GridDensity` and `MeshDensity`, and on the line all measures with a
-distribution function. A box in the plane may be periodic: a torus or a cylinder. Every source is
-immutable, comparable and picklable.
+distribution function. A box in the plane or in space may be periodic along each axis. Every source
+is immutable, comparable and picklable.
 
 Examples
 --------
@@ -36,9 +36,11 @@ from geomot.sources.domains import (
     Domain,
     EllipticDisk,
     PeriodicBox,
+    PeriodicRectangle,
     PlaneDomain,
     PolygonRegion,
     PolyhedronRegion,
+    SolidEllipsoid,
     SpaceDomain,
 )
 from geomot.sources.ellipsoid import UniformEllipsoid
@@ -63,12 +65,14 @@ __all__ = [
     "MeshDensity",
     "Mixture",
     "PeriodicBox",
+    "PeriodicRectangle",
     "PlaneDomain",
     "PolygonRegion",
     "PolyhedronRegion",
     "Product",
     "Remainder",
     "Samples",
+    "SolidEllipsoid",
     "Source",
     "SpaceDomain",
     "UniformBall",

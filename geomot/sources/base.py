@@ -71,7 +71,7 @@ class Source(Frozen, ABC):
     >>> import geomot
     >>> source = geomot.UniformBall([0.0, 0.0, 0.0], 2.0)
     >>> isinstance(source, geomot.sources.Source), source.dim, source.exact
-    (True, 3, False)
+    (True, 3, True)
     >>> source.bounds.tolist()
     [[-2.0, -2.0, -2.0], [2.0, 2.0, 2.0]]
     """
