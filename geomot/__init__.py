@@ -63,6 +63,7 @@ _HOMES = {
 _MODULES = (
     "baselines",
     "compare",
+    "compat",
     "coupling",
     "brenier",
     "datasets",

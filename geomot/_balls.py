@@ -26,6 +26,8 @@ IndexArray = NDArray[np.int64]
 
 # Chords of a polygon in place of a whole circle; it ends 0.05 % of the radius inside.
 _CHORDS = 96
+# Ends of arcs nearer to each other than this share of the radius may have been swapped by rounding.
+_SWAPPED = 2.0**-20
 
 
 def require_partial(source: Source, name: str = "source") -> ConvexPolygon | PolygonRegion:
@@ -244,8 +246,11 @@ def _cut(
         corners.append(stop)
         across.append(rim)
     if not corners:
-        inside = polygon[:, 0] * ends[:, 1] > polygon[:, 1] * ends[:, 0]
-        if not inside.all():
+        (ax, ay), (bx, by) = polygon.T, ends.T
+        # by the sides to the right of zero: directions of tiny ones do not count
+        met = (ay > 0.0) != (by > 0.0)
+        right = ax[met] - ay[met] * ((bx[met] - ax[met]) / (by[met] - ay[met])) > 0.0
+        if np.count_nonzero(right) % 2 == 0:
             return polygon[:0], labels[:0]
         turns = 2.0 * np.pi * np.arange(_CHORDS) / _CHORDS
         circle = radius * np.column_stack([np.cos(turns), np.sin(turns)])
@@ -280,6 +285,11 @@ def _round(
     if (start == stop).all():
         return
     angle = np.arctan2(start[0] * stop[1] - start[1] * stop[0], start @ stop) % (2.0 * np.pi)
+    chord = np.hypot(*(stop - start))
+    within = np.hypot(*np.diff(corners, axis=0).T).sum()
+    if angle > np.pi and chord < _SWAPPED * radius and within > 2.0 * chord:
+        # rounding has swapped the ends: the sides in the disk are not as short as the gap
+        return
     count = int(np.ceil(angle * _CHORDS / (2.0 * np.pi)))
     turn = np.arctan2(start[1], start[0])
     for k in range(1, count):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from geomot._exchange.notebook import MOST_SITES, beside, picture, table
 
 if TYPE_CHECKING:
     from geomot.solution import Solution
@@ -58,13 +59,14 @@ def report(solution: Solution) -> str:
 
 
 def as_html(solution: Solution) -> str:
-    """Return the report as a table for notebooks."""
-    rows = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
-        for name, text in _facts(solution)
-    )
-    return f"<table>{rows}</table>"
+    """Return the report as a table for notebooks, with a picture of cells in the plane."""
+    drawn = picture(solution.diagram()) if _has_picture(solution) else ""
+    return beside(table(_facts(solution)), drawn)
+
+
+def _has_picture(solution: Solution) -> bool:
+    source, n = solution.source, len(solution.sites)
+    return source.dim == 2 and source.exact and n <= MOST_SITES
 
 
 def _facts(solution: Solution) -> list[tuple[str, str]]:

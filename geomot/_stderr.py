@@ -9,16 +9,24 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 __all__ = ["is_terminal", "progress_bar", "say", "warn"]
 
 
 def progress_bar(*arguments: Any, **options: Any) -> Any:
-    """Return a bar of tqdm on standard error that survives a standard error which fails."""
-    from tqdm import tqdm
+    """Return a bar of tqdm on standard error that survives a standard error which fails.
 
-    return tqdm(*arguments, file=_Stream(sys.stderr), dynamic_ncols=True, **options)
+    In a notebook it is a widget, if ipywidgets is installed: without it tqdm would warn.
+    """
+    if "ipykernel.zmqshell" in sys.modules and find_spec("ipywidgets"):
+        from tqdm.auto import tqdm as bar
+    else:
+        from tqdm import tqdm as bar
+
+        options = {"file": _Stream(sys.stderr), **options}
+    return bar(*arguments, dynamic_ncols=True, **options)
 
 
 def warn(message: str, category: type[Warning], stacklevel: int = 1) -> None:

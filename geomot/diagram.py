@@ -7,7 +7,7 @@ integrals of the source measure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, overload
@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, diags_array
 from geomot._balls import BallDiagram
 from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
-from geomot._exchange import Pieces, as_cell_data, to_meshio, to_pyvista
+from geomot._exchange.exports import Exports
 from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
 from geomot._power import PlaneDiagram
@@ -40,10 +40,11 @@ from geomot.sources import (
     EllipticDisk,
     PolygonRegion,
     Remainder,
+    SolidEllipsoid,
     Source,
     UniformPolygon,
+    UniformPolyhedron,
     as_source,
-    plane_domain,
     refuse_periodic,
     require_exact,
 )
@@ -170,7 +171,8 @@ class Cells(Frozen, Sequence[FloatArray]):
                 # the cell itself lies beyond edges that two of its polygons share
                 if label != i:
                     following.setdefault(int(a), []).append(int(b))
-        place = dict(zip(self.indices.tolist(), self.vertices, strict=True))
+        own = slice(self.offsets[self.parts[i]], self.offsets[self.parts[i + 1]])
+        place = dict(zip(self.indices[own].tolist(), self.vertices[own], strict=True))
         rings = []
         while following:
             ring = [next(iter(following))]
@@ -294,7 +296,7 @@ class Polyhedra(Frozen, Sequence[Polyhedron]):
 
 
 @dataclass(frozen=True, eq=False)
-class PowerDiagram(Frozen):
+class PowerDiagram(Exports, Frozen):
     """Power diagram of sites in the plane or in space, clipped to a domain, or on the line.
 
     Computed once, when the object is made; immutable afterwards.
@@ -309,7 +311,8 @@ class PowerDiagram(Frozen):
     source : Source or array_like of shape (m, 2), optional
         In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
         `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
-        array holds the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on
+        array holds the vertices of a polygon. In space a `UniformBox` (periodic or not),
+        `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity` or `MeshDensity`, on
         the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
@@ -353,6 +356,9 @@ class PowerDiagram(Frozen):
 
     In partial transport masses sum to less than 1, weights are not determined up to a constant, and
     polygons hold 1 / 96 of a circle in a chord.
+
+    On a mesh of tetrahedra `cells` are those of its convex hull; masses, centroids, costs and
+    facets are those of the mesh.
 
     On a torus cells are measured whole around their sites: centroids and corners may lie outside
     the box, and costs are those to the nearest copy of a site. `triangulation` names a triangle by
@@ -493,6 +499,8 @@ class PowerDiagram(Frozen):
     def _polygons(self) -> tuple[Any, ...]:
         """Corners, offsets, indices, labels and parts; in space what `Polyhedra` holds."""
         threads = as_threads(self.threads)
+        if isinstance(self.source.domain, EllipticDisk | SolidEllipsoid):
+            return self._with_corners._polygons
         if self.source.dim == 3:
             return self._compiled.cells(threads=threads)
         if self._region is not None and isinstance(self._compiled, PlaneDiagram):
@@ -500,16 +508,18 @@ class PowerDiagram(Frozen):
         if self._region is not None and isinstance(self._compiled, BallDiagram):
             whole = region_cells(self._compiled.plane, self._region, threads=threads)
             return self._compiled.cut(*whole)
-        if isinstance(self.source.domain, EllipticDisk):
-            return self._as_polygon._polygons
         return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))
 
     @property
-    def _as_polygon(self) -> PowerDiagram:
-        """The diagram on the polygon that stands for a round domain."""
-        domain = plane_domain(self.source)
-        polygon = UniformPolygon(domain.outlines[0])
-        return PowerDiagram(self.sites, self.weights_exact, polygon, threads=self.threads)
+    def _with_corners(self) -> PowerDiagram:
+        """The diagram on the polygon or the polyhedron that stands for a round domain."""
+        domain: Any = self.source.domain
+        flat: Source
+        if isinstance(domain, SolidEllipsoid):
+            flat = UniformPolyhedron(domain.surface)
+        else:
+            flat = UniformPolygon(domain.outlines[0])
+        return PowerDiagram(self.sites, self.weights_exact, flat, threads=self.threads)
 
     @property
     def _region(self) -> PolygonRegion | None:
@@ -678,87 +688,6 @@ class PowerDiagram(Frozen):
         queries = as_points(points, "points", self.source.dim, allow_empty=True)
         count = as_threads(self.threads if threads is None else threads)
         return self._compiled.locate(queries, threads=count)
-
-    def to_meshio(self, cell_data: Mapping[str, ArrayLike] | None = None) -> Any:
-        """Return the cells as a mesh of meshio, which writes VTU and other files.
-
-        Parameters
-        ----------
-        cell_data : mapping from str to array_like of shape (n,) or (n, k), optional
-            Further numbers of the sites, by their names.
-
-        Returns
-        -------
-        meshio.Mesh
-            In the plane polygons, with third coordinates 0, in space polyhedra, sorted by their
-            numbers of corners; empty cells are left out. Its cell data are "site" (the index),
-            "mass", "weight" (rounded to float64), and those given. On a domain that is not convex,
-            a cell is as many polygons as it has convex parts, all with the data of the cell.
-
-        Raises
-        ------
-        ImportError
-            If meshio is missing: it is in the extra `view`.
-        ValueError
-            If an argument is invalid, or the diagram is on the line.
-
-        Examples
-        --------
-        >>> import geomot
-        >>> diagram = geomot.PowerDiagram([[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]])
-        >>> mesh = diagram.to_meshio({"grain": [7.0, 8.0]})  # doctest: +SKIP
-        >>> sorted(mesh.cell_data), len(mesh.points)  # doctest: +SKIP
-        (['grain', 'mass', 'site', 'weight'], 12)
-
-        ``mesh.write("cells.vtu")`` writes a file that ParaView opens.
-        """
-        return to_meshio(self._pieces("to_meshio"), self._cell_data(cell_data))
-
-    def to_pyvista(self, cell_data: Mapping[str, ArrayLike] | None = None) -> Any:
-        """Return the cells as an unstructured grid of PyVista, which draws it and writes files.
-
-        Parameters
-        ----------
-        cell_data : mapping from str to array_like of shape (n,) or (n, k), optional
-            Further numbers of the sites, by their names.
-
-        Returns
-        -------
-        pyvista.UnstructuredGrid
-            As in `to_meshio`, with the cells in the order of the sites.
-
-        Raises
-        ------
-        ImportError
-            If PyVista is missing: it is in the extra `view`.
-        ValueError
-            If an argument is invalid, or the diagram is on the line.
-
-        Examples
-        --------
-        >>> import geomot
-        >>> diagram = geomot.PowerDiagram([[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]])
-        >>> grid = diagram.to_pyvista()  # doctest: +SKIP
-        >>> grid.n_cells, round(float(grid.volume), 12)  # doctest: +SKIP
-        (2, 1.0)
-        """
-        return to_pyvista(self._pieces("to_pyvista"), self._cell_data(cell_data))
-
-    def _pieces(self, user: str) -> Pieces:
-        """The cells, as files want them."""
-        n = len(self)
-        cells: Any = self.cells
-        if self.source.dim == 1:
-            raise ValueError(f"{user} needs a diagram in the plane or in space")
-        if self.source.dim == 3:
-            faces = cells.face_offsets, cells.indices, cells.offsets
-            return Pieces(self.vertices, *faces, np.arange(n))
-        owner = np.repeat(np.arange(n), np.diff(cells.parts))
-        return Pieces(self.vertices, cells.offsets, cells.indices, None, owner)
-
-    def _cell_data(self, given: Mapping[str, ArrayLike] | None) -> dict[str, np.ndarray]:
-        own = {"site": np.arange(len(self)), "mass": self.masses, "weight": self.weights}
-        return as_cell_data(own, given, len(self))
 
 
 def _compiled(

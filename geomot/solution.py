@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -277,6 +278,48 @@ class Solution(Frozen):
         [[0.3, 1.0], [0.0, 1.0], [0.0, 0.0], [0.3, 0.0]]
         """
         return self._diagram
+
+    def to_geopandas(
+        self,
+        cell_data: Mapping[str, ArrayLike] | None = None,
+        *,
+        names: Any = None,
+        crs: Any = None,
+    ) -> Any:
+        """Return the cells as a table of GeoPandas, with the target masses.
+
+        Parameters
+        ----------
+        cell_data : mapping from str to array_like of shape (n,) or (n, k), optional
+            Further numbers of the sites, by their names.
+        names : sequence of length n, optional
+            Names of the sites: the index of the table.
+        crs : optional
+            Coordinate reference system; None: that of the table which the source was made of.
+
+        Returns
+        -------
+        geopandas.GeoDataFrame
+            That of `PowerDiagram.to_geopandas`, which explains the arguments, with a column
+            "target_mass".
+
+        Raises
+        ------
+        ImportError
+            If GeoPandas is missing: it is in the extra `geo`.
+        ValueError
+            If an argument is invalid, or there are no exact diagrams in the plane.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> solution = geomot.solve([[0.25, 0.5], [0.75, 0.5]], [0.3, 0.7])
+        >>> frame = solution.to_geopandas(names=["a", "b"])  # doctest: +SKIP
+        >>> frame["target_mass"].to_dict()  # doctest: +SKIP
+        {'a': 0.3, 'b': 0.7}
+        """
+        data = {"target_mass": self.target_masses, **({} if cell_data is None else cell_data)}
+        return self._diagram.to_geopandas(data, names=names, crs=crs)
 
     def assign(self, points: ArrayLike, *, threads: int | None = None) -> NDArray[np.int64]:
         """Return the index of the site to which each point is sent.

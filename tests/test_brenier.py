@@ -486,3 +486,14 @@ def test_labels_are_no_indices(labels):
         brenier.inverse_transform(brenier.predict(Y))
     brenier.fit(Y)
     assert brenier.inverse_transform(brenier.predict(Y)).shape == (20, 2)
+
+
+def test_tables_keep_their_names():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(Y, columns=["width", "height"])
+    brenier = BrenierMap().fit(table).set_output(transform="pandas")
+    images = brenier.transform(pandas.DataFrame(rng(1).random((5, 2)), columns=table.columns))
+    assert (
+        images.columns.tolist() == brenier.get_feature_names_out().tolist() == ["width", "height"]
+    )
+    assert {tuple(row) for row in images.to_numpy()} <= {tuple(row) for row in Y}

@@ -28,7 +28,7 @@ TORCH = re.compile(r"geomot\.(baselines|losses|latent\.(autoencoder|classifier))
 
 def public_names():
     """Pairs of a name and a function or class, for all that users can reach without underscore."""
-    for module in geomot._MODULES:
+    for module in (*geomot._MODULES, "compat.pysdot", "compat.pysdot.radial_funcs"):
         value = importlib.import_module(f"geomot.{module}")
         for name in value.__all__:
             if callable(getattr(value, name)):
@@ -82,7 +82,9 @@ def test_examples_run(name):
     for test in doctest.DocTestFinder(exclude_empty=True).find(module):
         for example in test.examples:
             # What is skipped needs a package: one of those that the text names, or torch.
-            named = (p for p in ("meshio", "pyvista") if p in test.docstring)
+            named = (
+                p for p in ("meshio", "pyvista", "geopandas", "shapely") if p in test.docstring
+            )
             if example.options.get(doctest.SKIP) and find_spec(next(named, "torch")):
                 del example.options[doctest.SKIP]
         runner.run(test)

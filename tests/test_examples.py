@@ -23,7 +23,15 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 # Pages whose code runs from top to bottom, as one script.
-PAGES = ("coming_from.md", "comparing.md", "judging.md", "reading.md", "regions.md", "space.md")
+PAGES = (
+    "coming_from.md",
+    "comparing.md",
+    "judging.md",
+    "pysdot.md",
+    "reading.md",
+    "regions.md",
+    "space.md",
+)
 
 # Pages that show all that their code prints.
 TUTORIALS = [ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "tutorials").glob("[!i]*.md"))]
@@ -75,6 +83,7 @@ SMALLER = {
     "plot_polycrystal": {"N = 400": "N = 100", "range(40)": "range(5)"},
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
     "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
+    "plot_scanned_grains": {"= 64, 400, 3": "= 24, 40, 1"},
     "plot_shapes": {"quantize(annulus, 1000": "quantize(annulus, 150"},
     "plot_shapes_in_space": {"N = 4000": "N = 500"},
     "plot_two_gaussians": {

@@ -421,3 +421,32 @@ def test_refusals():
         geomot.extended.ExtendedMap(solve(sites, [0.2, 0.3], partial=True))
     with pytest.raises(ValueError, match="derivatives are not defined for partial transport"):
         PowerDiagram(sites, [0.2, 0.3], partial=True).derivatives()
+
+
+# ---- sites on grids, whose cells have corners that coincide ----
+
+
+CHIMNEY = UniformPolygon(
+    [(0, 0), (1, 0), (1, 1), (0.6, 1), (0.6, 1.5), (0.3, 1.5), (0.3, 1), (0, 1)]
+)
+
+
+@pytest.mark.parametrize("source", [SQUARE, CHIMNEY])
+@pytest.mark.parametrize("n", [3, 8, 20])
+def test_balls_that_do_not_touch(n, source):
+    radius = 0.25 / (n - 1)
+    places = np.linspace(radius, 0.5 + radius, n)
+    sites = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
+    weight = 0.9 * radius**2
+    diagram = PowerDiagram(sites, np.full(n * n, weight), source, partial=True)
+    share = np.pi * weight / source.area
+    np.testing.assert_allclose(diagram.masses, share, rtol=1e-12)
+    np.testing.assert_allclose(diagram.costs, 0.5 * weight * share, rtol=1e-11)
+    np.testing.assert_allclose(diagram.centroids, sites, rtol=1e-12)
+    solution = solve(sites, np.full(n * n, share), source, partial=True)
+    np.testing.assert_allclose(solution.weights, weight, rtol=1e-8)
+    assert solution.n_iter <= 6
+    for cell in diagram.cells[:5]:
+        polygons = cell if isinstance(cell, list) else [cell]
+        area = sum(UniformPolygon(polygon).area for polygon in polygons)
+        assert area / source.area == pytest.approx(share, rel=2e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from types import ModuleType
 
 import pytest
 from small_solves import SITES, every_method, start
@@ -109,3 +110,21 @@ def test_warnings_name_the_callers_line():
         warnings.simplefilter("error")
         with pytest.raises(UserWarning, match="hello"):
             warn("hello", UserWarning)
+
+
+def test_notebooks_have_a_widget_if_they_can(monkeypatch):
+    calls = []
+
+    class Widget:
+        def __init__(self, *arguments, **options):
+            calls.append((arguments, options))
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Widget)
+    monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", ModuleType("ipykernel.zmqshell"))
+    monkeypatch.setattr("geomot._stderr.find_spec", lambda name: name == "ipywidgets")
+    assert isinstance(progress_bar(range(3), desc="steps"), Widget)
+    # on standard error, tqdm would fall back to text
+    assert calls == [((range(3),), {"desc": "steps", "dynamic_ncols": True})]
+    monkeypatch.setattr("geomot._stderr.find_spec", lambda name: None)
+    with progress_bar(range(3), disable=True) as bar:
+        assert list(bar) == [0, 1, 2] and not isinstance(bar, Widget)

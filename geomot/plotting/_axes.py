@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "PLANE_AXES",
     "add_colorbar",
     "axes_size",
     "figure_size",
@@ -32,6 +33,9 @@ __all__ = [
 _LABELS = 0.6
 _BAR = 0.9
 _SHAPES = 0.3, 1.3
+
+# Names of the axes of the plane.
+PLANE_AXES = "$x_1$", "$x_2$"
 
 # Most ticks of a colour bar.
 _BAR_TICKS = 6
@@ -81,7 +85,7 @@ def figure_size(
     return width, float(np.clip(height, least, greatest))
 
 
-def frame(ax: Axes, bounds: np.ndarray, labels: tuple[str, str] = ("$x_1$", "$x_2$")) -> None:
+def frame(ax: Axes, bounds: np.ndarray, labels: tuple[str, str] = PLANE_AXES) -> None:
     """Make room for some bounds with equal scales, and name axes without names.
 
     Limits that the user has set stay, and so do scales, names and the aspect.

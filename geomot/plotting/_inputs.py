@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 if TYPE_CHECKING:
     from geomot.diagram import PowerDiagram
 
-__all__ = ["as_diagram", "as_mapped", "as_names", "check_plane"]
+__all__ = ["as_diagram", "as_mapped", "as_names", "axis_names", "check_plane"]
 
 _PLACES = {
     (1,): "on the line",
@@ -57,6 +57,20 @@ def as_diagram(thing: Any, name: str = "diagram", dims: tuple[int, ...] = (2,)) 
     """Return the diagram of what is to be drawn, which has cells."""
     thing = as_mapped(thing, name, dims)
     return thing if hasattr(thing, "cells") else thing.diagram()
+
+
+def axis_names(thing: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the features that a map was fitted to, or of axes without such names.
+
+    Parameters
+    ----------
+    thing : PowerDiagram, Solution or BrenierMap
+        What is drawn. Only a map that was fitted to a table knows names.
+    names : tuple of str
+        What axes are called otherwise, as many as there are features.
+    """
+    known = getattr(thing, "feature_names_in_", ())
+    return tuple(map(str, known)) if len(known) == len(names) else names
 
 
 def check_plane(thing: Any, name: str) -> None:

@@ -8,15 +8,16 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from geomot._moments import weighted_moments
-from geomot.plotting._axes import frame, ink, name_axes, new_axes, paper, site_pitch
+from geomot.plotting._axes import PLANE_AXES, frame, ink, name_axes, new_axes, paper, site_pitch
 from geomot.plotting._classes import Colours
 from geomot.plotting._drawing import Drawing
-from geomot.plotting._inputs import as_diagram, as_mapped, as_names
+from geomot.plotting._inputs import as_diagram, as_mapped, as_names, axis_names
 from geomot.plotting._marks import (
     cell_collection,
     cell_polygons,
     domain_path,
     dot_area,
+    draw_copies,
     draw_dots,
     draw_links,
     draw_outline,
@@ -24,7 +25,6 @@ from geomot.plotting._marks import (
     drawn_cells,
     drawn_diagram,
     in_box,
-    periodic_copies,
     rasterise,
     scatter_dots,
     write_names,
@@ -49,9 +49,6 @@ _MOST_LINKS = 60
 
 # How far from the domain sites are shown, in units of its longer side.
 _VISIBLE = 0.5
-
-# Opacity of the copies of cells on a torus.
-_FADED = 0.3
 
 
 def power_diagram(
@@ -142,6 +139,7 @@ def power_diagram(
     >>> len(drawing.cells.get_paths())
     50
     """
+    labels = axis_names(diagram, PLANE_AXES)
     diagram = as_diagram(diagram, dims=(1, 2, 3))
     if triangulation:
         refuse_periodic(diagram.source, "drawings of the triangulation")
@@ -169,7 +167,7 @@ def power_diagram(
     shown = _near(diagram) if sites else np.zeros(len(diagram.sites), bool)
     bounds = _joint_bounds(drawn_box(diagram.source), diagram.sites[shown])
     ax = new_axes(bounds, bar=legend and values is not None) if ax is None else ax
-    frame(ax, bounds)
+    frame(ax, bounds, labels)
     artists: dict[str, Any] = {}
     if density:
         artists["density"] = source_density(diagram.source, outline=False, ax=ax).density
@@ -187,14 +185,7 @@ def power_diagram(
         colours.paint(cells, drawn_cells(drawn), edges=edges)
     cells.set(**kwargs)
     ax.add_collection(cells)
-    copies, owners = periodic_copies(drawn)
-    if copies:
-        faded = cell_collection(ax, copies, pitch, filled=values is not None, edges=edges)
-        if colours is not None:
-            colours.paint(faded, owners, edges=edges)
-        faded.set(**{**kwargs, "alpha": _FADED})
-        ax.add_collection(faded, autolim=False)
-        artists["copies"] = faded
+    artists |= draw_copies(ax, drawn, pitch, colours, edges, kwargs)
     if triangulation:
         artists["triangulation"] = _dual_edges(diagram, pitch)
         ax.add_collection(artists["triangulation"], autolim=False)
@@ -272,10 +263,11 @@ def site_cloud(
     >>> len(drawing.sites.get_offsets())
     40
     """
+    plane = axis_names(diagram, ("$y_1$", "$y_2$"))
     diagram = as_mapped(diagram, "diagram")
     texts = as_names(names, len(diagram.sites))
     masses = getattr(diagram, "target_masses", diagram.masses)
-    points, labels = _flattened(diagram.sites, masses)
+    points, labels = _flattened(diagram.sites, masses, plane)
     low, high = points.min(axis=0), points.max(axis=0)
     if not (high > low).any():
         low, high = low - 0.5, high + 0.5
@@ -380,13 +372,15 @@ def _note(ax: Axes, text: str) -> Any:
     )
 
 
-def _flattened(sites: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
-    """Sites as points of the plane, and what its axes are."""
+def _flattened(
+    sites: np.ndarray, masses: np.ndarray, plane: tuple[str, str]
+) -> tuple[np.ndarray, tuple[str, str]]:
+    """Sites as points of the plane, and what its axes are: given, if sites are in the plane."""
     d = sites.shape[1]
     if d == 1:
         return np.column_stack([sites[:, 0], masses]), ("$y$", "mass")
     if d == 2:
-        return sites, ("$y_1$", "$y_2$")
+        return sites, plane
     mean, covariance = weighted_moments(sites, masses)
     values, vectors = np.linalg.eigh(covariance)
     axes = vectors[:, -1:-3:-1]

@@ -11,10 +11,10 @@ from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.patches import Patch
 
 from geomot._validation import as_count, as_masses, as_points
-from geomot.plotting._axes import frame, new_axes, paper, site_pitch
+from geomot.plotting._axes import PLANE_AXES, frame, new_axes, paper, site_pitch
 from geomot.plotting._classes import MOST_LABELS
 from geomot.plotting._drawing import Drawing
-from geomot.plotting._inputs import as_diagram, as_mapped, check_plane
+from geomot.plotting._inputs import as_diagram, as_mapped, axis_names, check_plane
 from geomot.plotting._marks import (
     EDGE,
     cell_collection,
@@ -122,7 +122,7 @@ def transport_map(
         raise ValueError(f"axes must be two, for source and target, got {len(axes)}")
     source_ax, target_ax = axes
     colours = _position_colours(mapped.sites)
-    frame(source_ax, bounds)
+    frame(source_ax, bounds, axis_names(solution, PLANE_AXES))
     artists: dict[str, Any] = {}
     if diagram is not None:
         artists["cells"] = _coloured_cells(source_ax, diagram, colours, pale=len(points) > 0)
@@ -136,7 +136,7 @@ def transport_map(
     if diagram is not None:
         artists["outline"] = draw_outline(source_ax, diagram.source)
     source_ax.autoscale_view()
-    target = site_cloud(mapped, ax=target_ax)
+    target = site_cloud(solution, ax=target_ax)
     target.sites.set_facecolor(colours)
     for ax, title in ((source_ax, "source"), (target_ax, "target")):
         if not ax.get_title():

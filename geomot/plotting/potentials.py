@@ -11,10 +11,18 @@ from matplotlib.ticker import MaxNLocator
 
 from geomot import potentials
 from geomot._validation import as_count
-from geomot.plotting._axes import add_colorbar, frame, ink, name_axes, new_axes, site_pitch
+from geomot.plotting._axes import (
+    PLANE_AXES,
+    add_colorbar,
+    frame,
+    ink,
+    name_axes,
+    new_axes,
+    site_pitch,
+)
 from geomot.plotting._classes import Colours
 from geomot.plotting._drawing import Drawing
-from geomot.plotting._inputs import as_diagram
+from geomot.plotting._inputs import as_diagram, axis_names
 from geomot.plotting._marks import (
     cell_collection,
     cell_polygons,
@@ -264,7 +272,7 @@ def brenier_contours(
     x, y = (np.linspace(low[k], high[k], shape[k]) for k in range(2))
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     u = _potential(diagram, points, diagram.locate(points), centered).reshape(len(y), len(x))
-    frame(ax, bounds)
+    frame(ax, bounds, axis_names(solution, PLANE_AXES))
     outline = draw_outline(ax, diagram.source)
     if np.ndim(levels) == 0:
         levels = _levels(diagram, u, points, as_count(levels, "levels", 1), centered)

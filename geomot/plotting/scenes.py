@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geomot._exchange import optional
+from geomot._exchange.optional import optional
 from geomot._validation import as_real
 from geomot.plotting._classes import Colours
 from geomot.plotting._inputs import as_diagram
@@ -89,7 +89,7 @@ def scene(
     'Plotter'
     >>> scene.close()  # doctest: +SKIP
     """
-    pyvista = optional("pyvista", "plotting.scene")
+    pyvista = optional("pyvista", "plotting.scene", "view")
     diagram = as_diagram(diagram, dims=(2, 3))
     if not as_real(explode, "explode") >= 0.0:
         raise ValueError(f"explode must not be negative, got {explode}")

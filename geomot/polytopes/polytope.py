@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array
 
-from geomot._exchange import optional
+from geomot._exchange.optional import optional
 from geomot._frozen import Frozen, read_only
 from geomot._validation import as_points, as_threads, as_vector
 from geomot.diagram import PowerDiagram
@@ -215,7 +215,7 @@ class Polytope(Frozen):
         12
         """
         triangles = self.triangles()
-        meshio = optional("meshio", "to_meshio")
+        meshio = optional("meshio", "to_meshio", "view")
         sizes = np.array([len(f) for f in self.facets])
         facet = np.repeat(np.arange(len(sizes)), np.maximum(sizes - 2, 0))
         data = {"facet": [facet], "area": [self.areas[facet]]}

@@ -21,6 +21,7 @@ from geomot._constants import CONVEX_ROUNDING
 from geomot._core.plane.pieces import Pieces
 from geomot._frozen import read_only
 from geomot._orientation import Point, orientation, surely_left
+from geomot._stderr import warn
 from geomot._validation import as_count, as_generator, as_points, as_tolerance, as_vector
 from geomot.sources._convex_parts import ConvexParts, convex_parts
 from geomot.sources._rings import ascending, clean_ring, read_rings, ring_area, turns_of
@@ -52,8 +53,8 @@ class UniformPolygon(Source):
         The corners in either orientation, the first one repeated at the end or not; or several
         polygons, which may touch and must not overlap. Repeated vertices are dropped, and so are
         vertices on the line of their neighbours, or inside a convex polygon by no more than the
-        rounding of the coordinates. A GeoJSON object (Polygon, MultiPolygon, Feature) or a
-        geometry of shapely is taken with its holes.
+        rounding of the coordinates. A GeoJSON object (Polygon, MultiPolygon, Feature), a geometry
+        of shapely, or a GeoSeries or GeoDataFrame of GeoPandas is taken with its holes.
     holes : sequence of array_like of shape (k, 2)
         Polygons that are cut out. They may touch what they are cut from, and each other.
 
@@ -71,6 +72,11 @@ class UniformPolygon(Source):
     ValueError
         If edges of a ring meet other than at their common corner, if rings cross or overlap, or if
         a hole does not lie inside.
+
+    Warns
+    -----
+    UserWarning
+        If the table's coordinate reference system has degrees, not lengths.
 
     Notes
     -----
@@ -124,6 +130,7 @@ class UniformPolygon(Source):
         sizes = [len(ring) for ring in rings] + [-len(ring) for ring in cut]
         object.__setattr__(self, "vertices", read_only(np.concatenate([*rings, *cut])))
         object.__setattr__(self, "sizes", read_only(np.array(sizes, dtype=np.int64)))
+        self.__dict__["_crs"] = _crs_of(vertices)
         if self.area == 0.0:
             raise ValueError("vertices must enclose an area that float64 can hold, got 0.0")
         if parts is not None:
@@ -216,6 +223,17 @@ class UniformPolygon(Source):
     def area(self) -> float:
         """Area, correctly rounded."""
         return float(sum((ring_area(ring) for ring in self._rings), Fraction(0)))
+
+    @property
+    def crs(self) -> str | None:
+        """Coordinate reference system of the table of GeoPandas that it was made of.
+
+        As in "EPSG:28992"; None for everything else. It is neither compared nor saved to files.
+        """
+        return self.__dict__.get("_crs")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_crs": self.crs}
 
     @property
     def polygon(self) -> FloatArray:
@@ -375,6 +393,21 @@ class UniformPolygon(Source):
         words = [f"{n} {word}{'s' if n != 1 else ''}, " for n, word in counts if n]
         several = "".join(words) if len(self.sizes) > 1 else ""
         return f"UniformPolygon(<{several}{len(self.vertices)} vertices, area {self.area:.6g}>)"
+
+
+def _crs_of(geometry: Any) -> str | None:
+    """The coordinate reference system of a table of GeoPandas, as text."""
+    crs: Any = getattr(geometry, "crs", None)
+    if not hasattr(crs, "is_geographic"):
+        return None
+    if crs.is_geographic:
+        warn(
+            "vertices are in degrees, and distances are computed from the coordinates as they are: "
+            "convert them to a projected system first, as by to_crs(geometry.estimate_utm_crs())",
+            UserWarning,
+            stacklevel=3,
+        )
+    return str(crs.to_string())
 
 
 def _outer(points: FloatArray) -> FloatArray:

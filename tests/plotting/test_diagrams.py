@@ -145,7 +145,7 @@ def test_the_line(tmp_path):
 
 def test_coincident_sites_in_space_are_drawn():
     masses = np.full(4, 0.25)
-    points, labels = plotting.diagrams._flattened(np.ones((4, 3)), masses)
+    points, labels = plotting.diagrams._flattened(np.ones((4, 3)), masses, ("", ""))
     np.testing.assert_array_equal(points, np.zeros((4, 2)))
     assert labels[0] == "component 1 (0 %)"
 
@@ -269,3 +269,19 @@ def test_copies_of_cells_on_a_torus_are_faded():
             draw(away)
     with pytest.raises(ValueError, match="must not be periodic for drawings of the triangulation"):
         plotting.power_diagram(away, triangulation=True)
+
+
+def test_axes_have_the_names_of_the_features():
+    brenier = geomot.BrenierMap().fit(np.random.default_rng(0).random((20, 2)))
+    brenier.feature_names_in_ = np.array(["width", "height"], dtype=object)
+    source, target = plotting.transport_map(brenier, 10)
+    drawings = [
+        plotting.power_diagram(brenier),
+        plotting.site_cloud(brenier),
+        plotting.brenier_contours(brenier, resolution=10),
+        source,
+        target,
+    ]
+    for drawing in drawings:
+        assert (drawing.axes.get_xlabel(), drawing.axes.get_ylabel()) == ("width", "height")
+    assert plotting.site_cloud(brenier.solution_).axes.get_xlabel() == "$y_1$"

@@ -32,6 +32,10 @@ cdef double SLENDER = 1.0 / 256
 # Less than this, relative to the whole cell, may be rounding: it is measured like a thin cell.
 cdef double FAINT = 5.684341886080802e-14       # 2^-44
 
+# Chords below this, relative to the radius, belong to arcs that rounding may have turned round:
+# what such a segment holds is below 2^-60 of the disk.
+cdef double CLOSE = 9.5367431640625e-07         # 2^-20
+
 cdef enum:
     TERMS = 16              # of the series, more than enough at half angles of SMALL
 
@@ -130,10 +134,12 @@ cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner
     cdef Corner origin, before, start, stop
     cdef const Corner* a
     cdef const Corner* b
+    cdef Corner[2] turned
     cdef Py_ssize_t k, count = 0
-    cdef double first, last, power_a, power_b, second
+    cdef double first, last, power_a, power_b, second, path = 0.0, widest = -1.0
     cdef bint open_start = False, open_end = False      # on the circle, not in a corner
-    origin = before = corner[0]
+    cdef bint wide = False                              # whether an arc is not nearly nothing
+    origin = before = turned[0] = turned[1] = corner[0]
     power_a = power_at(circle, corner[n - 1].x, corner[n - 1].y)
     for k in range(n):
         a = &corner[k - 1 if k > 0 else n - 1]
@@ -146,19 +152,21 @@ cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner
                 origin = start
                 open_start = not power_a < 0.0
             elif open_end:
-                add_segment(circle, before.x, before.y, start.x, start.y, sums)
+                wide |= add_arc(circle, &before, &start, turned, &widest, sums)
                 add_triangle(&origin, &before, &start, scale, sums)
             add_triangle(&origin, &start, &stop, scale, sums)
+            path += fabs(stop.x - start.x) + fabs(stop.y - start.y)
             before = stop
             open_end = not power_b < 0.0
             count += 1
         power_a = power_b
-    if count > 0:
-        if open_end or open_start:
-            add_segment(circle, before.x, before.y, origin.x, origin.y, sums)
+    if count > 0 and (open_end or open_start):
+        wide |= add_arc(circle, &before, &origin, turned, &widest, sums)
+    if wide or path >= 4.0 * CLOSE * circle.radius or not centre_inside(circle, n, corner):
+        return count > 0
+    if widest > 0.0:
+        add_segment(circle, turned[0].x, turned[0].y, turned[1].x, turned[1].y, sums)
         return True
-    if not centre_inside(circle, n, corner):
-        return False
     # the whole disk
     add_moments(-circle.x, -circle.y, M_PI * circle.radius * circle.radius, sums)
     second = 0.25 * M_PI * circle.radius ** 4
@@ -166,6 +174,31 @@ cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner
     sums.yy += second
     sums.angle += 2.0 * M_PI
     return True
+
+
+cdef inline bint add_arc(const Circle* circle, const Corner* a, const Corner* b, Corner* turned,
+                         double* widest, DiskMoments* sums) noexcept nogil:
+    """Add the segment of the arc from a to b; whether its ends are apart.
+
+    Between points that nearly coincide the arc is nearly nothing or nearly the whole circle, and
+    rounding may have swapped the two. Nearly the whole circle lies in a polygon only if its sides
+    hardly reach into the disk and the centre is inside, which the caller decides: it gets the ends
+    of the longest of these arcs, and the length of its chord."""
+    cdef double dx = b.x - a.x, dy = b.y - a.y, square = dx * dx + dy * dy
+    cdef double close = CLOSE * circle.radius, chord, forward
+    cdef bint apart = square >= close * close
+    if not apart:
+        chord = sqrt(square)
+        # the chord times the distance of the centre on its left, about the radius or its negative
+        forward = (a.x + circle.x) * dy - (a.y + circle.y) * dx
+        if forward < 0.5 * chord * circle.radius:
+            if forward < -0.5 * chord * circle.radius and chord > widest[0]:
+                widest[0] = chord
+                turned[0] = a[0]
+                turned[1] = b[0]
+            return False
+    add_segment(circle, a.x, a.y, b.x, b.y, sums)
+    return apart
 
 
 cdef inline void between(const Corner* a, const Corner* b, double share,
@@ -182,14 +215,21 @@ cdef inline void between(const Corner* a, const Corner* b, double share,
 
 
 cdef bint centre_inside(const Circle* circle, Py_ssize_t n, const Corner* corner) noexcept nogil:
+    """Whether the centre lies in a polygon whose sides hardly reach into the disk.
+
+    By the sides to its right: those of length 0, and directions of tiny ones, do not count."""
+    cdef double x = -circle.x, y = -circle.y
     cdef Py_ssize_t k
     cdef const Corner* a
+    cdef const Corner* b
+    cdef bint inside = False
     for k in range(n):
         a = &corner[k - 1 if k > 0 else n - 1]
-        if not ((corner[k].x - a.x) * (-circle.y - a.y)
-                > (corner[k].y - a.y) * (-circle.x - a.x)):
-            return False
-    return True
+        b = &corner[k]
+        if (a.y > y) != (b.y > y):
+            if a.x + (y - a.y) * ((b.x - a.x) / (b.y - a.y)) > x:
+                inside = not inside
+    return inside
 
 
 cdef inline void add_moments(double x, double y, double mass, DiskMoments* sums) noexcept nogil:

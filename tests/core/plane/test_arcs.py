@@ -121,3 +121,58 @@ def test_four_arcs_outside_of_a_square():
     cap = math.acos(side) - side * math.sqrt(1.0 - side * side)
     assert mass == pytest.approx(math.pi - 4.0 * cap, rel=1e-15)
     assert arcs == pytest.approx(2.0 * math.pi - 8.0 * math.acos(side), rel=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_slivers_hold_no_disk(seed):
+    # as thin as rounding, the points where they enter and leave the disk may change places
+    rng = np.random.default_rng(seed)
+    for thickness in 10.0 ** -rng.uniform(6, 18, 500):
+        (ax, bx), height = rng.uniform(-2, 2, 2), rng.uniform(-0.9, 0.9)
+        tilt = rng.uniform(-0.3, 0.3) * rng.integers(0, 2)
+        corners = np.array([[ax, height + tilt * ax], [bx, height + tilt * bx], [0.0, 0.0]])
+        corners[2] = 0.5 * (corners[0] + corners[1]) + [0.0, thickness * np.sign(bx - ax)]
+        area = 0.5 * abs(bx - ax) * thickness
+        found = _disk_in_polygon(corners, 0.0, 0.0, 1.0)[0]
+        assert -1e-15 <= found <= area + 1e-15
+
+
+def test_sides_without_a_length_do_not_count():
+    """Corners of cells coincide where more than three meet, as on grids."""
+    disk = 0.25 * math.pi
+    for ring in ([0, 1, 2, 3], [0, 0, 1, 2, 2, 3], [0, 1, 1, 2, 3, 3]):
+        polygon = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float)[ring]
+        assert _disk_in_polygon(polygon, 0.0, 0.0, 0.5)[0] == pytest.approx(disk, rel=1e-15)
+        assert _disk_in_polygon(polygon, 3.0, 0.0, 0.5)[0] == 0.0
+        # a side of an ulp, in any direction
+        for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            moved = polygon.copy()
+            moved[0] = np.nextafter(moved[0], moved[0] + step)
+            assert _disk_in_polygon(moved, 0.0, 0.0, 0.5)[0] == pytest.approx(disk, rel=1e-15)
+
+
+@pytest.mark.parametrize("radius", [0.25, 0.5])
+def test_slivers_through_the_middle_hold_nothing(radius):
+    """Rounding may swap the ends of the arcs of a sliver, which are then nearly whole circles."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        turn, centre = 0.5 * np.pi * rng.choice([rng.random(), 0, 1, 2]), rng.normal(size=2)
+        along = np.array([np.cos(turn), np.sin(turn)])
+        tip = centre + along
+        end = tip + 4e-16 * rng.integers(-2, 3, 2)
+        found = _disk_in_polygon(np.array([centre - along, tip, end]), *centre, radius)
+        assert abs(found[0]) < 1e-14 and abs(found[6]) < 1e-12
+
+
+def test_nearly_the_whole_disk():
+    """A side that cuts off a little, and a corner that does."""
+    for depth in (1e-4, 1e-8, 1e-11):
+        cut = math.acos(1.0 - depth)
+        expected = math.pi - (cut - 0.5 * math.sin(2.0 * cut))
+        found = _disk_in_polygon(square(depth - 1.0, 9.0), 0.0, 0.0, 1.0)
+        assert found[0] == pytest.approx(expected, rel=1e-14)
+        assert found[6] == pytest.approx(2.0 * (math.pi - cut), rel=1e-14)
+        corner = np.array([(depth - 1.0, 0.0), (-0.9, -9.0), (9.0, -9.0), (9.0, 9.0), (-0.9, 9.0)])
+        assert _disk_in_polygon(corner, 0.0, 0.0, 1.0)[0] == pytest.approx(
+            slices(corner, (0.0, 0.0), 1.0)[0], rel=1e-13
+        )
