@@ -23,6 +23,7 @@ MODULES = (
     "geomot._core.plane.polygons",
     "geomot._core.cg",
     "geomot._core.elimination",
+    "geomot._core.exactness",
     "geomot._core.facets",
     "geomot._core.laplacian",
     "geomot._core.plane.arcs",

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geomot.brenier import BrenierMap
+    from geomot.diagnostics import self_test, show_versions
     from geomot.diagram import PowerDiagram
-    from geomot.errors import CheckpointWarning, ConvergenceError, ConvergenceWarning, GeomotError
+    from geomot.errors import (
+        CheckpointWarning,
+        ConvergenceError,
+        ConvergenceWarning,
+        GeomotError,
+        SelfTestError,
+    )
     from geomot.extended import ExtendedMap
     from geomot.generator import LatentGenerator
     from geomot.quantization import Quantization, quantize
@@ -49,6 +56,7 @@ _HOMES = {
     "PowerDiagram": "diagram",
     "Quantization": "quantization",
     "Samples": "sources",
+    "SelfTestError": "errors",
     "Solution": "solution",
     "UniformBall": "sources",
     "UniformBox": "sources",
@@ -57,6 +65,8 @@ _HOMES = {
     "UniformPolyhedron": "sources",
     "load": "storage",
     "quantize": "quantization",
+    "self_test": "diagnostics",
+    "show_versions": "diagnostics",
     "solve": "solver",
 }
 
@@ -67,6 +77,7 @@ _MODULES = (
     "brenier",
     "datasets",
     "derivatives",
+    "diagnostics",
     "diagram",
     "discrete",
     "distributed",
@@ -102,6 +113,7 @@ __all__ = [
     "PowerDiagram",
     "Quantization",
     "Samples",
+    "SelfTestError",
     "Solution",
     "UniformBall",
     "UniformBox",
@@ -111,6 +123,8 @@ __all__ = [
     "__version__",
     "load",
     "quantize",
+    "self_test",
+    "show_versions",
     "solve",
 ]
 
