@@ -70,6 +70,16 @@ _HOMES = {
     "solve": "solver",
 }
 
+# Packages that are required, as they are imported and as they are installed.
+_PACKAGES = {
+    "approx_chol": "approx-chol",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "tqdm": "tqdm",
+}
+
 _MODULES = (
     "baselines",
     "compare",
@@ -140,6 +150,10 @@ def __getattr__(name: str) -> Any:
                 f"geomot's compiled core is missing from {__path__[0]}: is this a source tree? "
                 'Install the package ("pip install ."), and start Python in another folder'
             ) from error
+        package = (error.name or "").partition(".")[0]
+        if package in _PACKAGES:
+            needed = _PACKAGES[package]
+            raise ImportError(f"geomot.{name} needs {needed}: pip install {needed}") from error
         raise
     value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
