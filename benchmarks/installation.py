@@ -3,20 +3,21 @@
     python benchmarks/installation.py
 
 Sizes are those of the installed files of a package and of what it requires, without compiled
-bytecode; what the rows above hold is not counted again. Times are medians of new processes.
+bytecode; what the rows above hold is not counted again. Times are processor times of new processes,
+less that of Python itself.
 """
 
 from __future__ import annotations
 
 import re
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
-REPEATS = 7
+REPEATS = 5
 
 # What to import, for each row: the base, then extras.
 ROWS = (
@@ -61,33 +62,38 @@ def megabytes(distributions) -> float:
     return total / 1e6
 
 
-def seconds(code: str) -> float:
-    """Median time of a new process that runs code, less that of one that does nothing."""
+def seconds(code: str) -> float | None:
+    """Median processor time of a process that runs code, less that of one that does nothing."""
     times = []
     for statement in (code, "pass"):
         runs = []
         for _ in range(REPEATS):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", statement], check=True, cwd="/")
-            runs.append(time.perf_counter() - start)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            done = subprocess.run(
+                [sys.executable, "-c", statement], cwd="/", check=False, capture_output=True
+            )
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if done.returncode != 0:
+                return None
+            runs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         times.append(statistics.median(runs))
     return times[0] - times[1]
 
 
 def main() -> None:
     counted: dict[str, metadata.Distribution] = {}
-    print("| package | MB | import, s |")
+    print("| package | MB | import, processor seconds |")
     print("| --- | --- | --- |")
     for title, packages, code in ROWS:
         before = set(counted)
         for package in packages:
             closure(package, counted)
         size = megabytes(counted[key] for key in counted.keys() - before)
-        try:
-            took = f"{seconds(code):.2f}"
-        except subprocess.CalledProcessError:
-            took = "not installed"
-        print(f"| {title} | {f'{size:.0f}' if packages else ''} | {took} |", flush=True)
+        took = seconds(code)
+        if took is None:
+            print(f"| {title} | not installed | |", flush=True)
+        else:
+            print(f"| {title} | {f'{size:.0f}' if packages else ''} | {took:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
