@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from geomot._balls import require_partial
 from geomot._constants.newton import ATOL, FIRST_STEP, LEAST_RELATIVE_MASS, NEWTON_TOL
 from geomot._constants.sampling import MONTECARLO_TOL
-from geomot._density import solve_in_the_plane
 from geomot._double_double import Pair
 from geomot._monitor import Monitor, SolverState
+from geomot._newton.partial import solve_partial
+from geomot._newton.solve import solve_exact
 from geomot._quantile import solve_quantile
 from geomot._request import Request
 from geomot._sampling.solve import solve_montecarlo
@@ -268,9 +269,13 @@ def solve(
     return solution
 
 
+def _solve_newton(request: Request, monitor: Monitor) -> Solution:
+    return (solve_partial if request.partial else solve_exact)(request, monitor)
+
+
 _SOLVERS = {
     "quantile": solve_quantile,
-    "newton": solve_in_the_plane,
+    "newton": _solve_newton,
     "montecarlo": solve_montecarlo,
 }
 

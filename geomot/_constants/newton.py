@@ -34,6 +34,9 @@ CLASSICAL_RATE = 0.25
 # .5 saves a diagram.
 FLOOR_SHARES = {2: 0.5, 3: 0.1}
 
+# The floor of a run that lifts no cells, relative to that of its start.
+FIXED_FLOOR = 0.1
+
 # A step below this means that rounding, not curvature, stops the descent.
 MIN_STEP = 1e-8
 
@@ -134,10 +137,41 @@ ZERO_MASS_DROP = 1e-6
 # Growth of the drop, where rounding hides at which weight the cell appears.
 ZERO_MASS_GROWTH = 4.0
 
+# ---- The ascent under densities that are dark in places ----
+
+# How far masses are met at last, and at the levels before.
+ASCENT_TOL = 0.1
+ASCENT_COARSE_TOL = 0.3
+# Steps that no run was seen to need: 5 to 60 are usual, 170 between islands.
+ASCENT_STEPS = 500
+# Relative residual of its linear systems.
+ASCENT_RTOL = 1e-3
+# Share of its mass that a new site gets, alone: more of them would bury each other.
+ASCENT_INSERTED = 0.1
+# Share of what it had that a cell gets again which a step has closed.
+ASCENT_LIFT = 0.3
+# Trials for the roots of the masses before those for the masses.
+ASCENT_ROOT_TRIALS = 3
+# Gain relative to that of the quadratic model: from which on a step is taken, above which the
+# damping falls, and below which it rises, and by which factors.
+LEAST_GAIN = 0.1
+GOOD_GAIN = 0.75
+POOR_GAIN = 0.25
+DAMPING_DOWN = 4.0
+DAMPING_UP = 4.0
+# Damping relative to the simple measure's Hessian: below, steps are Newton's; above, rounding
+# hides whether the dual value rises.
+LEAST_ASCENT_DAMPING = 2.0**-20
+MOST_ASCENT_DAMPING = 2.0**26
+
+# ---- The start under densities ----
+
+# Voronoi cells are a start of the ascent if no more mass than this is in the wrong cells; else
+# levels are.
+NEAR_VORONOI = 0.3
+
 # Voronoi cells are a start if each has this share of its mass; with less, steps get short.
 VORONOI_RATIO = 1e-2
-# Where they serve, each solve of the ladder takes 5 to 15 steps.
-VORONOI_STEPS = 25
 
 # Where a density is below this share of its mean, cells may be without mass on the way.
 DARK = 1e-2

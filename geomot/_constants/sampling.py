@@ -158,7 +158,3 @@ LEAST_LIMIT = 3000
 # Reach, in roots of the total variance, within which a site without mass has no cell if the source
 # has no bounds.
 IDLE_REACH = 12.0
-
-# Total variation of the sampled start: rough is enough, and takes a second for 1e4 sites.
-SAMPLED_START_TOL = 0.3
-SAMPLED_START_SEED = 0

@@ -37,7 +37,7 @@ from geomot._double_double import Pair
 from geomot._newton.newton import Iterate, Problem, lift_cells, newton, open_cells
 from geomot._newton.quantiles import quantile_weights
 
-__all__ = ["insertion_start", "make_valid"]
+__all__ = ["inserted", "insertion_start", "levels_of", "make_valid", "restricted"]
 
 FloatArray = NDArray[np.float64]
 
@@ -57,15 +57,14 @@ def insertion_start(problem: Problem) -> Iterate:
     voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))))
     if _is_close(voronoi):
         return voronoi
-    by_mass = _heaviest_first(problem.masses)
-    # sorted positions keep the order along the curve
-    levels = [np.sort(by_mass[:size]) for size in _level_sizes(problem.masses)]
-    level = _restrict(problem, levels[0])
+    levels = levels_of(problem)
+    level = restricted(problem, levels[0])
     start = make_valid(level.evaluate(quantile_weights(level)), START_FLOOR)
     for members, finer in itertools.pairwise(levels):
         coarse, _ = newton(start, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
-        level = _restrict(problem, finer)
-        weights = _insert(level, np.searchsorted(finer, members), coarse)
+        level = restricted(problem, finer)
+        share = INSERTED_SHARES[problem.domain.dim]
+        weights = inserted(level, np.searchsorted(finer, members), coarse, share)
         start = make_valid(level.evaluate(weights), START_FLOOR)
     return start
 
@@ -76,10 +75,6 @@ def _is_close(voronoi: Iterate) -> bool:
     if source.dim == 2 and source.periodic_domain is None:
         return voronoi.mass_error <= VORONOI_ERROR
     return voronoi.residual <= VORONOI_DISTANCE and not voronoi.massless.any()
-
-
-def _inserted_share(problem: Problem) -> float:
-    return INSERTED_SHARES[problem.domain.dim]
 
 
 def _heaviest_first(masses: FloatArray) -> NDArray[np.int64]:
@@ -106,7 +101,15 @@ def _level_sizes(masses: FloatArray) -> list[int]:
         sizes.append(coarser)
 
 
-def _restrict(problem: Problem, members: NDArray[np.int64]) -> Problem:
+def levels_of(problem: Problem) -> list[NDArray[np.int64]]:
+    """Positions of the sites of every level, the coarsest first; each holds the one before."""
+    by_mass = _heaviest_first(problem.masses)
+    # sorted positions keep the order along the curve
+    return [np.sort(by_mass[:size]) for size in _level_sizes(problem.masses)]
+
+
+def restricted(problem: Problem, members: NDArray[np.int64]) -> Problem:
+    """The problem of some of the sites, with masses in the same proportions."""
     if len(members) == len(problem):
         return problem
     masses = problem.masses[members]
@@ -119,14 +122,14 @@ def _restrict(problem: Problem, members: NDArray[np.int64]) -> Problem:
     )
 
 
-def _insert(level: Problem, old: NDArray[np.int64], coarse: Iterate) -> Pair:
-    """Weights of the level before for its sites `old`, of half their mass for new ones."""
+def inserted(level: Problem, old: NDArray[np.int64], coarse: Iterate, share: float) -> Pair:
+    """Weights of the level before for its sites `old`, of a share of their mass for new ones."""
     fresh = np.ones(len(level), dtype=bool)
     fresh[old] = False
     hi, lo = np.empty(len(level)), np.empty(len(level))
     hi[old], lo[old] = coarse.weights
     hi[fresh], lo[fresh] = coarse.diagram.insert(
-        level.sites[fresh], _inserted_share(level) * level.masses[fresh], threads=level.threads
+        level.sites[fresh], share * level.masses[fresh], threads=level.threads
     ).T
     return hi, lo
 

@@ -9,8 +9,6 @@ under the density itself, and a few full steps finish. Nothing of the mixture is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,22 +18,20 @@ from geomot._constants.newton import (
     DESCENT_STEPS,
     LADDER,
     LADDER_STEPS,
+    NEAR_VORONOI,
     VORONOI_RATIO,
-    VORONOI_STEPS,
 )
 from geomot._double_double import Pair
+from geomot._newton.ascent import ascend, ascend_by_levels, under
 from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.newton import Iterate, Problem, newton
 from geomot._newton.quantiles import quantile_weights
-from geomot.sources import Blended, EllipticDisk, Mixture
+from geomot.sources import EllipticDisk
 
 __all__ = ["density_start", "resumed", "simple_start"]
 
 FloatArray = NDArray[np.float64]
-
-# Rough weights for sites, target masses and source of a problem.
-Guess = Callable[[Problem], FloatArray]
 
 
 def simple_start(problem: Problem) -> Iterate:
@@ -55,35 +51,40 @@ def simple_start(problem: Problem) -> Iterate:
     return make_valid(problem.evaluate(quantile_weights(problem)))
 
 
-def density_start(problem: Problem, guess: Guess) -> Iterate:
+def density_start(problem: Problem) -> Iterate:
     """Return weights for the problem under which every cell has mass.
 
     Parameters
     ----------
     problem : Problem
         Its source has a density that is not uniform.
-    guess : callable
-        Called for rough weights where those of the Voronoi diagram do not serve.
 
     Returns
     -------
     Iterate
     """
-    voronoi = problem.evaluate((np.zeros(len(problem)), np.zeros(len(problem))))
-    if np.min(voronoi.diagram.masses / problem.masses) >= VORONOI_RATIO:
-        reached, done = _climb(problem, voronoi.weights, VORONOI_STEPS)
-        if done:
-            return reached
+    zeros = np.zeros(len(problem))
+    voronoi = problem.evaluate((zeros, zeros))
+    if _bright(problem) and np.min(voronoi.diagram.masses / problem.masses) >= VORONOI_RATIO:
+        return make_valid(voronoi)
     if isinstance(problem.domain, EllipticDisk):
         # convex, and uniform: as each image of a site lies in its cell, all cells have mass
         inner = make_valid(problem.evaluate(quantile_weights(problem)))
         if not inner.massless.any():
             return inner
-    rough = guess(problem), np.zeros(len(problem))
+    misplaced = 0.5 * float(np.sum(np.abs(voronoi.diagram.masses - problem.masses)))
+    near = misplaced <= NEAR_VORONOI
+    rough = ascend(problem, voronoi.weights) if near else ascend_by_levels(problem)
     reached, done = _climb(problem, rough, LADDER_STEPS)
     if not done:
         reached = _descend(problem)
     return problem.evaluate(reached.weights)
+
+
+def _bright(problem: Problem) -> bool:
+    """Whether the density is dark nowhere, or a normal one."""
+    source = problem.source
+    return source.darkest >= DARK or source.product is not None
 
 
 def _descend(problem: Problem) -> Iterate:
@@ -96,21 +97,14 @@ def _descend(problem: Problem) -> Iterate:
     """
     (_, rough), (last, fine) = LADDER
     share, last = 1.0, last * float(problem.masses.min())
-    reached = simple_start(_under(problem, share))
+    reached = simple_start(under(problem, share))
     while True:
         tol = fine if share <= last else rough
         reached, _ = newton(reached, tol=tol, max_iter=DESCENT_STEPS)
         if share <= last:
             return reached
         share = max(DESCENT * share, last)
-        reached = make_valid(_under(problem, share).evaluate(reached.weights))
-
-
-def _under(problem: Problem, share: float) -> Problem:
-    """The problem with a share of a simple measure mixed in."""
-    source = problem.source
-    mixed = source.blended(share) if isinstance(source, Mixture) else Blended(source, share)
-    return Problem(problem.sites, problem.masses, mixed, problem.threads, problem.least)
+        reached = make_valid(under(problem, share).evaluate(reached.weights))
 
 
 def resumed(problem: Problem, weights: Pair, step: float) -> Iterate:
@@ -118,7 +112,7 @@ def resumed(problem: Problem, weights: Pair, step: float) -> Iterate:
     iterate = problem.evaluate(weights, step)
     if not iterate.massless.any():
         return iterate
-    return problem.evaluate(_climb(problem, weights, LADDER_STEPS)[0].weights)
+    return problem.evaluate(_climb(problem, ascend(problem, weights), LADDER_STEPS)[0].weights)
 
 
 def _climb(problem: Problem, weights: Pair, steps: int) -> tuple[Iterate, bool]:
@@ -126,12 +120,11 @@ def _climb(problem: Problem, weights: Pair, steps: int) -> tuple[Iterate, bool]:
 
     Where the density is dark nowhere no share is needed, nor under a normal one.
     """
-    source = problem.source
-    if source.darkest >= DARK or source.product is not None:
+    if _bright(problem):
         start = make_valid(problem.evaluate(weights))
         return start, not start.massless.any()
     for share, tol in LADDER:
-        mixed = _under(problem, share * float(problem.masses.min()))
+        mixed = under(problem, share * float(problem.masses.min()))
         start = make_valid(mixed.evaluate(weights))
         reached, status = newton(start, tol=tol, max_iter=steps)
         if status != "converged":

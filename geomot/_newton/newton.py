@@ -39,6 +39,7 @@ from geomot._constants.newton import (
     ACCEPTED_RESIDUAL,
     CLASSICAL_RATE,
     FIRST_STEP,
+    FIXED_FLOOR,
     FLOOR_SHARES,
     HELLINGER_ROUNDING,
     LIFT,
@@ -287,6 +288,9 @@ def newton(
         "converged", "max_iter", "precision", "stalled" or "stopped".
     """
     iterate = start
+    # Without lifting, cells are not to be pinned to what they have had: where derivatives jump, as
+    # arcs come in or facets run along a jump of the density, one may have to shrink for a while.
+    floor = None if start.problem.lifts else FIXED_FLOOR * start.floor
     n_iter = short = openings = 0
     while True:
         stopped = observe is not None and observe(iterate) is True
@@ -296,7 +300,7 @@ def newton(
             return iterate, "stopped"
         if n_iter == max_iter:
             return iterate, "max_iter"
-        following, residual = _step(iterate, tol, crawling=short >= MANY_SHORT_STEPS)
+        following, residual = _step(iterate, tol, floor, crawling=short >= MANY_SHORT_STEPS)
         if following is None and openings < OPENING_ROUNDS and iterate.massless.any():
             openings += 1
             following = open_cells(iterate, LIFT * iterate.problem.masses)
@@ -312,21 +316,27 @@ def newton(
             return iterate, "precision"
 
 
-def _step(iterate: Iterate, tol: float, crawling: bool = False) -> tuple[Iterate | None, float]:
-    """The next iterate, None if there is none, and the residual of the last linear system."""
+def _step(
+    iterate: Iterate, tol: float, least: float | None, crawling: bool
+) -> tuple[Iterate | None, float]:
+    """The next iterate, None if there is none, and the residual of the last linear system.
+
+    No cell is left with less than `least`, or what `Iterate.floor` says.
+    """
+    floor = iterate.floor if least is None else least
     root = _direction(iterate, _root_excess(iterate))
     if not crawling:
-        following = _line_search(iterate, root, rate=ROOT_RATE)
+        following = _line_search(iterate, root, floor, rate=ROOT_RATE)
         if following is not None:
             return following, root.residual
     missing = iterate.problem.masses - iterate.diagram.masses
     missing[iterate.massless] = 0.0  # no step of the others fills them
     classical = _direction(iterate, missing)
-    following = None if crawling else _line_search(iterate, classical, rate=CLASSICAL_RATE)
+    following = None if crawling else _line_search(iterate, classical, floor, rate=CLASSICAL_RATE)
     if following is None and iterate.excess_error(iterate.noise) > tol:
         # masses that are noise must not keep the others from theirs
         beyond = _direction(iterate, _beyond_noise(iterate, missing))
-        following = _line_search(iterate, beyond, rate=CLASSICAL_RATE, noise=iterate.noise)
+        following = _line_search(iterate, beyond, floor, rate=CLASSICAL_RATE, noise=iterate.noise)
     return following, classical.residual
 
 
@@ -369,7 +379,11 @@ def _direction(iterate: Iterate, rhs: FloatArray) -> Potentials:
 
 
 def _line_search(
-    iterate: Iterate, direction: Potentials, rate: float, noise: FloatArray | None = None
+    iterate: Iterate,
+    direction: Potentials,
+    floor: float,
+    rate: float,
+    noise: FloatArray | None = None,
 ) -> Iterate | None:
     """The first trial that is good enough, halving the step; None when the step is exhausted."""
     least_target = float(iterate.problem.masses.min())
@@ -392,14 +406,14 @@ def _line_search(
             reached = np.where(iterate.massless, np.inf, iterate.diagram.masses)
             targets = LIFT * np.minimum(reached, iterate.problem.masses)
             # masses of lifted cells are met roughly: not to the very floor
-            least = min(2.0 * iterate.floor, least_target)
-            trial = lift_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, least, iterate.floor)
+            least = min(2.0 * floor, least_target)
+            trial = lift_cells(trial, targets, LIFT_ROUNDS, LIFT_DECAY, least, floor)
         if noise is not None:
-            kept = (trial.diagram.masses >= iterate.floor) | (noise > trial.problem.masses)
+            kept = (trial.diagram.masses >= floor) | (noise > trial.problem.masses)
             most = (1.0 - rate * step) * iterate.excess_error(noise)
             if kept.all() and trial.excess_error(noise) <= most:
                 return trial
-        elif trial.min_mass >= iterate.floor and _better(iterate, trial, 1.0 - rate * step):
+        elif trial.min_mass >= floor and _better(iterate, trial, 1.0 - rate * step):
             return trial
         step *= 0.5
     return None

@@ -23,7 +23,7 @@ from geomot._facets import Facets
 from geomot._frozen import read_only
 from geomot._monitor import Monitor
 from geomot._newton.frame import framed_start
-from geomot._newton.ladder import Guess, density_start
+from geomot._newton.ladder import density_start
 from geomot._newton.newton import Iterate, Problem, lift_cells, newton
 from geomot._newton.solve import Observer, Reduced
 from geomot._request import Request
@@ -51,7 +51,7 @@ LIFTED_ROUNDS = 20
 FAINT_SHARE = 1e-6
 
 
-def solve_partial(request: Request, monitor: Monitor, guess: Guess) -> Solution:
+def solve_partial(request: Request, monitor: Monitor) -> Solution:
     """Find weights whose cells, cut by balls, have their masses, which sum to less than 1.
 
     Parameters
@@ -60,8 +60,6 @@ def solve_partial(request: Request, monitor: Monitor, guess: Guess) -> Solution:
         Its source is uniform on a polygon.
     monitor : Monitor
         Shown every accepted iterate.
-    guess : callable
-        Called for rough weights where the polygon is not convex.
 
     Returns
     -------
@@ -70,7 +68,7 @@ def solve_partial(request: Request, monitor: Monitor, guess: Guess) -> Solution:
     reduced = _PartialReduced(request)
     start = None if request.initial is None else reduced.restart(request.initial)
     if start is None or not _filled(start):
-        start = reduced.start(guess)
+        start = reduced.start()
     observer = Observer(reduced, monitor)
     max_iter = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
     iterate, status = newton(start, tol=request.tol, max_iter=max_iter, observe=observer)
@@ -186,7 +184,7 @@ class _PartialReduced(Reduced):
 
     problem_kind = _PartialProblem
 
-    def start(self, guess: Guess) -> Iterate:
+    def start(self) -> Iterate:
         """Weights under which every cell that counts has mass, and some stays.
 
         Equal balls around the sites leave a part of every Voronoi cell of sites in the domain, and
@@ -200,9 +198,9 @@ class _PartialReduced(Reduced):
             start = _lifted(problem.evaluate((weights, np.zeros_like(weights))))
             if _filled(start):
                 return start
-        return self._from_balanced(guess)
+        return self._from_balanced()
 
-    def _from_balanced(self, guess: Guess) -> Iterate:
+    def _from_balanced(self) -> Iterate:
         """The balanced solution, roughly, in balls that leave each cell a share of its mass."""
         problem = self.problem
         wanted = problem.masses[:-1]
@@ -210,7 +208,7 @@ class _PartialReduced(Reduced):
             problem.sites[:-1], wanted / wanted.sum(), problem.source, problem.threads
         )
         convex = balanced.domain.convex
-        rough = framed_start(balanced) if convex else density_start(balanced, guess)
+        rough = framed_start(balanced) if convex else density_start(balanced)
         solved, _ = newton(rough, tol=COARSE_TOL, max_iter=MAX_COARSE_ITER)
         low = -float(solved.weights[0].max())
         corners = require_partial(problem.source).container.vertices

@@ -14,7 +14,7 @@ from geomot._double_double import Pair
 from geomot._exact import inserting_sites, places_of
 from geomot._monitor import Monitor, SolverState
 from geomot._newton.insertion import make_valid
-from geomot._newton.ladder import Guess, density_start, resumed, simple_start
+from geomot._newton.ladder import density_start, resumed, simple_start
 from geomot._newton.newton import Iterate, Problem, newton
 from geomot._power import coincident, hilbert_order
 from geomot._request import Request
@@ -26,7 +26,7 @@ __all__ = ["Observer", "Reduced", "solve_exact"]
 FloatArray = NDArray[np.float64]
 
 
-def solve_exact(request: Request, monitor: Monitor, guess: Guess) -> Solution:
+def solve_exact(request: Request, monitor: Monitor) -> Solution:
     """Find weights whose cells have their masses to within the request's tolerances.
 
     Parameters
@@ -35,15 +35,13 @@ def solve_exact(request: Request, monitor: Monitor, guess: Guess) -> Solution:
         Its source has exact diagrams in the plane or in space.
     monitor : Monitor
         Shown every accepted iterate.
-    guess : callable
-        Called for rough weights under densities that are not uniform.
 
     Returns
     -------
     Solution
     """
     reduced = Reduced(request)
-    start = reduced.start(guess) if request.initial is None else reduced.restart(request.initial)
+    start = reduced.start() if request.initial is None else reduced.restart(request.initial)
     observer = Observer(reduced, monitor)
     max_iter = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
     iterate, status = newton(start, tol=request.tol, max_iter=max_iter, observe=observer)
@@ -122,12 +120,12 @@ class Reduced:
             return resumed(self.problem, kept, self.request.step)
         return make_valid(self.problem.evaluate(kept, self.request.step))
 
-    def start(self, guess: Guess) -> Iterate:
+    def start(self) -> Iterate:
         """Weights under which every cell that counts has mass."""
         source = self.request.source
         if source.plane_density is None or source.product is not None:
             return simple_start(self.problem)
-        return density_start(self.problem, guess)
+        return density_start(self.problem)
 
     def expand(self, weights: Pair) -> Pair:
         """Weights of all sites: twins share one, sites that do not count have no cell."""

@@ -62,6 +62,11 @@ class Blended(Source):
         return plane_domain(self.measure).container
 
     @property
+    def uniform(self) -> UniformPolygon:
+        """The uniform part."""
+        return UniformPolygon(self.container.vertices)
+
+    @property
     def domain(self) -> Domain:
         """The container, all of which has mass."""
         return self.container
@@ -69,8 +74,7 @@ class Blended(Source):
     @property
     def plane_density(self) -> Callable[[float], Any]:
         """The measure's density and the uniform one."""
-        vertices = self.container.vertices
-        inner, area = self.measure.plane_density, UniformPolygon(vertices).area
+        inner, area = self.measure.plane_density, self.uniform.area
 
         def make(scale: float) -> Any:
             uniform = Uniform(1.0 / (area * scale * scale))
@@ -91,7 +95,7 @@ class Blended(Source):
         rng = as_generator(random_state)
         points = self.measure.sample(n, rng)
         uniform = rng.random(n) < self.share
-        points[uniform] = UniformPolygon(self.container.vertices).sample(int(uniform.sum()), rng)
+        points[uniform] = self.uniform.sample(int(uniform.sum()), rng)
         return points
 
     def to_dict(self) -> dict[str, Any]:

@@ -34,8 +34,8 @@ cdef bint inside_part(const Circle* circle, double ax, double ay, double power_a
                       double by, double power_b, double* first, double* last) noexcept nogil
 cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner, double scale,
                         DiskMoments* sums) noexcept nogil
-cdef void add_segment(const Circle* circle, double ax, double ay, double bx, double by,
-                      DiskMoments* sums) noexcept nogil
+cdef void add_segment(const Circle* circle, Py_ssize_t n, const Corner* corner, double ax,
+                      double ay, double bx, double by, DiskMoments* sums) noexcept nogil
 cdef void clear_moments(DiskMoments* sums) noexcept nogil
 cdef void add_disk_cell(const Circle* circle, const Cell* cell, const Corner* corner, double scale,
                         DiskMoments* sums) noexcept nogil

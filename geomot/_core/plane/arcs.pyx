@@ -26,6 +26,8 @@ from libc.math cimport M_PI, atan2, cos, fabs, sin, sqrt
 
 # Half angles up to which segments are summed by series: closed forms lose digits below.
 cdef double SMALL = 0.75
+# Half angle above which an arc goes most of the way around: the centre is well inside its hull.
+cdef double MAJOR = 0.75 * M_PI
 
 # Conditioning, not correctness: area over the extent squared below which a cell counts as thin.
 cdef double SLENDER = 1.0 / 256
@@ -146,7 +148,7 @@ cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner
                 origin = start
                 open_start = not power_a < 0.0
             elif open_end:
-                add_segment(circle, before.x, before.y, start.x, start.y, sums)
+                add_segment(circle, n, corner, before.x, before.y, start.x, start.y, sums)
                 add_triangle(&origin, &before, &start, scale, sums)
             add_triangle(&origin, &start, &stop, scale, sums)
             before = stop
@@ -155,7 +157,7 @@ cdef bint add_disk_part(const Circle* circle, Py_ssize_t n, const Corner* corner
         power_a = power_b
     if count > 0:
         if open_end or open_start:
-            add_segment(circle, before.x, before.y, origin.x, origin.y, sums)
+            add_segment(circle, n, corner, before.x, before.y, origin.x, origin.y, sums)
         return True
     if not centre_inside(circle, n, corner):
         return False
@@ -214,11 +216,11 @@ cdef inline void add_triangle(const Corner* a, const Corner* b, const Corner* c,
     add_moments((a.x + b.x + c.x) / 3.0, (a.y + b.y + c.y) / 3.0, 0.75 * area, sums)
 
 
-cdef void add_segment(const Circle* circle, double ax, double ay, double bx, double by,
-                      DiskMoments* sums) noexcept nogil:
+cdef void add_segment(const Circle* circle, Py_ssize_t n, const Corner* corner, double ax,
+                      double ay, double bx, double by, DiskMoments* sums) noexcept nogil:
     """Add the integrals between the chord from a to b and the arc from a to b, and its angle.
 
-    The arc runs counter-clockwise around the centre; a and b lie on the circle."""
+    The arc runs counter-clockwise around the centre, in the polygon; a and b lie on the circle."""
     cdef double tx = 0.5 * (bx - ax), ty = 0.5 * (by - ay), half = sqrt(tx * tx + ty * ty)
     cdef double mx = ax + tx, my = ay + ty, nx, ny, phi, square, cube, r = circle.radius
     cdef double area, first, across, along
@@ -230,6 +232,10 @@ cdef void add_segment(const Circle* circle, double ax, double ay, double bx, dou
     ny = -tx
     # not by the chord and the radius: the arc sine of a half circle is blurred
     phi = atan2(half, (mx + circle.x) * nx + (my + circle.y) * ny)
+    if phi > MAJOR and not centre_inside(circle, n, corner):
+        # Nearly all of the circle is in no polygon without its centre: where the polygon is as thin
+        # as rounding, a and b have changed places, and the arc is nothing.
+        return
     if phi < SMALL:
         square = phi * phi
         cube = square * phi

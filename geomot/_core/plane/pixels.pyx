@@ -230,6 +230,8 @@ cdef class Pixels(Density):
             j = k - 1 if k > 0 else m - 1
             self.spread(u[j], v[j], u[k], v[k], at, window, &sums)
         for r in range(count):
+            if sums.high[r] < sums.low[r]:
+                sums.low[r] = sums.high[r] = window.left
             sums.start[r] = need
             need += max(sums.high[r] - sums.low[r] + 1, 0)
         if scratch_reserve(out, 2 * m + 3 * count + 3 * need) != OK:
@@ -321,7 +323,7 @@ cdef class Pixels(Density):
         cdef double y0 = (at.y + v0) + at.yl, y1 = (at.y + v1) + at.yl
         cdef bint upright = du == 0.0 and line_at(<Py_ssize_t> x0, at.x, at.xl) == u0
         cdef bint level = dv == 0.0 and line_at(<Py_ssize_t> y0, at.y, at.yl) == v0
-        cdef Py_ssize_t ix, iy, jx, jy, crossings_x, crossings_y, row, column
+        cdef Py_ssize_t ix, iy, jx, jy, crossings_x, crossings_y, row, column, r = 0
         cdef int step_x = 1 if du > 0.0 else -1, step_y = 1 if dv > 0.0 else -1
         cdef double tx, ty, t, before = 0.0, up = u0, vp = v0, uq, vq, f, along = 0.0
         if moment != NULL:
@@ -362,11 +364,16 @@ cdef class Pixels(Density):
                 uq = u0 + t * du
             row = clamp(<double> iy, self.rows)
             column = clamp(<double> ix, self.columns)
+            if sums != NULL:
+                # rounding may turn a side that is as short as its rounding, on a line of the grid,
+                # to pixels beyond: it counts to the nearest one that the cell has
+                row = max(window.bottom, min(window.top, row))
+                r = row - window.bottom
+                column = max(sums.low[r], min(sums.high[r], column))
             f = self.value[row, column]
             if sums != NULL:
                 green(up, vp, uq, vq, f, line_at(column, at.x, at.xl),
-                      sums.start[row - window.bottom] + column - sums.low[row - window.bottom],
-                      sums, total)
+                      sums.start[r] + column - sums.low[r], sums, total)
             if upright:
                 f = 0.5 * (f + self.value[row, clamp(<double> (ix + step_y), self.columns)])
             elif level:

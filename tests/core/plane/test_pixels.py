@@ -142,3 +142,18 @@ def test_samples_of_a_source_fall_into_cells_with_their_masses(kind):
     shares = np.bincount(diagram.locate(kind.sample(200_000, 2)), minlength=20) / 200_000
     spread = np.sqrt(diagram.masses / 200_000)
     assert (np.abs(shares - diagram.masses) <= 5.0 * spread + 1e-12).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sides_as_short_as_rounding_on_lines_of_the_grid(seed):
+    # they may lead to a row or a column beyond those of the cell, whose sums there are none
+    rng = np.random.default_rng(seed)
+    sites = np.unique(np.round(rng.random((115, 2)) * 12) / 12, axis=0)
+    values = rng.random((25, 10))
+    for size in 2.0 ** -np.arange(47, 60):
+        weights = size * rng.integers(-3, 4, len(sites))
+        diagram = geomot.PowerDiagram(sites, weights, GridDensity(values))
+        uniform = geomot.PowerDiagram(sites, weights)
+        whole = geomot.PowerDiagram(sites, weights, GridDensity(np.ones((25, 10))))
+        assert diagram.masses.sum() == pytest.approx(1.0, rel=1e-13)
+        np.testing.assert_allclose(whole.masses, uniform.masses, rtol=1e-12, atol=1e-16)
