@@ -24,14 +24,8 @@ EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 # Pages whose code runs from top to bottom, as one script.
 PAGES = (
-    "coming_from.md",
-    "comparing.md",
-    "judging.md",
-    "pysdot.md",
-    "reading.md",
-    "regions.md",
-    "space.md",
-)
+    "coming_from.md", "comparing.md", "judging.md", "pysdot.md", "reading.md", "regions.md", "space.md",
+)  # fmt: skip
 
 # Pages that show all that their code prints.
 TUTORIALS = [ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "tutorials").glob("[!i]*.md"))]
