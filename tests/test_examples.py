@@ -24,8 +24,14 @@ EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 # Pages whose code runs from top to bottom, as one script.
 PAGES = (
-    "coming_from.md", "comparing.md", "judging.md", "pysdot.md", "reading.md", "regions.md", "space.md",
-)  # fmt: skip
+    "coming_from.md",
+    "comparing.md",
+    "judging.md",
+    "pysdot.md",
+    "reading.md",
+    "regions.md",
+    "space.md",
+)
 
 # Pages that show all that their code prints.
 TUTORIALS = [ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "tutorials").glob("[!i]*.md"))]

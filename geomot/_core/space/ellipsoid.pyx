@@ -287,8 +287,8 @@ cdef class EllipsoidDensity(Density3D):
     cdef double solid_angle(self, Polytope* cell, const double* base, const Arc* arcs,
                             Py_ssize_t n) noexcept nogil:
         """Solid angle of the patch of the sphere."""
-        cdef double[3] pole, point, x
-        cdef double far, length, total, offset, value
+        cdef double[3] pole, x
+        cdef double far, length, total, offset
         cdef Py_ssize_t w
         cdef int j, k
         far = choose_pole(arcs, n, pole)
