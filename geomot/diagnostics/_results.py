@@ -12,8 +12,8 @@ from geomot.solver import solve
 __all__ = ["samples", "solves"]
 
 # Relative error of masses of a lattice by rounding.
-_ROUNDING = 1e-13
-_SIDE = 10  # sites along a side of a lattice
+_MASS_ROUNDING = 1e-13
+_LATTICE_SIDE = 10  # sites along a side of a lattice
 
 
 def samples() -> Finding:
@@ -23,7 +23,7 @@ def samples() -> Finding:
     equal but for rounding, so that any other arithmetic chooses other sites.
     """
     d = 3
-    axis = np.arange(_SIDE) / (0.7 * _SIDE) - 0.7
+    axis = np.arange(_LATTICE_SIDE) / (0.7 * _LATTICE_SIDE) - 0.7
     sites = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d)
     points = sites[::3] + 0.5 * (axis[1] - axis[0])
     heights = -0.5 * np.square(sites).sum(axis=1)
@@ -40,10 +40,10 @@ def samples() -> Finding:
 def solves() -> Finding:
     """Check the masses of a lattice, and a solve of known cost."""
     failures = []
-    corners = (np.arange(_SIDE) + 0.5) / _SIDE
+    corners = (np.arange(_LATTICE_SIDE) + 0.5) / _LATTICE_SIDE
     sites = np.stack(np.meshgrid(corners, corners, indexing="ij"), axis=-1).reshape(-1, 2)
     masses = PowerDiagram(sites).masses
-    if not np.allclose(masses, 1 / _SIDE**2, rtol=_ROUNDING, atol=0.0):
+    if not np.allclose(masses, 1 / _LATTICE_SIDE**2, rtol=_MASS_ROUNDING, atol=0.0):
         failures.append("The cells of a square lattice do not have equal masses.")
     solution = solve([(0.25, 0.5), (0.75, 0.5)], [0.3, 0.7])
     cost = 149 / 1200  # of the halves of the square on both sides of x = 0.3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["Check", "SelfTest"]
 
-_COLUMNS = 96
+_LINE_LENGTH = 96
 _MARGIN = " " * 8
 
 
@@ -52,7 +52,7 @@ class Check:
 
 
 def _indented(text: str) -> str:
-    return textwrap.fill(text, _COLUMNS, initial_indent=_MARGIN, subsequent_indent=_MARGIN)
+    return textwrap.fill(text, _LINE_LENGTH, initial_indent=_MARGIN, subsequent_indent=_MARGIN)
 
 
 @dataclass(frozen=True)
