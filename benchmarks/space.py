@@ -1,10 +1,11 @@
 """Measure diagrams and solves in space against scipy's Delaunay triangulation, and print tables.
 
     python benchmarks/space.py --sizes 1000 10000 100000
+    python benchmarks/space.py --densities
 
 Times are processor seconds of one thread, medians, and multiples of what scipy's Delaunay takes for
 uniform points in the same process. Each row runs in a process of its own, so that its peak memory
-is its own.
+is its own. Those of densities are multiples of what the uniform measure takes for the same sites.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 import numpy as np
 
 CASES = ("u3d", "clust3d")
+DENSITIES = ("voxels-64", "voxels-256", "tetrahedra-1e5", "ball of tetrahedra")
 HARD = ("shell", "plane", "masses-1e-6", "masses-1e-9", "two-scales", "far", "cauchy", "lattice")
 
 
@@ -56,6 +58,52 @@ def problem(name, n):
     return sites, masses / masses.sum()
 
 
+def density(name):
+    """A source that is not uniform: bright, with a range of 1e2."""
+    import geomot
+
+    r = np.random.default_rng(1)
+    if name.startswith("voxels"):
+        axis = (np.arange(int(name[7:])) + 0.5) / int(name[7:])
+        x, y, z = np.meshgrid(axis, axis, axis, indexing="ij", sparse=True)
+        waves = np.sin(9.0 * x + 4.0 * y) * np.sin(7.0 * y + 5.0 * z)
+        return geomot.GridDensity(10.0**waves * (0.5 + r.random(waves.shape)))
+    from scipy.spatial import Delaunay
+
+    corners = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1]), axis=-1).reshape(-1, 3)
+    points = np.vstack([r.random((15_000, 3)), corners])
+    values = 10.0 ** np.sin(9.0 * points[:, 0] + 4.0 * points[:, 1])
+    if name.startswith("ball"):
+        points, values = 2.0 * points - 1.0, None
+        length = np.linalg.norm(points, axis=1, keepdims=True)
+        points *= np.abs(points).max(axis=1, keepdims=True) / length
+        points = 0.5 + 0.5 * points
+    return geomot.MeshDensity(points, Delaunay(points).simplices, values)
+
+
+def dense_row(kind, name, n, repeats, threads):
+    """What a density takes, and what the uniform measure does."""
+    import geomot
+
+    source = density(name)
+    sites = source.sample(n, 0)
+    geomot.PowerDiagram(sites[:1], None, source)  # sets the kernel up
+    out = {"case": name, "n": n}
+    for key, measure in (("uniform", geomot.UniformBox.unit(3)), ("cpu", source)):
+        if kind == "density diagram":
+            out[key] = statistics.median(
+                cpu_of(lambda m=measure: geomot.PowerDiagram(sites, None, m, threads=threads))
+                for _ in range(repeats)
+            )
+        else:
+            began = time.process_time()
+            solution = geomot.solve(sites, None, measure, threads=threads)
+            out[key] = time.process_time() - began
+            out |= {"steps": solution.n_iter, "error": solution.mass_error}
+    out["ratio"] = out["cpu"] / out["uniform"]
+    return out
+
+
 def cpu_of(work):
     began = time.process_time()
     work()
@@ -64,6 +112,8 @@ def cpu_of(work):
 
 def row(kind, name, n, repeats, threads):
     """What one case takes; run in a process of its own."""
+    if kind.startswith("density"):
+        return dense_row(kind, name, n, repeats, threads)
     from scipy.spatial import Delaunay
 
     import geomot
@@ -107,6 +157,9 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--hard", action="store_true", help="solve the hard cases, too, at 1e4")
+    parser.add_argument(
+        "--densities", action="store_true", help="voxels and tetrahedra alone, with 1e4 sites"
+    )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
@@ -116,6 +169,9 @@ def main():
             for name in CASES]  # fmt: skip
     if options.hard:
         jobs += [("solve", name, 10_000) for name in HARD]
+    if options.densities:
+        jobs = [(f"density {kind}", name, 10_000) for kind in ("diagram", "solve")
+                for name in DENSITIES]  # fmt: skip
     for kind, name, n in jobs:
         found = in_process(kind, name, n, options.repeats, options.threads)
         print(kind, " ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"

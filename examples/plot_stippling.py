@@ -54,9 +54,10 @@ diameter = 2 * np.sqrt(ink.sum() / (np.pi * n))
 # %%
 # The spectrum
 # ------------
-# Under a uniform density the power of a point set at the frequency k is |sum_j exp(2 pi i k x_j)|^2
-# over the number of points. Random points have power 1 at all frequencies: white noise. Dots have
-# almost none at low frequencies, so that no clusters and holes are seen.
+# Under a uniform density the power of a point set at the frequency k is
+# ``|sum_j exp(2 pi i k x_j)|^2`` over the number of points. Random points have power 1 at all
+# frequencies: white noise. Dots have almost none at low frequencies, so that no clusters and holes
+# are seen.
 
 square = geomot.UniformBox.unit(2)
 m = 1000

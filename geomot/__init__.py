@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geomot.brenier import BrenierMap
+    from geomot.diagnostics import self_test, show_versions
     from geomot.diagram import PowerDiagram
-    from geomot.errors import CheckpointWarning, ConvergenceError, ConvergenceWarning, GeomotError
+    from geomot.errors import (
+        CheckpointWarning,
+        ConvergenceError,
+        ConvergenceWarning,
+        GeomotError,
+        SelfTestError,
+    )
     from geomot.extended import ExtendedMap
     from geomot.generator import LatentGenerator
     from geomot.quantization import Quantization, quantize
@@ -49,6 +56,7 @@ _HOMES = {
     "PowerDiagram": "diagram",
     "Quantization": "quantization",
     "Samples": "sources",
+    "SelfTestError": "errors",
     "Solution": "solution",
     "UniformBall": "sources",
     "UniformBox": "sources",
@@ -57,7 +65,19 @@ _HOMES = {
     "UniformPolyhedron": "sources",
     "load": "storage",
     "quantize": "quantization",
+    "self_test": "diagnostics",
+    "show_versions": "diagnostics",
     "solve": "solver",
+}
+
+# Packages that are required, as they are imported and as they are installed.
+_PACKAGES = {
+    "approx_chol": "approx-chol",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "tqdm": "tqdm",
 }
 
 _MODULES = (
@@ -68,6 +88,7 @@ _MODULES = (
     "brenier",
     "datasets",
     "derivatives",
+    "diagnostics",
     "diagram",
     "discrete",
     "distributed",
@@ -103,6 +124,7 @@ __all__ = [
     "PowerDiagram",
     "Quantization",
     "Samples",
+    "SelfTestError",
     "Solution",
     "UniformBall",
     "UniformBox",
@@ -112,6 +134,8 @@ __all__ = [
     "__version__",
     "load",
     "quantize",
+    "self_test",
+    "show_versions",
     "solve",
 ]
 
@@ -127,6 +151,10 @@ def __getattr__(name: str) -> Any:
                 f"geomot's compiled core is missing from {__path__[0]}: is this a source tree? "
                 'Install the package ("pip install ."), and start Python in another folder'
             ) from error
+        package = (error.name or "").partition(".")[0]
+        if package in _PACKAGES:
+            needed = _PACKAGES[package]
+            raise ImportError(f"geomot.{name} needs {needed}: pip install {needed}") from error
         raise
     value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value

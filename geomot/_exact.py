@@ -14,7 +14,7 @@ from geomot._mixture import MixtureDiagram, MixtureSites
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot._space import SpaceDiagram, SpaceSites
 from geomot._torus import TorusDiagram, TorusSites, torus_places
-from geomot.sources import Mixture, Source, convex_polyhedron, plane_domain, require_exact
+from geomot.sources import Mixture, Source, plane_domain, require_exact, space_domain
 
 __all__ = [
     "ExactDiagram",
@@ -120,5 +120,5 @@ def inserting_sites(
             return MixtureSites(sites, source)
         container = plane_domain(source).container
         return PlaneSites(sites, container.vertices, source.plane_density)
-    domain = convex_polyhedron(source)
-    return SpaceSites(sites, domain.planes, domain.bounds)
+    hull = space_domain(source).container
+    return SpaceSites(sites, hull.planes, hull.bounds, density=source.plane_density)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
 
-__all__ = ["Facets", "moments_of_sides"]
+__all__ = ["Facets", "moments_of_sides", "of_both_sides"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -156,3 +156,34 @@ def moments_of_sides(
     across = (facets.coordinates[j] - facets.coordinates[i]) / facets.distances[:, None]
     along = np.column_stack([-across[:, 1], across[:, 0]])
     return mean, variance[:, None, None] * along[:, :, None] * along[:, None, :]
+
+
+def of_both_sides(pairs: IndexArray, measures: FloatArray) -> tuple[IndexArray, FloatArray]:
+    """Return facets that each cell has measured on its own side: the mean of both.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (s, 2), int64
+        The sites on both sides, in lexicographic order: each facet once or twice.
+    measures : ndarray of shape (s,)
+        What was found from one side, or from the other; 0 where a side is missing.
+
+    Returns
+    -------
+    pairs : ndarray of shape (m, 2), int64
+        Each once.
+    means : ndarray of shape (m,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pairs, means = of_both_sides(np.array([[0, 1], [0, 1], [0, 2]]), np.array([1.0, 3.0, 4.0]))
+    >>> pairs.tolist(), means.tolist()
+    ([[0, 1], [0, 2]], [2.0, 2.0])
+    """
+    if len(pairs) == 0:
+        return pairs, measures
+    fresh = np.ones(len(pairs), bool)
+    fresh[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
+    first = np.flatnonzero(fresh)
+    return np.ascontiguousarray(pairs[first]), 0.5 * np.add.reduceat(measures, first)

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from geomot._facets import Facets
 
-__all__ = ["Faces", "moments_of_faces", "shared_polyhedra"]
+__all__ = ["Faces", "moments_of_both_sides", "moments_of_faces", "shared_polyhedra"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -149,6 +149,48 @@ def moments_of_faces(
             product = 9.0 * middle[:, p] * middle[:, q] + b[:, p] * b[:, q] + c[:, p] * c[:, q]
             product += first[row, p] * first[row, q]
             covariances[:, p, q] = np.bincount(row, area * product / 12.0, m) / safe
+    return means, covariances
+
+
+def moments_of_both_sides(
+    facets: Facets, pairs: IntArray, moments: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return barycentre and covariance of the density along each facet in space.
+
+    Parameters
+    ----------
+    facets : Facets
+        The facets, in space.
+    pairs : ndarray of shape (s, 2)
+        The sites i < j of facets as one of their cells has measured them, in any order.
+    moments : ndarray of shape (s, 13)
+        A place, and about it the integrals of 1, x, y, z, xx, xy, xz, yy, yz, zz times the density.
+
+    Returns
+    -------
+    means : ndarray of shape (m, 3)
+        In the order of `facets`.
+    covariances : ndarray of shape (m, 3, 3)
+    """
+    n, m = len(facets.coordinates), len(facets)
+    key = facets.sites[:, 0] * n + facets.sites[:, 1]
+    wanted = pairs[:, 0].astype(np.int64) * n + pairs[:, 1]
+    row = np.minimum(np.searchsorted(key, wanted), max(m - 1, 0))
+    kept = (moments[:, 3] > 0.0) & (key[row] == wanted if m > 0 else False)
+    row, moments = row[kept], moments[kept]
+    share = moments[:, 3] / np.bincount(row, moments[:, 3], m)[row]
+    middle = moments[:, 4:7] / moments[:, 3:4]
+    places = moments[:, :3] + middle
+    means: FloatArray = np.column_stack([np.bincount(row, share * x, m) for x in places.T])
+    apart = places - means[row]
+    covariances = np.empty((m, 3, 3))
+    at = 7
+    for p in range(3):
+        for q in range(p, 3):
+            within = moments[:, at] / moments[:, 3] - middle[:, p] * middle[:, q]
+            both = np.bincount(row, share * (within + apart[:, p] * apart[:, q]), m)
+            covariances[:, p, q] = covariances[:, q, p] = both
+            at += 1
     return means, covariances
 
 

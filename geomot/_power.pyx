@@ -26,7 +26,7 @@ from geomot._core.facets import sort_facets
 from geomot._core.order import coincident, exponent_of, hilbert_order, insertion_order
 from geomot._core.plane.polygons import Corners, cell_sides, contracted, first_equal, unsound
 from geomot._core.scaled import flushed, owners, write_weights
-from geomot._facets import Facets, moments_of_sides
+from geomot._facets import Facets, moments_of_sides, of_both_sides
 from geomot._threads import run_chunks
 
 cdef enum:
@@ -321,7 +321,9 @@ cdef class PlaneDiagram:
             pairs, measures = sort_facets(self.sites.n, self.facet_start, self.facet_count,
                                           self.facet_site, self.facet_measure)
             if self.sites.density.one_sided:
-                pairs, measures = _of_both_sides(pairs, measures, self.empty)
+                pairs, measures = of_both_sides(pairs, measures)
+                inside = ~self.empty[pairs].any(axis=1)
+                pairs, measures = pairs[inside], measures[inside]
             self.facets_ = Facets(pairs, measures, self.sites.given)
             self.facet_site = None
             self.facet_measure = None
@@ -570,18 +572,6 @@ cdef class PlaneDiagram:
 
         run_chunks(work, (count + QUERY_CHUNK - 1) // QUERY_CHUNK, threads)
         return np.ldexp(weights, 2 * self.sites.exponent)
-
-
-def _of_both_sides(pairs, measures, empty):
-    """Facets that each cell has measured on its own side: the mean of both, where both are."""
-    first = np.flatnonzero(np.concatenate([[True], (pairs[1:] != pairs[:-1]).any(axis=1)])
-                           if len(pairs) else np.zeros(0, dtype=bool))
-    if len(first) == 0:
-        return pairs, measures
-    means = 0.5 * np.add.reduceat(measures, first)
-    pairs = pairs[first]
-    kept = ~empty[pairs].any(axis=1)
-    return np.ascontiguousarray(pairs[kept]), means[kept]
 
 
 def _insert(PlaneDiagram diagram, const double[:, ::1] points, const index_t[::1] own,

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,10 @@ class SpaceSites:
         sites: NDArray[np.float64],
         planes: NDArray[np.float64],
         bounds: NDArray[np.float64],
+        *,
+        density: Callable[[float], Any] | None = None,
+        volume: float | None = None,
+        boxed: bool = False,
     ) -> None: ...
     def diagram(
         self,
@@ -28,6 +35,12 @@ class SpaceDiagram:
     def costs(self) -> NDArray[np.float64]: ...
     @property
     def empty(self) -> NDArray[np.bool_]: ...
+    # (n, 6): lower and upper corner of each cell, NaN where it is empty; for sites that are boxed.
+    @property
+    def boxes(self) -> NDArray[np.float64]: ...
+    # Sites without a cell that lie on facets of others.
+    @property
+    def flat(self) -> NDArray[np.int32]: ...
     @property
     def facets(self) -> Facets: ...
     def facet_moments(

@@ -17,6 +17,8 @@ from geomot._core.space.cells cimport (
 from geomot._core.space.domain cimport Domain3D
 from geomot._core.space.insert cimport insert_sites
 from geomot._core.space.locate cimport locate_points
+from geomot._core.space.measure cimport (
+    SPREAD, Density3D, Measure3D, measure_free, measure_init, measure_reserve)
 from geomot._core.space.predicates cimport Arena, arena_free, arena_init
 from geomot._core.space.regular cimport Regular3D
 from geomot._core.space.rings cimport Rings
@@ -28,13 +30,15 @@ from geomot._core.order import coincident, exponent_of, hilbert_order, insertion
 from geomot._core.scaled import flushed, owners, write_weights
 from geomot._core.space.polyhedra import cell_faces
 from geomot._core.space.regular import enclosed, set_ghosts
-from geomot._facets import Facets
-from geomot._polyhedra import Faces, moments_of_faces, shared_polyhedra
+from geomot._facets import Facets, of_both_sides
+from geomot._polyhedra import (
+    Faces, moments_of_both_sides, moments_of_faces, shared_polyhedra)
 from geomot._threads import run_chunks
 
 cdef enum:
     CHUNK = 8192            # cells a thread takes at once; never depends on the thread count
     STARS = 1024            # cells at the border
+    DENSE = 64              # cells over which a density is integrated
     TETS = 65536            # tetrahedra, of which only centres are computed
     WORK = 1024             # cells between two looks for Ctrl-C (a few ms)
     QUERY_CHUNK = 4096
@@ -67,8 +71,16 @@ cdef class SpaceSites:
         The domain: x with normal.x <= offset for all rows; components of normals at most 1.
     bounds : (2, 3) array
         Corners of the box around the domain.
+    density : function, optional
+        Returns the density for the power of two by which all coordinates are multiplied, as
+        `Source.plane_density`; uniform if None.
+    volume : float, optional
+        What has mass 1; None: the domain.
+    boxed : bool, optional
+        Whether diagrams have the boxes around their cells.
     """
     cdef readonly Py_ssize_t n
+    cdef readonly bint boxed
     cdef object given                   # the sites, in the caller's order
     cdef int exponent                   # kernels see coordinates times 2^-exponent
     cdef object perm                    # sorted position -> the caller's index
@@ -76,8 +88,11 @@ cdef class SpaceSites:
     cdef object order                   # insertion order, in sorted positions
     cdef object twins, twin_starts      # coincident sites, in sorted positions
     cdef Domain3D domain
+    cdef Density3D density
+    cdef readonly bint uniform
 
-    def __init__(self, sites, planes, bounds):
+    def __init__(self, sites, planes, bounds, *, density=None, volume=None, boxed=False):
+        self.boxed = boxed
         sites = np.ascontiguousarray(sites, dtype=np.float64)
         if sites.ndim != 2 or sites.shape[1] != 3 or len(sites) == 0:
             raise ValueError(f"sites must have shape (n, 3) with n >= 1, got {sites.shape}")
@@ -93,7 +108,12 @@ cdef class SpaceSites:
         box = np.ldexp(np.asarray(bounds, dtype=np.float64), -self.exponent)
         if np.ptp(box, axis=0).min() < _LEAST_DOMAIN:
             raise ValueError("sites must not be 2^100 times as far away as the domain is wide")
-        self.domain = Domain3D(planes, box, _volume(planes, box))
+        self.uniform = density is None
+        self.density = Density3D() if density is None else density(ldexp(1.0, -self.exponent))
+        unit = (_volume(planes, box) if volume is None
+                else float(np.ldexp(volume, -3 * self.exponent)))
+        self.domain = Domain3D(planes, box, unit,
+                               flushed(self.density.planes, _LEAST_COORDINATE))
         order, keys = hilbert_order(scaled)
         self.perm = order.astype(np.int32)
         self.base = enclosed(scaled[order])
@@ -150,11 +170,14 @@ def _volume(planes, bounds):
 cdef class SpaceDiagram:
     """Power diagram clipped to the domain: measures of every cell, in the caller's order."""
     cdef readonly object masses, centroids, costs, empty
+    cdef readonly object boxes          # (n, 6): lower and upper corner, NaN if empty; or None
+    cdef readonly object flat           # sites without a cell that lie on facets of others
     cdef SpaceSites sites
     cdef Regular3D mesh
     cdef const index_t[::1] perm
     cdef double[::1] mass_, cost_
     cdef double[:, ::1] centroid_
+    cdef double[:, ::1] box_
     cdef uint8_t[::1] empty_
     cdef uint8_t[::1] kept              # cells that are computed from their stars
     cdef uint8_t[::1] tiny              # of these, those inside the domain
@@ -175,6 +198,7 @@ cdef class SpaceDiagram:
         self.facets_ = None
         self.kind = np.zeros(n, dtype=np.uint8)
         order = sites.owners(site)
+        found = []
         while True:
             self.masses = np.zeros(n)
             self.costs = np.zeros(n)
@@ -184,6 +208,8 @@ cdef class SpaceDiagram:
             self.cost_ = self.costs
             self.centroid_ = self.centroids
             self.empty_ = self.empty.view(np.uint8)
+            self.boxes = np.full((n, 6), np.nan) if sites.boxed else None
+            self.box_ = self.boxes
             self.mesh = Regular3D(site, order)
             self.measure(threads)
             flat = np.flatnonzero(np.asarray(self.kind) == FLAT)
@@ -191,9 +217,13 @@ cdef class SpaceDiagram:
                 self.inserted = order
                 break
             # Not corners of the lifted hull: without them the facets of their neighbours meet.
+            found.append(np.asarray(self.perm)[flat])
             lost = np.zeros(n, dtype=bool)
             lost[flat] = True
             order = order[~lost[order]]
+        self.flat = np.concatenate(found) if found else np.zeros(0, dtype=np.int32)
+        if sites.boxed:
+            self.box_inner_cells()
 
     cdef measure(self, threads):
         """Everything about the cells of the current triangulation."""
@@ -203,13 +233,21 @@ cdef class SpaceDiagram:
         self.kept[n:] = 1
         run_chunks(self._centre_chunk, (slots + TETS - 1) // TETS, threads)
         self.mesh.renumber()
+        self.tiny = np.zeros(n + 4, dtype=np.uint8)
+        if not self.sites.uniform:
+            self.kept[:] = 1
+            self.kind[:] = EMPTY
+            self.list_stars()
+            chunks = (self.listed.shape[0] + DENSE - 1) // DENSE
+            self.borders = [None] * chunks
+            run_chunks(self._dense_chunk, chunks, threads)
+            return
         self.shares = np.zeros((n, 5))
         self.borders = [None] * chunks
         rings = [Rings() for _ in range(chunks)]
         run_chunks(lambda chunk: self._ring_chunk(rings[chunk], chunk), chunks, threads)
         for part in rings:
             (<Rings> part).settle(<Share*> &self.shares[0, 0])
-        self.tiny = np.zeros(n + 4, dtype=np.uint8)
         run_chunks(self._inner_chunk, chunks, threads)
         for chunk in range(chunks):
             self.borders[chunk] = self.ring_borders(rings[chunk])
@@ -331,6 +369,32 @@ cdef class SpaceDiagram:
                         self.stars[self.star_start[v + 1]] = <index_t> (4 * t + k)
                         self.star_start[v + 1] += 1
 
+    cdef box_inner_cells(self):
+        """Boxes of the cells inside the domain; those computed from stars have theirs."""
+        cdef Regular3D mesh = self.mesh
+        cdef Domain3D domain = self.sites.domain
+        cdef double unit = ldexp(1.0, self.sites.exponent)
+        cdef Py_ssize_t t, own
+        cdef index_t v
+        cdef int j, k
+        cdef double x
+        with nogil:
+            for t in range(mesh.slots):
+                for k in range(4):
+                    v = mesh.tet[t].vert[k]
+                    if v < 0 or v >= self.sites.n or self.kept[v] or self.tiny[v]:
+                        continue
+                    own = self.perm[v]
+                    for j in range(3):
+                        x = (domain.centre[j] + mesh.tet[t].plane[j]) * unit
+                        self.widen_box(own, j, x)
+
+    cdef inline void widen_box(self, Py_ssize_t own, int j, double x) noexcept nogil:
+        if not self.box_[own, j] <= x:
+            self.box_[own, j] = x
+        if not self.box_[own, 3 + j] >= x:
+            self.box_[own, 3 + j] = x
+
     def _star_chunk(self, Py_ssize_t chunk, Py_ssize_t before):
         cdef Py_ssize_t start = chunk * STARS, stop = min(start + STARS, self.listed.shape[0])
         cdef Rings found = Rings()
@@ -344,7 +408,7 @@ cdef class SpaceDiagram:
                 status = self.from_stars(&cell, mesh, domain, found, start, stop)
         polytope_free(&cell)
         raise_for(status, "one cell's vertices do not fit into memory")
-        self.borders[before + chunk] = self.star_borders(found)
+        self.borders[before + chunk] = self.star_borders(found, self.sites.domain.volume)
 
     cdef int from_stars(self, Polytope* cell, Regular3D mesh, Domain3D domain, Rings found,
                         Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -371,6 +435,10 @@ cdef class SpaceDiagram:
             self.cost_[own] = cell.cost / domain.volume * unit2
             for k in range(3):
                 self.centroid_[own, k] = (cell.origin[k] + cell.centre[k]) * unit
+            if self.sites.boxed:
+                for w in range(cell.n_vertices):
+                    for k in range(3):
+                        self.widen_box(own, k, (cell.origin[k] + cell.vertex[w].x[k]) * unit)
             for w in range(cell.n_walls):
                 j = cell.wall[w].across
                 if j < 0 or j >= mesh.n or not cell.area[w] > 0.0:
@@ -385,10 +453,89 @@ cdef class SpaceDiagram:
                     return NO_MEMORY
         return OK
 
-    cdef star_borders(self, Rings found):
+    def _dense_chunk(self, Py_ssize_t chunk):
+        cdef Py_ssize_t start = chunk * DENSE, stop = min(start + DENSE, self.listed.shape[0])
+        cdef Rings found = Rings()
+        cdef int status = self.dense_cells(found, None, start, stop)
+        raise_for(status, "one cell's vertices do not fit into memory")
+        self.borders[chunk] = self.star_borders(found, 1.0)
+
+    cdef int dense_cells(self, Rings found, double[:, ::1] moments, Py_ssize_t start,
+                         Py_ssize_t stop):
+        """Integrate the density over the listed cells start to stop; a status.
+
+        With `moments` only those of the facets are wanted, one row for each in `found`: about a
+        place in its first three columns."""
+        cdef Regular3D mesh = self.mesh
+        cdef Domain3D domain = self.sites.domain
+        cdef Density3D density = self.sites.density
+        cdef bint wants_moments = moments is not None
+        cdef Measure3D measured
+        cdef Polytope cell
+        cdef int status
+        status = polytope_init(&cell)
+        if measure_init(&measured, wants_moments) != OK:
+            status = NO_MEMORY
+        if status == OK:
+            with nogil:
+                status = self.integrate(&cell, &measured, mesh, domain, density, found, moments,
+                                        start, stop)
+        measure_free(&measured)
+        polytope_free(&cell)
+        return status
+
+    cdef int integrate(self, Polytope* cell, Measure3D* measured, Regular3D mesh, Domain3D domain,
+                       Density3D density, Rings found, double[:, ::1] moments, Py_ssize_t start,
+                       Py_ssize_t stop) noexcept nogil:
+        cdef Py_ssize_t h, own, w, k, row
+        cdef index_t i, j
+        cdef int kind, status
+        cdef int e = self.sites.exponent
+        cdef double unit = ldexp(1.0, e), unit2 = ldexp(1.0, 2 * e)
+        for h in range(start, stop):
+            if interrupted():
+                return INTERRUPTED
+            i = self.listed[h]
+            kind = cell_from_star(cell, mesh, domain, i, &self.stars[self.star_start[h]],
+                                  self.star_start[h + 1] - self.star_start[h], False)
+            if kind == NO_MEMORY:
+                return NO_MEMORY
+            if not measured.wants_moments:
+                self.kind[i] = kind
+            if kind != REGULAR:
+                continue
+            measured.empty = False
+            status = measure_reserve(measured, cell.n_walls)
+            if status == OK:
+                status = density.integrate(cell, mesh, domain, measured)
+            if status != OK:
+                return status
+            if not measured.wants_moments:
+                own = self.perm[i]
+                self.empty_[own] = measured.empty
+                self.mass_[own] = measured.mass
+                self.cost_[own] = measured.cost * unit2
+                for k in range(3):
+                    self.centroid_[own, k] = (cell.origin[k] + measured.centre[k]) * unit
+            for w in range(cell.n_walls):
+                j = cell.wall[w].across
+                if j < 0 or j >= mesh.n or not measured.facet[w] > 0.0:
+                    continue
+                if measured.wants_moments:
+                    row = found.n_borders
+                    for k in range(3):
+                        moments[row, k] = (cell.origin[k] + cell.vertex[0].x[k]) * unit
+                    for k in range(SPREAD):
+                        moments[row, 3 + k] = measured.moment[SPREAD * w + k] * (
+                            1.0 if k == 0 else unit if k < 4 else unit2)
+                if found.add_border(i, j, measured.facet[w]) != OK:
+                    return NO_MEMORY
+        return OK
+
+    cdef star_borders(self, Rings found, double volume):
         """Pairs and measures of all facets found."""
         cdef Py_ssize_t k
-        cdef double scale = ldexp(1.0 / self.sites.domain.volume, -self.sites.exponent)
+        cdef double scale = ldexp(1.0 / volume, -self.sites.exponent)
         cdef index_t[:, ::1] pairs = np.empty((found.n_borders, 2), dtype=np.int32)
         cdef double[::1] areas = np.empty(found.n_borders)
         for k in range(found.n_borders):
@@ -412,13 +559,26 @@ cdef class SpaceDiagram:
             pairs, measures = sort_facets(
                 self.sites.n, np.zeros(1, dtype=np.int64),
                 np.array([len(areas)], dtype=np.int64), pairs, areas)
+            if not self.sites.uniform:
+                pairs, measures = of_both_sides(pairs, measures)
             self.facets_ = Facets(pairs, measures, self.sites.given)
         return self.facets_
 
     def facet_moments(self, *, threads=1):
         """Barycentre (m, 3) and covariance (m, 3, 3) of the points of each facet, in the order of
         `facets`."""
-        return moments_of_faces(self.facets, self.cells(threads=threads), self.centroids)
+        if self.sites.uniform:
+            return moments_of_faces(self.facets, self.cells(threads=threads), self.centroids)
+        chunks = (self.listed.shape[0] + DENSE - 1) // DENSE
+        parts = [None] * chunks
+
+        def work(chunk):
+            parts[chunk] = _facets_of(self, chunk * DENSE,
+                                      min((chunk + 1) * DENSE, self.listed.shape[0]))
+
+        run_chunks(work, chunks, threads)
+        pairs, moments = (np.concatenate(part) for part in zip(*parts))
+        return moments_of_both_sides(self.facets, pairs, moments)
 
     # ---- geometry ----
 
@@ -446,7 +606,7 @@ cdef class SpaceDiagram:
         in_order = Faces(np.concatenate([part[0] for part in parts]),
                          np.concatenate([part[1] for part in parts]),
                          np.concatenate([part[2] for part in parts]), corners)
-        planes = np.asarray(sites.domain.plane).copy()
+        planes = np.array(sites.domain.plane[:sites.domain.n])
         planes[:, 3] = np.ldexp(planes[:, 3], sites.exponent)
         return shared_polyhedra(in_order, keys, places, planes, np.asarray(self.perm),
                                 np.asarray(self.empty), np.ptp(places, axis=0).max(initial=0.0))
@@ -527,15 +687,28 @@ cdef class SpaceDiagram:
         return np.ldexp(weights, 2 * self.sites.exponent)
 
 
+def _facets_of(SpaceDiagram diagram, Py_ssize_t start, Py_ssize_t stop):
+    """Facets of the listed cells as each cell sees them: pairs, and rows of moments."""
+    cdef Rings found = Rings()
+    cdef Py_ssize_t room = diagram.star_start[stop] - diagram.star_start[start]
+    # a cell has fewer walls than its star has tetrahedra
+    cdef double[:, ::1] moments = np.empty((room, 3 + SPREAD))
+    cdef int status = diagram.dense_cells(found, moments, start, stop)
+    raise_for(status, "one cell's vertices do not fit into memory")
+    pairs, _ = diagram.star_borders(found, 1.0)
+    return np.sort(pairs, axis=1), np.asarray(moments)[:len(pairs)]
+
+
 def _insert(SpaceDiagram diagram, const double[:, ::1] points, const index_t[::1] own,
             const double[::1] volumes, index_t start):
     cdef double[:, ::1] weights = np.empty((points.shape[0], 2))
     cdef Regular3D mesh = diagram.mesh
     cdef Domain3D domain = diagram.sites.domain
+    cdef Density3D density = diagram.sites.density
     cdef const uint8_t[::1] kind = diagram.kind
     cdef int status
     with nogil:
-        status = insert_sites(mesh, domain, kind, points, own, volumes, start, weights)
+        status = insert_sites(mesh, domain, density, kind, points, own, volumes, start, weights)
     raise_for(status, "one cell's vertices do not fit into memory")
     return np.asarray(weights)
 

@@ -1,8 +1,8 @@
-"""Power diagrams on a torus or a cylinder: those of the plane, with copies of the sites.
+"""Power diagrams on a torus or a cylinder: those of the plane or of space, with copies of sites.
 
-All copies of a site have its weight, so the diagram of all copies in the plane is periodic, and the
-cell of a site in the box is a convex polygon of the plane that may reach beyond the box. It lies
-within half a period of its site, hence copies one period away always suffice.
+All copies of a site have its weight, so the diagram of all copies is periodic, and the cell of a
+site in the box is a convex polytope that may reach beyond the box. It lies within half a period of
+its site, hence copies one period away always suffice.
 
 Most of these are never near a cell. Copies are added until this holds: if the box around a cell,
 moved by whole periods, meets the box U around all cells and the domain, then the copy of its site
@@ -14,11 +14,12 @@ are then those of all copies.
 Coordinates are taken from the corner of the box, and rounded to multiples of a power of two of
 which the periods are multiples too: copies are exact translates, and the facets of a cell have the
 same bits on both sides of the seam. Cost: about 1 + 6 / sqrt(n) sites for each of n sites that are
-spread evenly.
+spread evenly in the plane, in space about (1 + 5 / cbrt(n))^3.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ from numpy.typing import NDArray
 from geomot._core.plane.measure import Uniform
 from geomot._facets import Facets
 from geomot._power import PlaneDiagram, PlaneSites
-from geomot.sources import PeriodicBox
+from geomot._space import SpaceDiagram, SpaceSites
+from geomot.sources import ConvexPolyhedron, PeriodicBox
 
 __all__ = ["TorusDiagram", "TorusSites", "torus_places"]
 
@@ -61,8 +63,8 @@ class TorusSites:
 
     Parameters
     ----------
-    sites : ndarray of shape (n, 2)
-        The sites, anywhere in the plane.
+    sites : ndarray of shape (n, 2) or (n, 3)
+        The sites, anywhere.
     domain : PeriodicBox
         The torus.
     """
@@ -81,9 +83,8 @@ class TorusSites:
         """Return the power diagram of weights hi, and lo where given."""
         while True:
             copies = self.copies
-            low = None if weights_low is None else weights_low[copies.owner]
-            plane = copies.plane.diagram(weights[copies.owner], low, threads=threads)
-            boxes = plane.boxes[copies.own]
+            found = copies.diagram(weights, weights_low, threads)
+            boxes = found.boxes[copies.own]
             needed = self._needed(boxes, 0.0)
             if not (needed & ~self._copied).any():
                 break
@@ -94,22 +95,21 @@ class TorusSites:
             if len(copies.owner) > _SAVED * (len(self.places) + np.count_nonzero(wanted)):
                 self._copied = wanted
                 self._make()
-        flat = np.intersect1d(plane.flat, copies.own)
+        flat = np.intersect1d(found.flat, copies.own)
         if flat.size:
             # their copies are between cells at the seam as well, where it is not seen
             kept = self._copied.copy()
             kept[copies.owner[flat]] = False
             copies = _Copies(self.places, kept, self.frame)
-            low = None if weights_low is None else weights_low[copies.owner]
-            plane = copies.plane.diagram(weights[copies.owner], low, threads=threads)
-        return TorusDiagram(self, copies, plane)
+            found = copies.diagram(weights, weights_low, threads)
+        return TorusDiagram(self, copies, found)
 
     def _make(self) -> None:
         self.copies = _Copies(self.places, self._copied, self.frame)
 
     def _first_copies(self) -> NDArray[np.bool_]:
         """Copies, one for each row of `shifts`, that are near the box."""
-        reach = _FIRST_REACH * np.sqrt(self.frame.area / len(self.places))
+        reach = _FIRST_REACH * (self.frame.volume / len(self.places)) ** (1.0 / self.domain.dim)
         low, high = self.frame.lower - reach, self.frame.upper + reach
         copied = np.zeros((len(self.places), len(self.frame.shifts)), bool)
         for k, shift in enumerate(self.frame.shifts):
@@ -123,8 +123,8 @@ class TorusSites:
         frame = self.frame
         # no farther than half a period from the site, where the copies on its sides would end it
         half = np.where(frame.periodic, 0.5 * frame.periods, np.inf)
-        lower = np.maximum(boxes[:, :2], self.places - half)
-        upper = np.minimum(boxes[:, 2:], self.places + half)
+        lower = np.maximum(boxes[:, : self.domain.dim], self.places - half)
+        upper = np.minimum(boxes[:, self.domain.dim :], self.places + half)
         if ahead > 0.0:
             room = ahead * (upper - lower)
             lower, upper = lower - room, upper + room
@@ -133,17 +133,16 @@ class TorusSites:
         top = np.fmax(np.fmax.reduce(upper), frame.upper) + rounding
         meets = {}
         for axis, period in enumerate(frame.periods):
-            for step in (-1, 0, 1):
-                # in the box they all meet
-                meets[axis, step] = (
-                    (lower[:, axis] <= top[axis] - step * period)
-                    & (upper[:, axis] >= bottom[axis] - step * period)
-                    if step
-                    else True
+            # in the box they all meet
+            for step in (-1, 1):
+                meets[axis, step] = (lower[:, axis] <= top[axis] - step * period) & (
+                    upper[:, axis] >= bottom[axis] - step * period
                 )
         needed = np.empty(self._copied.shape, bool)
-        for k, (a, b) in enumerate(frame.steps.tolist()):
-            needed[:, k] = meets[0, a] & meets[1, b]
+        for k, steps in enumerate(frame.steps.tolist()):
+            needed[:, k] = np.logical_and.reduce(
+                [meets[axis, step] for axis, step in enumerate(steps) if step]
+            )
         return needed
 
 
@@ -162,9 +161,9 @@ class _Frame:
         self.lower = np.where(self.periodic, 0.0, domain.lower)
         self.upper = np.where(self.periodic, self.periods, domain.upper)
         self.widths = self.upper - self.lower
-        self.area = float(np.prod(self.widths))
-        steps = [(-1, 0, 1) if joined else (0,) for joined in self.periodic]
-        self.steps = np.array([(a, b) for a in steps[0] for b in steps[1] if (a, b) != (0, 0)])
+        self.volume = float(np.prod(self.widths))
+        steps = itertools.product(*[(-1, 0, 1) if joined else (0,) for joined in self.periodic])
+        self.steps = np.array([step for step in steps if any(step)])
         self.shifts = self.steps * self.periods
 
     def wrapped(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -181,27 +180,52 @@ class _Frame:
 
 
 class _Copies:
-    """Sites and their copies in the plane, those of a site one after the other."""
+    """Sites and their copies, those of a site one after the other."""
 
     def __init__(self, places: FloatArray, copied: NDArray[np.bool_], frame: _Frame) -> None:
-        n, middle = len(places), len(frame.shifts)
+        n, d = places.shape
+        middle = len(frame.shifts)
         present = np.column_stack([copied, np.ones(n, bool)])
         self.owner, which = np.nonzero(present)
         self.inside = which == middle
         self.own = np.flatnonzero(self.inside)
-        self.steps = np.vstack([frame.steps, [0, 0]])[which]
-        sites = places[self.owner] + np.vstack([frame.shifts, [0.0, 0.0]])[which]
+        self.steps = np.vstack([frame.steps, np.zeros(d, np.int64)])[which]
+        sites = places[self.owner] + np.vstack([frame.shifts, np.zeros(d)])[which]
         # as far as cells of sites in the box can reach
-        self.lower = frame.lower - frame.periods
-        self.upper = frame.upper + frame.periods
-        (x0, y0), (x1, y1) = self.lower, self.upper
-        corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-        self.share = frame.area / float(np.prod(self.upper - self.lower))
+        lower = frame.lower - frame.periods
+        upper = frame.upper + frame.periods
+        make = _plane_sites if d == 2 else _space_sites
+        self.sites = make(sites, lower, upper, frame.volume)
+        # of the mass of all copies that new cells are given in `insert`
+        self.share = frame.volume / float(np.prod(upper - lower)) if d == 2 else 1.0
 
-        def density(scale: float) -> Uniform:
-            return Uniform(1.0 / (frame.area * scale * scale))
+    def diagram(
+        self, weights: FloatArray, weights_low: FloatArray | None, threads: int
+    ) -> PlaneDiagram | SpaceDiagram:
+        """The diagram of all, from the weights of the sites."""
+        low = None if weights_low is None else weights_low[self.owner]
+        return self.sites.diagram(weights[self.owner], low, threads=threads)
 
-        self.plane = PlaneSites(sites, corners, density, boxed=True)
+
+def _plane_sites(
+    sites: FloatArray, lower: FloatArray, upper: FloatArray, area: float
+) -> PlaneSites:
+    """Sites whose cells have the mass 1 for this area."""
+    (x0, y0), (x1, y1) = lower, upper
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+
+    def density(scale: float) -> Uniform:
+        return Uniform(1.0 / (area * scale * scale))
+
+    return PlaneSites(sites, corners, density, boxed=True)
+
+
+def _space_sites(
+    sites: FloatArray, lower: FloatArray, upper: FloatArray, volume: float
+) -> SpaceSites:
+    """Sites whose cells have the mass 1 for this volume."""
+    domain = ConvexPolyhedron.box(lower, upper)
+    return SpaceSites(sites, domain.planes, domain.bounds, volume=volume, boxed=True)
 
 
 class TorusDiagram:
@@ -213,20 +237,22 @@ class TorusDiagram:
         The sites.
     copies : _Copies
         The copies that the diagram was made of.
-    plane : PlaneDiagram
-        Their diagram in the plane.
+    found : PlaneDiagram or SpaceDiagram
+        Their diagram.
     """
 
-    def __init__(self, sites: TorusSites, copies: _Copies, plane: PlaneDiagram) -> None:
+    def __init__(
+        self, sites: TorusSites, copies: _Copies, found: PlaneDiagram | SpaceDiagram
+    ) -> None:
         self._sites = sites
         self._copies = copies
-        self._plane = plane
+        self._found = found
         own = copies.own
-        self.masses = plane.masses[own]
-        self.costs = plane.costs[own]
-        self.empty = plane.empty[own]
+        self.masses = found.masses[own]
+        self.costs = found.costs[own]
+        self.empty = found.empty[own]
         # cells are around the sites as they were given
-        self.centroids = sites.sites + (plane.centroids[own] - sites.places)
+        self.centroids = sites.sites + (found.centroids[own] - sites.places)
         self._facets: Facets | None = None
 
     @property
@@ -237,8 +263,8 @@ class TorusDiagram:
         return self._facets
 
     def _joined_facets(self) -> Facets:
-        sites, found = self._sites, self._plane.facets
-        copies, n = self._copies, len(sites.sites)
+        sites, found = self._sites, self._found.facets
+        copies, (n, d) = self._copies, sites.sites.shape
         first, second = found.sites.T
         in_box = copies.inside[first].astype(np.int8) + copies.inside[second]
         within, across = np.flatnonzero(in_box == 2), np.flatnonzero(in_box == 1)
@@ -250,15 +276,16 @@ class TorusDiagram:
         seam[swapped] = seam[swapped, ::-1]
         apart[swapped] *= -1
         # each is seen from both of its ends
-        keys = (seam[:, 0] * n + seam[:, 1]) * 9 + (apart + 1) @ np.array([3, 1])
+        turned = 3**d
+        keys = (seam[:, 0] * n + seam[:, 1]) * turned + (apart + 1) @ 3 ** np.arange(d)[::-1]
         keys, once, which = np.unique(keys, return_index=True, return_inverse=True)
         means = np.bincount(which, found.measures[across]) / np.maximum(np.bincount(which), 1)
         inner = copies.owner[first[within]], copies.owner[second[within]]
-        place = np.searchsorted(inner[0] * n + inner[1], keys // 9, side="right")
+        place = np.searchsorted(inner[0] * n + inner[1], keys // turned, side="right")
         pairs = np.column_stack(
             [np.insert(own, place, new) for own, new in zip(inner, seam[once].T, strict=True)]
         )
-        turns = np.zeros((len(pairs), 2))
+        turns = np.zeros((len(pairs), d))
         turns[place + np.arange(len(place))] = apart[once]
         if sites.turns.any():
             turns += sites.turns[pairs[:, 0]] - sites.turns[pairs[:, 1]]
@@ -272,29 +299,49 @@ class TorusDiagram:
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, offsets, indices and labels, as in `diagram.Cells`.
 
-        A label is the site across, whichever copy of it; the cell's own one where it meets a copy
-        of itself.
+        In space what `diagram.Polyhedra` holds. A label is the site across, whichever copy of it;
+        the cell's own one where it meets a copy of itself.
         """
-        corners, offsets, indices, labels = self._plane.cells(threads=threads)
-        own, sites = self._copies.own, self._sites
-        counts = np.diff(offsets)[own]
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        rows = np.repeat(offsets[own] - starts[:-1], counts) + np.arange(starts[-1])
-        labels = np.where(labels >= 0, self._copies.owner[labels], labels)[rows]
-        # a corner of cells whose sites are turned differently stands once for each turn
-        turns = np.repeat(sites.turns, counts, axis=0)
-        keys = np.column_stack([indices[rows], turns])
-        used, indices = np.unique(keys, axis=0, return_inverse=True)
+        own = self._copies.own
+        found: Any = self._found.cells(threads=threads)
+        if self._sites.domain.dim == 2:
+            corners, offsets, indices, labels = found
+            rows, starts = _chosen(offsets, own)
+            turned = np.repeat(np.arange(len(own)), np.diff(starts))
+            places, indices = self._turned(corners, indices[rows], turned)
+            return places, starts, indices, self._owners(labels[rows])
+        corners, offsets, face_offsets, indices, labels = found
+        faces, starts = _chosen(offsets, own)
+        rows, face_starts = _chosen(face_offsets, faces)
+        turned = np.repeat(np.repeat(np.arange(len(own)), np.diff(starts)), np.diff(face_starts))
+        places, indices = self._turned(corners, indices[rows], turned)
+        return places, starts, face_starts, indices, self._owners(labels[faces])
+
+    def _owners(self, labels: IndexArray) -> IndexArray:
+        """The sites whose copies the labels name."""
+        return np.where(labels >= 0, self._copies.owner[labels], labels)
+
+    def _turned(
+        self, corners: FloatArray, indices: IndexArray, cells: IndexArray
+    ) -> tuple[FloatArray, IndexArray]:
+        """The corners that these cells have, around their sites, and their numbers.
+
+        A corner of cells whose sites are turned differently is there once for each turn.
+        """
+        sites = self._sites
+        keys = np.column_stack([indices, sites.turns[cells]])
+        used, numbers = np.unique(keys, axis=0, return_inverse=True)
         moved = sites.frame.origin + used[:, 1:] * sites.frame.periods
-        places = corners[used[:, 0].astype(np.int64)] + moved
-        return places, starts, indices.reshape(-1), labels
+        return corners[used[:, 0].astype(np.int64)] + moved, numbers.reshape(-1)
 
     def simplices(self) -> IndexArray:
-        """Triangles that are dual to the diagram, each once, by their sites."""
-        found = self._plane.simplices()
+        """Simplices that are dual to the diagram, each once, by their sites."""
+        found = self._found.simplices()
         owner, steps = self._copies.owner[found], self._copies.steps[found]
-        # each triangle has one translate whose first corner, in this order, is in the box
-        rank = (owner * 3 + steps[:, :, 0] + 1) * 3 + steps[:, :, 1] + 1
+        # each has one translate whose first corner, in this order, is in the box
+        rank = owner
+        for axis in range(steps.shape[2]):
+            rank = rank * 3 + steps[:, :, axis] + 1
         first = np.argmin(rank, axis=1)
         kept = (steps[np.arange(len(found)), first] == 0).all(axis=1)
         return np.ascontiguousarray(owner[kept])
@@ -305,7 +352,7 @@ class TorusDiagram:
         After the points have been moved into the box, where their coordinates are rounded.
         """
         places = self._sites.frame.wrapped(np.asarray(points, np.float64))[0]
-        return self._copies.owner[self._plane.locate(places, threads=threads)]
+        return self._copies.owner[self._found.locate(places, threads=threads)]
 
     def insert(
         self,
@@ -318,5 +365,12 @@ class TorusDiagram:
         """Weights that would give each point alone its mass, as `PlaneDiagram.insert`."""
         places = self._sites.frame.wrapped(np.asarray(points, np.float64))[0]
         replaced = None if own is None else self._copies.own[own]
-        areas = self._copies.share * np.asarray(masses)
-        return self._plane.insert(places, areas, replaced, threads=threads)
+        shares = self._copies.share * np.asarray(masses)
+        return self._found.insert(places, shares, replaced, threads=threads)
+
+
+def _chosen(offsets: IndexArray, chosen: IndexArray) -> tuple[IndexArray, IndexArray]:
+    """The rows of some groups, one after the other, and where each of these groups begins."""
+    counts = np.diff(offsets)[chosen]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return np.repeat(offsets[chosen] - starts[:-1], counts) + np.arange(starts[-1]), starts

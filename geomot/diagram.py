@@ -43,10 +43,11 @@ from geomot.sources import (
     EllipticDisk,
     PolygonRegion,
     Remainder,
+    SolidEllipsoid,
     Source,
     UniformPolygon,
+    UniformPolyhedron,
     as_source,
-    plane_domain,
     refuse_periodic,
     require_exact,
 )
@@ -300,7 +301,8 @@ class PowerDiagram(Exports, Frozen):
     source : Source or array_like of shape (m, 2), optional
         In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
         `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
-        array holds the vertices of a polygon. In space a `UniformBox` or `UniformPolyhedron`, on
+        array holds the vertices of a polygon. In space a `UniformBox` (periodic or not),
+        `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity` or `MeshDensity`, on
         the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
@@ -344,6 +346,9 @@ class PowerDiagram(Exports, Frozen):
 
     In partial transport masses sum to less than 1, weights are not determined up to a constant, and
     polygons hold 1 / 96 of a circle in a chord.
+
+    On a mesh of tetrahedra `cells` are those of its convex hull; masses, centroids, costs and
+    facets are those of the mesh.
 
     On a torus cells are measured whole around their sites: centroids and corners may lie outside
     the box, and costs are those to the nearest copy of a site. `triangulation` names a triangle by
@@ -484,6 +489,8 @@ class PowerDiagram(Exports, Frozen):
     def _polygons(self) -> tuple[Any, ...]:
         """Corners, offsets, indices, labels and parts; in space what `Polyhedra` holds."""
         threads = as_threads(self.threads)
+        if isinstance(self.source.domain, EllipticDisk | SolidEllipsoid):
+            return self._with_corners._polygons
         if self.source.dim == 3:
             return self._compiled.cells(threads=threads)
         if self._region is not None and isinstance(self._compiled, PlaneDiagram):
@@ -491,16 +498,18 @@ class PowerDiagram(Exports, Frozen):
         if self._region is not None and isinstance(self._compiled, BallDiagram):
             whole = region_cells(self._compiled.plane, self._region, threads=threads)
             return self._compiled.cut(*whole)
-        if isinstance(self.source.domain, EllipticDisk):
-            return self._as_polygon._polygons
         return (*self._compiled.cells(threads=threads), np.arange(len(self) + 1))
 
     @property
-    def _as_polygon(self) -> PowerDiagram:
-        """The diagram on the polygon that stands for a round domain."""
-        domain = plane_domain(self.source)
-        polygon = UniformPolygon(domain.outlines[0])
-        return PowerDiagram(self.sites, self.weights_exact, polygon, threads=self.threads)
+    def _with_corners(self) -> PowerDiagram:
+        """The diagram on the polygon or the polyhedron that stands for a round domain."""
+        domain: Any = self.source.domain
+        flat: Source
+        if isinstance(domain, SolidEllipsoid):
+            flat = UniformPolyhedron(domain.surface)
+        else:
+            flat = UniformPolygon(domain.outlines[0])
+        return PowerDiagram(self.sites, self.weights_exact, flat, threads=self.threads)
 
     @property
     def _region(self) -> PolygonRegion | None:

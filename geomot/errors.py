@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geomot.diagnostics import SelfTest
     from geomot.discrete import Plan
     from geomot.solution import Solution
 
-__all__ = ["CheckpointWarning", "ConvergenceError", "ConvergenceWarning", "GeomotError"]
+__all__ = [
+    "CheckpointWarning",
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "GeomotError",
+    "SelfTestError",
+]
 
 
 class GeomotError(Exception):
@@ -93,3 +100,34 @@ class ConvergenceError(GeomotError, RuntimeError):
     def __init__(self, message: str, solution: Solution | Plan | None = None) -> None:
         super().__init__(message)
         self.solution: Any = solution
+
+
+class SelfTestError(GeomotError, ArithmeticError):
+    """A check of `geomot.self_test` failed: geomot does not compute exactly in this process.
+
+    Parameters
+    ----------
+    message : str
+        The report as text.
+    report : SelfTest
+        All checks.
+
+    Attributes
+    ----------
+    report : SelfTest
+        All checks, with the likely cause of each failure.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> try:
+    ...     exact = geomot.self_test().passed
+    ... except geomot.SelfTestError as error:
+    ...     print([check.name for check in error.report.checks if not check.passed])
+    >>> exact
+    True
+    """
+
+    def __init__(self, message: str, report: SelfTest) -> None:
+        super().__init__(message)
+        self.report = report

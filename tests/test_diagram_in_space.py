@@ -276,8 +276,8 @@ def test_sums_are_exact_to_rounding():
 def test_what_is_refused():
     with pytest.raises(ValueError, match="sites must have 1, 2 or 3 columns"):
         PowerDiagram(rng(0).random((5, 4)))
-    with pytest.raises(ValueError, match="UniformBox or UniformPolyhedron in space"):
-        PowerDiagram(rng(0).random((5, 3)), None, geomot.UniformBall([0, 0, 0], 1.0))
+    with pytest.raises(ValueError, match="UniformEllipsoid or UniformPolyhedron in space"):
+        PowerDiagram(rng(0).random((5, 3)), None, geomot.Samples(rng(0).random((5, 3))))
     with pytest.raises(ValueError, match="vertices must not all lie in one plane"):
         UniformPolyhedron(np.column_stack([rng(0).random((5, 2)), np.zeros(5)]))
     with pytest.raises(ValueError, match="at least 4 different points"):

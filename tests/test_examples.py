@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import runpy
@@ -22,7 +23,23 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 # Pages whose code runs from top to bottom, as one script.
-PAGES = ("comparing.md", "judging.md", "pysdot.md", "reading.md", "regions.md", "space.md")
+PAGES = (
+    "coming_from.md",
+    "comparing.md",
+    "judging.md",
+    "pysdot.md",
+    "reading.md",
+    "regions.md",
+    "space.md",
+)
+
+# Pages that show all that their code prints.
+TUTORIALS = [ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "tutorials").glob("[!i]*.md"))]
+
+# How far printed numbers may be from those shown, relatively and absolutely: samples and training
+# differ from one kind of processor to another, and so do errors that are rounding.
+SAMPLED = ("estimate", "noise_to_images", "start", "torch_loss")
+NUMBER = re.compile(r"\d+\.?\d*(?:e[-+]\d+)?")
 
 # What takes long in the examples, and less of it that shows as well that they run. With --slow they
 # run as they stand.
@@ -66,6 +83,7 @@ SMALLER = {
     "plot_polycrystal": {"N = 400": "N = 100", "range(40)": "range(5)"},
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},
     "plot_stippling": {"default=20_000": "default=1000", "m = 1000": "m = 200"},
+    "plot_scanned_grains": {"= 64, 400, 3": "= 24, 40, 1"},
     "plot_shapes": {"quantize(annulus, 1000": "quantize(annulus, 150"},
     "plot_shapes_in_space": {"N = 4000": "N = 500"},
     "plot_two_gaussians": {
@@ -163,6 +181,8 @@ def test_code_of_readme(tmp_path):
 @pytest.mark.parametrize("name", PAGES)
 def test_code_of_pages(name, tmp_path):
     path = ROOT / "docs" / name
+    if "from ot import" in path.read_text(encoding="utf-8") and find_spec("ot") is None:
+        pytest.skip("needs POT")
     run_page(path, tmp_path)
     for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.S | re.M):
         for command in filter(lambda line: not NOT_RUN.match(line), block.splitlines()):
@@ -170,6 +190,19 @@ def test_code_of_pages(name, tmp_path):
             assert program == "geomot"
             result = run(["-m", "geomot", *arguments], tmp_path)
             assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_code_of_tutorials(path, tmp_path):
+    text = path.read_text(encoding="utf-8")
+    if "import torch" in text and find_spec("torch") is None:
+        pytest.skip("needs torch")
+    printed = run_page(path, tmp_path).stdout
+    shown = "".join(re.findall(r"^```text\n(.*?)^```", text, re.S | re.M))
+    assert NUMBER.sub("#", shown) == NUMBER.sub("#", printed)
+    relative, absolute = (0.25, 0.01) if path.stem in SAMPLED else (0.01, 1e-8)
+    for a, b in zip(NUMBER.findall(shown), NUMBER.findall(printed), strict=True):
+        assert math.isclose(float(a), float(b), rel_tol=relative, abs_tol=absolute), (a, b)
 
 
 def test_readme_marks_its_commands():

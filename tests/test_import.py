@@ -90,3 +90,19 @@ def test_source_tree_without_core_says_so(tmp_path):
     code = "import geomot\ntry: geomot.PowerDiagram\nexcept ImportError as error: print(error)\n"
     said = python(code, tmp_path, PYTHONPATH=str(tmp_path))
     assert re.match(r"geomot's compiled core is missing from .*pip install", said)
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "name"),
+    [
+        ("sklearn", "scikit-learn", "BrenierMap"),
+        ("matplotlib", "matplotlib", "plotting"),
+        ("scipy", "scipy", "solve"),
+    ],
+)
+def test_a_missing_package_is_named(tmp_path, module, package, name):
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\nimport geomot\n"
+        f"try: geomot.{name}\nexcept ImportError as error: print(error)\n"
+    )
+    assert python(code, tmp_path) == f"geomot.{name} needs {package}: pip install {package}\n"

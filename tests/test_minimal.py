@@ -86,7 +86,7 @@ def test_save_and_load(d, tmp_path):
 
 
 def test_command_line(tmp_path):
-    assert python("-m", "geomot", "--version", cwd=tmp_path).split()[-1] == geomot.__version__
+    assert python("-m", "geomot", "--version", cwd=tmp_path).split()[1] == geomot.__version__
     np.savetxt(tmp_path / "sites.csv", np.random.default_rng(0).random((30, 2)), delimiter=",")
     python("-m", "geomot", "fit", "sites.csv", "-o", "map.npz", cwd=tmp_path)
     solution = geomot.load(tmp_path / "map.npz")
@@ -103,3 +103,7 @@ def test_figure_of_a_diagram(tmp_path):
     )
     python("-c", code, cwd=tmp_path)
     assert (tmp_path / "diagram.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_signs_are_exact_here(tmp_path):
+    assert "All checks passed" in python("-m", "geomot", "self-test", cwd=tmp_path)

@@ -351,7 +351,7 @@ def test_refusals():
         UniformBox([0, 0], [1, 1], periodic="yes")
     with pytest.raises(ValueError, match="periodic must be a bool or 2 bools"):
         UniformBox([0, 0], [1, 1], periodic=(True, False, True))
-    with pytest.raises(ValueError, match="periodic must be False except in 2 dimensions"):
+    with pytest.raises(ValueError, match="periodic must be False except in 2 or 3 dimensions"):
         UniformBox([0], [1], periodic=True)
     sites = rng(24).random((10, 2))
     with pytest.raises(ValueError, match="must not be periodic for method montecarlo"):

@@ -49,7 +49,7 @@ from geomot._constants.newton import (
 from geomot._double_double import Pair
 from geomot._laplacian import Network, solve_laplacian
 from geomot._newton.insertion import inserted, levels_of, make_valid, restricted
-from geomot._newton.newton import Iterate, Problem, lift_cells
+from geomot._newton.newton import Iterate, Problem, lift_cells, root_excess
 from geomot._newton.quantiles import quantile_weights
 from geomot.sources import Blended, Mixture
 
@@ -119,9 +119,7 @@ class _Place:
     @cached_property
     def root_missing(self) -> FloatArray:
         """The same for the roots of the masses, to first order."""
-        masses = self.mixed.diagram.masses
-        mean = np.sqrt(masses * self.mixed.problem.masses)
-        return 2.0 * (mean / mean.sum() - masses)
+        return root_excess(self.mixed)
 
     @property
     def closed(self) -> int:

@@ -27,7 +27,7 @@ from geomot._newton.frame import framed_start
 from geomot._newton.insertion import make_valid
 from geomot._newton.newton import Iterate, Problem, newton
 from geomot._newton.quantiles import quantile_weights
-from geomot.sources import EllipticDisk
+from geomot.sources import EllipticDisk, SolidEllipsoid
 
 __all__ = ["density_start", "resumed", "simple_start"]
 
@@ -67,7 +67,7 @@ def density_start(problem: Problem) -> Iterate:
     voronoi = problem.evaluate((zeros, zeros))
     if _bright(problem) and np.min(voronoi.diagram.masses / problem.masses) >= VORONOI_RATIO:
         return make_valid(voronoi)
-    if isinstance(problem.domain, EllipticDisk):
+    if isinstance(problem.domain, EllipticDisk | SolidEllipsoid):
         # convex, and uniform: as each image of a site lies in its cell, all cells have mass
         inner = make_valid(problem.evaluate(quantile_weights(problem)))
         if not inner.massless.any():

@@ -70,7 +70,7 @@ from geomot._laplacian import Network, Potentials, solve_laplacian
 from geomot.potentials import mass_rates_in_weights
 from geomot.sources import Source, exact_domain
 
-__all__ = ["Iterate", "Problem", "lift_cells", "newton", "open_cells"]
+__all__ = ["Iterate", "Problem", "lift_cells", "newton", "open_cells", "root_excess"]
 
 FloatArray = NDArray[np.float64]
 
@@ -324,7 +324,7 @@ def _step(
     No cell is left with less than `least`, or what `Iterate.floor` says.
     """
     floor = iterate.floor if least is None else least
-    root = _direction(iterate, _root_excess(iterate))
+    root = _direction(iterate, root_excess(iterate))
     if not crawling:
         following = _line_search(iterate, root, floor, rate=ROOT_RATE)
         if following is not None:
@@ -356,7 +356,7 @@ def _beyond_noise(iterate: Iterate, missing: FloatArray) -> FloatArray:
     return np.where(quiet, missing, part * share)
 
 
-def _root_excess(iterate: Iterate) -> FloatArray:
+def root_excess(iterate: Iterate) -> FloatArray:
     """Right-hand side that solves for the roots of the masses."""
     g, d = iterate.diagram.masses, iterate.problem.domain.dim
     mean = g ** (1.0 - 1.0 / d) * iterate.problem.masses ** (1.0 / d)

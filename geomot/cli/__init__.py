@@ -1,9 +1,9 @@
-"""The command line: fit, sample, plot, info, stipple, demo, generate and compare.
+"""The command line: maps, figures, generators, comparisons, and what installations need.
 
-One module per command adds its arguments and runs it. Exit codes: 0 done, 2 bad input (one line on
-stderr says what), 3 not converged (the file is written all the same), 4 a process of a distributed
-run was lost, 130 interrupted. Warnings are lines on stderr too. Files are read as plain numbers;
-nothing is unpickled.
+One module per command adds its arguments and runs it. Exit codes: 0 done, 1 a self-test failed, 2
+bad input (one line on stderr says what), 3 not converged (the file is written all the same), 4 a
+process of a distributed run was lost, 130 interrupted. Warnings are lines on stderr too. Files are
+read as plain numbers; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -13,9 +13,21 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import geomot
-from geomot.cli import compare, demo, fit, generate, info, plot, sample, stipple
+from geomot.cli import (
+    compare,
+    completion,
+    demo,
+    fit,
+    generate,
+    info,
+    plot,
+    sample,
+    self_test,
+    stipple,
+)
 from geomot.cli._heartbeat import heartbeat
 from geomot.cli._shared import (
     EXIT_BAD_INPUT,
@@ -83,14 +95,25 @@ def _run(name: str, args: argparse.Namespace) -> int:
         return complain(name, in_options(str(error), args.command), EXIT_BAD_INPUT)
 
 
+class _ShowVersions(argparse.Action):
+    """Print versions, and leave."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        geomot.show_versions()
+        parser.exit()
+
+
 def _build_parser() -> Parser:
     parser = Parser(
         prog="geomot",
         description="Semi-discrete optimal transport: the optimal map from a continuous measure "
         "onto points. Exact on the line, in the plane and in space; from samples elsewhere.",
     )
-    parser.add_argument("--version", action="version", version=f"geomot {geomot.__version__}")
+    parser.add_argument(
+        "--version", action=_ShowVersions, nargs=0, help="show the versions of geomot and others"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fit, sample, plot, info, stipple, generate, compare, demo):
+    for command in (fit, sample, plot, info, stipple, generate, compare, demo, self_test):
         command.add(commands)
+    completion.add(commands, _build_parser)
     return parser

@@ -28,7 +28,8 @@ domains (--domain), for sites with d columns:
   bounds                   uniform on the bounding box of the sites
   hull                     uniform on the convex hull of the sites (up to 3 columns)
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
-  torus:X0,Y0,X1,Y1        uniform on a box whose opposite sides are joined; torus alone: [0, 1]^2
+  torus:X0,Y0,X1,Y1        uniform on a box whose opposite sides are joined, also in space;
+                           torus alone: [0, 1]^d
   ball:CX,...,R            uniform on a ball: centre, then radius
   ellipse:CX,CY,A,B[,DEG]  uniform within an ellipse: centre, half axes, turned by so many degrees
   normal                   the standard normal distribution
@@ -36,9 +37,10 @@ domains (--domain), for sites with d columns:
                            below it the covariance matrix (d + 1 rows)
   match                    the normal distribution with mean and covariance of the sites
   samples:FILE             the points in a file, equally likely
-  grid:FILE                a density on a grid over the unit box: an array with d axes
-  mesh:FILE                a density that is linear on triangles: npz with the arrays points,
-                           simplices and values, or any format of meshio
+  grid:FILE                a density on a grid over the unit box (pixels, voxels): an array with d
+                           axes
+  mesh:FILE                a density that is linear on triangles or tetrahedra: npz with the arrays
+                           points, simplices and values, or any format of meshio
   regular:N[,CX,CY,R]      uniform on a regular polygon of N sides (default: centre 0,0, radius 1)
   polygon:FILE             uniform on a polygon of any shape, one vertex per row; a .geojson or
                            .json file may hold several polygons, with holes

@@ -39,12 +39,14 @@ def read_mesh(path: str) -> geomot.MeshDensity:
     points = np.asarray(mesh.points, dtype=np.float64)
     if points.shape[1] == 3 and np.ptp(points[:, 2]) == 0.0:
         points = points[:, :2]
-    if points.shape[1] != 2:
-        raise BadInput(f"{path}: the mesh must lie in the plane, z the same everywhere")
-    triangles = mesh.cells_dict.get("triangle")
-    if triangles is None:
-        raise BadInput(f"{path}: the mesh must have triangles, got {sorted(mesh.cells_dict)}")
-    return geomot.MeshDensity(points, triangles, _values(path, mesh.point_data))
+    kind, simplices = ("triangles", "triangle") if points.shape[1] == 2 else ("tetrahedra", "tetra")
+    found = mesh.cells_dict.get(simplices)
+    if found is None:
+        where = (
+            "in the plane" if points.shape[1] == 2 else "in space (z is not the same everywhere)"
+        )
+        raise BadInput(f"{path}: a mesh {where} must have {kind}, got {sorted(mesh.cells_dict)}")
+    return geomot.MeshDensity(points, found, _values(path, mesh.point_data))
 
 
 def _values(path: str, data: dict[str, np.ndarray]) -> np.ndarray | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXIT_BAD_INPUT",
+    "EXIT_FAILED",
     "EXIT_INTERRUPTED",
     "EXIT_LOST",
     "EXIT_NOT_CONVERGED",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 EXIT_OK = 0
+EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_CONVERGED = 3
 EXIT_LOST = 4

@@ -32,6 +32,7 @@ __all__ = [
     "drawn_box",
     "drawn_diagram",
     "dot_area",
+    "draw_copies",
     "draw_dots",
     "draw_links",
     "draw_outline",
@@ -39,7 +40,6 @@ __all__ = [
     "drawn_cells",
     "free_edges",
     "in_box",
-    "periodic_copies",
     "polygon_owners",
     "rasterise",
     "scatter_dots",
@@ -49,6 +49,9 @@ __all__ = [
 
 EDGE = "#7F97AD"
 _FACE = "#B9CCDE"
+
+# Opacity of the copies of cells on a torus.
+_FADED = 0.3
 
 # What a vector file pays for an artist's part and for each of its corners, in bytes of svg, and
 # from which total on the artist is stored as pixels in svg and pdf files instead.
@@ -119,7 +122,7 @@ def in_box(diagram: PowerDiagram) -> PowerDiagram:
     return PowerDiagram(inside, diagram.weights_exact, diagram.source)
 
 
-def periodic_copies(diagram: PowerDiagram) -> tuple[list[np.ndarray], np.ndarray]:
+def _periodic_copies(diagram: PowerDiagram) -> tuple[list[np.ndarray], np.ndarray]:
     """Copies of the cells on a torus that lie where cells are drawn, and whose they are."""
     torus = diagram.source.periodic_domain
     cells = diagram.cells
@@ -194,6 +197,21 @@ def cell_collection(
     corners = (len(p.vertices if paths else p) for p in polygons)
     rasterise(collection, len(polygons), sum(corners))
     return collection
+
+
+def draw_copies(
+    ax: Axes, diagram: PowerDiagram, pitch: float, colours: Any, edges: bool, settings: Any
+) -> dict[str, Any]:
+    """Draw the copies of cells on a torus, faded: an artist, if there are any."""
+    copies, owners = _periodic_copies(diagram)
+    if not copies:
+        return {}
+    faded = cell_collection(ax, copies, pitch, filled=colours is not None, edges=edges)
+    if colours is not None:
+        colours.paint(faded, owners, edges=edges)
+    faded.set(**{**settings, "alpha": _FADED})
+    ax.add_collection(faded, autolim=False)
+    return {"copies": faded}
 
 
 def dot_area(pitch: float) -> float:

@@ -17,6 +17,7 @@ from geomot.plotting._marks import (
     cell_polygons,
     domain_path,
     dot_area,
+    draw_copies,
     draw_dots,
     draw_links,
     draw_outline,
@@ -24,7 +25,6 @@ from geomot.plotting._marks import (
     drawn_cells,
     drawn_diagram,
     in_box,
-    periodic_copies,
     rasterise,
     scatter_dots,
     write_names,
@@ -49,9 +49,6 @@ _MOST_LINKS = 60
 
 # How far from the domain sites are shown, in units of its longer side.
 _VISIBLE = 0.5
-
-# Opacity of the copies of cells on a torus.
-_FADED = 0.3
 
 
 def power_diagram(
@@ -188,14 +185,7 @@ def power_diagram(
         colours.paint(cells, drawn_cells(drawn), edges=edges)
     cells.set(**kwargs)
     ax.add_collection(cells)
-    copies, owners = periodic_copies(drawn)
-    if copies:
-        faded = cell_collection(ax, copies, pitch, filled=values is not None, edges=edges)
-        if colours is not None:
-            colours.paint(faded, owners, edges=edges)
-        faded.set(**{**kwargs, "alpha": _FADED})
-        ax.add_collection(faded, autolim=False)
-        artists["copies"] = faded
+    artists |= draw_copies(ax, drawn, pitch, colours, edges, kwargs)
     if triangulation:
         artists["triangulation"] = _dual_edges(diagram, pitch)
         ax.add_collection(artists["triangulation"], autolim=False)

@@ -14,9 +14,16 @@ from geomot.plotting._axes import frame, new_axes, paper, site_pitch
 from geomot.plotting._classes import Colours
 from geomot.plotting._drawing import Drawing
 from geomot.plotting._inputs import as_diagram
-from geomot.plotting._marks import cell_collection, cell_polygons, draw_outline, drawn_cells
+from geomot.plotting._marks import (
+    cell_collection,
+    cell_polygons,
+    draw_copies,
+    draw_outline,
+    drawn_cells,
+    in_box,
+)
 from geomot.plotting._solids import add_polygons, axes_in_space, quiet_walls, shaded
-from geomot.sources import UniformPolygon
+from geomot.sources import UniformBox, UniformPolygon
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +109,10 @@ def solid_cells(
     if explode == 0.0 and not kwargs.get("alpha", 1.0) < 1.0:
         # faces towards a cell that is drawn are hidden
         across = cells.labels
-        chosen &= (across < 0) | ~visible[np.maximum(across, 0)]
+        hidden = (across >= 0) & visible[np.maximum(across, 0)]
+        if diagram.source.periodic_domain is not None:
+            hidden &= _shared_faces(cells)
+        chosen &= ~hidden
     faces = np.flatnonzero(chosen)
     corners = np.split(cells.vertices[cells.indices], cells.face_offsets[1:-1])
     middle = diagram.source.bounds.mean(axis=0)
@@ -148,7 +158,8 @@ def planar_cut(
     """Draw the cut of a plane across one axis through a power diagram in space.
 
     The cut is a power diagram too, of the sites moved into the plane with weights less their
-    squared distances from it: fast and exact for any number of cells.
+    squared distances from it: fast and exact for any number of cells. Of a periodic box it is drawn
+    with faded copies of the cells at its border, as by `power_diagram`.
 
     Parameters
     ----------
@@ -172,7 +183,7 @@ def planar_cut(
     Returns
     -------
     Drawing
-        Artists cells, outline, and those that were drawn of legend, colorbar.
+        Artists cells, outline, and those that were drawn of copies, legend, colorbar.
 
     Raises
     ------
@@ -195,7 +206,7 @@ def planar_cut(
     place = 0.5 * (low + high) if position is None else as_real(position, "position")
     if not low < place < high:
         raise ValueError(f"position must lie between {low:g} and {high:g}, got {place:g}")
-    cut = _cut(diagram, axis, place)
+    cut = in_box(_cut(diagram, axis, place))
     first, second = (k for k in range(3) if k != axis)
     bounds = cut.source.bounds
     ax = new_axes(bounds, bar=legend and values is not None) if ax is None else ax
@@ -211,6 +222,7 @@ def planar_cut(
     cells.set(**kwargs)
     ax.add_collection(cells)
     artists = {"cells": cells, "outline": draw_outline(ax, cut.source)}
+    artists |= draw_copies(ax, cut, pitch, colours, edges, kwargs)
     ax.autoscale_view()
     if colours is None:
         return Drawing(ax, artists)
@@ -221,23 +233,41 @@ def planar_cut(
 
 def _cut(diagram: PowerDiagram, axis: int, place: float) -> PowerDiagram:
     """The diagram in a plane."""
-    away, rest = two_sum(diagram.sites[:, axis], np.full(len(diagram), -place))
+    torus = diagram.source.periodic_domain
+    at = diagram.sites[:, axis]
+    if torus is not None:
+        # the heaviest of all copies that fall on one place in the plane is the nearest one
+        at = torus.nearest(diagram.sites, np.full_like(diagram.sites, place))[:, axis]
+    away, rest = two_sum(at, np.full(len(diagram), -place))
     square = plus(two_product(away, away), two_product(2.0 * away, rest))
     hi, lo = (np.ascontiguousarray(w) for w in diagram.weights_exact.T)
     weights = np.column_stack(plus((hi, lo), negate(square)))
+    kept = [k for k in range(3) if k != axis]
+    sites = np.ascontiguousarray(diagram.sites[:, kept])
+    if torus is not None:
+        box = UniformBox(torus.lower[kept], torus.upper[kept], torus.periodic[kept])
+        return PowerDiagram(sites, weights, box)
     # the domain's edges that the plane crosses
     domain: Any = diagram.source.domain
-    whole: Any = PowerDiagram(domain.vertices[:1], None, diagram.source).cells[0]
+    whole: Any = PowerDiagram(domain.bounds[:1], None, diagram.source).cells[0]
     ends = np.concatenate([np.column_stack([face, np.roll(face, -1)]) for face in whole.faces])
     a, b = (whole.vertices[rows] for rows in ends[ends[:, 0] < ends[:, 1]].T)
     crossed = (a[:, axis] - place) * (b[:, axis] - place) <= 0.0
     crossed &= a[:, axis] != b[:, axis]
     a, b = a[crossed], b[crossed]
     share = ((place - a[:, axis]) / (b[:, axis] - a[:, axis]))[:, None]
-    kept = [k for k in range(3) if k != axis]
     corners = np.where(share < 1.0, a + share * (b - a), b)[:, kept]
-    section = UniformPolygon.hull(corners)
-    return PowerDiagram(np.ascontiguousarray(diagram.sites[:, kept]), weights, section)
+    return PowerDiagram(sites, weights, UniformPolygon.hull(corners))
+
+
+def _shared_faces(cells: Any) -> np.ndarray:
+    """Which faces two cells share where they are: on a torus a neighbour may be a copy."""
+    first: dict[tuple[int, ...], int] = {}
+    shared = np.zeros(len(cells.labels), dtype=bool)
+    for f, corners in enumerate(np.split(cells.indices, cells.face_offsets[1:-1])):
+        other = first.setdefault(tuple(np.sort(corners).tolist()), f)
+        shared[[f, other]] |= f != other
+    return shared
 
 
 def _normals(polygons: list[np.ndarray]) -> np.ndarray:

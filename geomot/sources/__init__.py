@@ -2,9 +2,10 @@
 
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
 `UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
-each `Mixture` of such measures have exact power diagrams, in space `UniformBox` and
-`UniformPolyhedron`, and on the line all measures with a distribution function. A box in the plane
-may be periodic: a torus or a cylinder. Every source is immutable, comparable and picklable.
+each `Mixture` of such measures have exact power diagrams, in space `UniformBox`,
+`UniformPolyhedron`, `GridDensity` and `MeshDensity`, and on the line all measures with a
+distribution function. A box in the plane or in space may be periodic along each axis. Every source
+is immutable, comparable and picklable.
 
 Examples
 --------
@@ -23,11 +24,11 @@ from geomot.sources.blended import Blended
 from geomot.sources.box import UniformBox
 from geomot.sources.convert import (
     as_source,
-    convex_polyhedron,
     exact_domain,
     plane_domain,
     refuse_periodic,
     require_exact,
+    space_domain,
 )
 from geomot.sources.domains import (
     ConvexPolygon,
@@ -35,8 +36,12 @@ from geomot.sources.domains import (
     Domain,
     EllipticDisk,
     PeriodicBox,
+    PeriodicRectangle,
     PlaneDomain,
     PolygonRegion,
+    PolyhedronRegion,
+    SolidEllipsoid,
+    SpaceDomain,
 )
 from geomot.sources.ellipsoid import UniformEllipsoid
 from geomot.sources.gaussian import Gaussian
@@ -60,12 +65,16 @@ __all__ = [
     "MeshDensity",
     "Mixture",
     "PeriodicBox",
+    "PeriodicRectangle",
     "PlaneDomain",
     "PolygonRegion",
+    "PolyhedronRegion",
     "Product",
     "Remainder",
     "Samples",
+    "SolidEllipsoid",
     "Source",
+    "SpaceDomain",
     "UniformBall",
     "UniformBox",
     "UniformEllipsoid",
@@ -73,11 +82,11 @@ __all__ = [
     "UniformPolyhedron",
     "WrappedSource",
     "as_source",
-    "convex_polyhedron",
     "exact_domain",
     "plane_domain",
     "refuse_periodic",
     "require_exact",
+    "space_domain",
 ]
 
 KINDS.update(

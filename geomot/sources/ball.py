@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from geomot._constants import COORDINATE_LIMIT
 from geomot._core.plane.ellipse import EllipseDensity
+from geomot._core.space.ellipsoid import EllipsoidDensity
 from geomot._double_double import two_sum
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_real_array, as_tolerance, as_vector
 from geomot.sources._distributions import Distribution, Uniform
 from geomot.sources.base import Source
-from geomot.sources.domains import EllipticDisk
+from geomot.sources.domains import EllipticDisk, SolidEllipsoid
 from geomot.sources.gaussian import normals
 
 __all__ = ["UniformBall"]
@@ -36,10 +37,11 @@ _IDENTITY = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
 class UniformBall(Source):
     """Uniform measure on a ball.
 
-    In the plane it has exact power diagrams: cells end at the circle, and their masses and facets
-    are those of circular segments. Where cells have to be polygons, as in `PowerDiagram.cells` and
-    in figures, the circle is one of 1024 corners. Whether a cell that holds less than 1e-20 of the
-    disk counts as empty is decided up to rounding.
+    In the plane and in space it has exact power diagrams: cells end at the circle or the sphere,
+    and their masses and facets are those of what it cuts out. Where cells have to be polygons or
+    polyhedra, as in `PowerDiagram.cells` and in figures, the circle is a polygon of 1024 corners,
+    and the sphere a polyhedron of 500. Whether a cell that holds less than 1e-20 of the disk, or
+    1e-18 of the ball, counts as empty is decided up to rounding.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ class UniformBall(Source):
 
     center: FloatArray
     radius: float
-    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def __init__(self, center: ArrayLike, radius: float) -> None:
         middle = as_real_array(center, "center")
@@ -85,13 +87,9 @@ class UniformBall(Source):
         return np.stack([self.center - self.radius, self.center + self.radius])
 
     @property
-    def domain(self) -> EllipticDisk | None:
-        """In the plane, the disk."""
-        if self.dim != 2:
-            return None
-        disk = EllipticDisk(self.center.copy(), self.radius * np.eye(2))
-        require_room(disk, "radius", self)
-        return disk
+    def domain(self) -> EllipticDisk | SolidEllipsoid | None:
+        """In the plane and in space, the ball."""
+        return round_domain(self, self.center, self.radius * np.eye(self.dim), "radius")
 
     @property
     def polygon(self) -> FloatArray:
@@ -99,9 +97,10 @@ class UniformBall(Source):
         return round_polygon(self)
 
     @property
-    def plane_density(self) -> Callable[[float], EllipseDensity]:
-        """Constant on the disk."""
-        return round_density(self, lambda scale: (_IDENTITY, scale * self.radius))
+    def plane_density(self) -> Callable[[float], Any]:
+        """Constant on the ball."""
+        identity = _IDENTITY if self.dim == 2 else np.eye(3)
+        return round_density(self, lambda scale: (identity, scale * self.radius))
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -184,36 +183,60 @@ def round_polygon(source: Source) -> FloatArray:
 
 def round_density(
     source: Source, whitened: Callable[[float], tuple[FloatArray, float]]
-) -> Callable[[float], EllipseDensity]:
-    """Return the density of a round source in the plane, as `Source.plane_density` does.
+) -> Callable[[float], Any]:
+    """Return the density of a round source, as `Source.plane_density` does.
 
     Parameters
     ----------
     source : Source
-        Uniform within an ellipse about its mean.
+        Uniform within an ellipse or an ellipsoid.
     whitened : callable
-        Called with the scale, it returns the map of the ellipse to a disk, and the disk's radius.
+        Called with the scale, it returns the map to a disk or a ball, and its radius.
 
     Returns
     -------
     callable
     """
     domain = source.domain
-    if not isinstance(domain, EllipticDisk):
-        raise ValueError(f"source must be in the plane, got {source}")
+    if not isinstance(domain, EllipticDisk | SolidEllipsoid):
+        raise ValueError(f"source must be in the plane or in space, got {source}")
     box = domain.bounds
+    kernel: Any = EllipseDensity if domain.dim == 2 else EllipsoidDensity
 
-    def density(scale: float) -> EllipseDensity:
-        area = float(np.prod(scale * (box[1] - box[0])))
-        return EllipseDensity(scale * domain.center, *whitened(scale), area)
+    def density(scale: float) -> Any:
+        size = float(np.prod(scale * (box[1] - box[0])))
+        return kernel(scale * domain.center, *whitened(scale), size)
 
     return density
 
 
-def require_room(domain: EllipticDisk, name: str, source: Source) -> None:
-    """Refuse an ellipse that is no larger than the spacing of float64 numbers about it."""
-    half, center = np.hypot(*domain.factor.T), domain.center
+def round_domain(
+    source: Source, center: FloatArray, factor: FloatArray, name: str
+) -> EllipticDisk | SolidEllipsoid | None:
+    """Return the domain of a round source in the plane or in space; None in other dimensions.
+
+    Parameters
+    ----------
+    source : Source
+        The source, for a message if it is no larger than the spacing of float64 numbers about it.
+    center : ndarray of shape (d,)
+        Its centre.
+    factor : ndarray of shape (d, d)
+        The points are center + factor @ z, with z of length at most 1.
+    name : str
+        The argument that sets its size.
+
+    Returns
+    -------
+    EllipticDisk, SolidEllipsoid or None
+    """
+    if len(center) not in (2, 3):
+        return None
+    kind = EllipticDisk if len(center) == 2 else SolidEllipsoid
+    domain = kind(center.copy(), factor.copy())
+    half = domain.half_widths
     if not ((center - half < center) & (center < center + half)).all():
         raise ValueError(
             f"{name} must be large enough for float64 numbers about the center, got {source}"
         )
+    return domain

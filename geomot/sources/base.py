@@ -71,7 +71,7 @@ class Source(Frozen, ABC):
     >>> import geomot
     >>> source = geomot.UniformBall([0.0, 0.0, 0.0], 2.0)
     >>> isinstance(source, geomot.sources.Source), source.dim, source.exact
-    (True, 3, False)
+    (True, 3, True)
     >>> source.bounds.tolist()
     [[-2.0, -2.0, -2.0], [2.0, 2.0, 2.0]]
     """
@@ -119,7 +119,7 @@ class Source(Frozen, ABC):
 
     @property
     def domain(self) -> Domain | None:
-        """Where the mass is, for exact diagrams in the plane; None where there are none."""
+        """Where the mass is, for exact diagrams in the plane or in space; else None."""
         return None
 
     @property
@@ -132,10 +132,11 @@ class Source(Frozen, ABC):
         """The density that kernels integrate over cells; None for the uniform one on `domain`.
 
         A function. Called with the power of two by which kernels multiply all coordinates, it
-        returns one of the densities of `geomot._core.plane`, with its lengths multiplied by that
-        number and an integral of 1. Every source with exact diagrams in the plane defines it.
+        returns one of the densities of `geomot._core.plane`, in space of `geomot._core.space`, with
+        its lengths multiplied by that number and an integral of 1. Every source with exact diagrams
+        in the plane or in space defines it.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no density in the plane")
+        raise NotImplementedError(f"{type(self).__name__} has no density for exact diagrams")
 
     @property
     def darkest(self) -> float:

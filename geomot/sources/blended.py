@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomot._core.plane.measure import Blend, Uniform
+from geomot._core.space.measure import Blend3D, Uniform3D
 from geomot._validation import as_count, as_generator
 from geomot.sources.base import Source
-from geomot.sources.convert import plane_domain
-from geomot.sources.domains import ConvexPolygon, Domain
+from geomot.sources.convert import plane_domain, space_domain
+from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain
 from geomot.sources.polygon import UniformPolygon
+from geomot.sources.polyhedron import UniformPolyhedron
 
 __all__ = ["Blended"]
 
@@ -23,12 +25,12 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Blended(Source):
-    """A source in the plane and the uniform measure on its domain's container.
+    """A source in the plane or in space and the uniform measure on its domain's container.
 
     Attributes
     ----------
     measure : Source
-        It has exact diagrams in the plane.
+        It has exact diagrams in the plane or in space.
     share : float
         How much of the mass is uniform.
 
@@ -44,27 +46,29 @@ class Blended(Source):
 
     measure: Source
     share: float
-    exact_dims: ClassVar[tuple[int, ...]] = (2,)
+    exact_dims: ClassVar[tuple[int, ...]] = (2, 3)
 
     @property
     def dim(self) -> int:
-        """Number of coordinates: 2."""
-        return 2
+        """Number of coordinates: 2 or 3."""
+        return self.measure.dim
 
     @property
     def bounds(self) -> FloatArray:
-        """Lower and upper corner of the bounding box, shape (2, 2)."""
+        """Lower and upper corner of the bounding box, shape (2, d)."""
         return self.measure.bounds
 
     @property
-    def container(self) -> ConvexPolygon:
+    def container(self) -> ConvexPolygon | ConvexPolyhedron:
         """Where the uniform part is."""
-        return plane_domain(self.measure).container
+        of = plane_domain if self.dim == 2 else space_domain
+        return of(self.measure).container
 
     @property
-    def uniform(self) -> UniformPolygon:
+    def uniform(self) -> UniformPolygon | UniformPolyhedron:
         """The uniform part."""
-        return UniformPolygon(self.container.vertices)
+        of = UniformPolygon if self.dim == 2 else UniformPolyhedron
+        return of(self.container.vertices)
 
     @property
     def domain(self) -> Domain:
@@ -74,11 +78,14 @@ class Blended(Source):
     @property
     def plane_density(self) -> Callable[[float], Any]:
         """The measure's density and the uniform one."""
-        inner, area = self.measure.plane_density, self.uniform.area
+        inner, whole = self.measure.plane_density, self.uniform
+        size = whole.area if isinstance(whole, UniformPolygon) else whole.volume
+        simple: Any = Uniform if self.dim == 2 else Uniform3D
+        blend: Any = Blend if self.dim == 2 else Blend3D
 
         def make(scale: float) -> Any:
-            uniform = Uniform(1.0 / (area * scale * scale))
-            return uniform if inner is None else Blend(inner(scale), uniform, self.share)
+            uniform = simple(1.0 / (size * scale**self.dim))
+            return uniform if inner is None else blend(inner(scale), uniform, self.share)
 
         return make
 

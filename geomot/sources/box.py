@@ -15,7 +15,13 @@ from geomot._validation import as_count, as_generator, as_real_array, as_vector
 from geomot.sources._distributions import Distribution, Uniform
 from geomot.sources._pieces import constant
 from geomot.sources.base import Product, Source
-from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain, PeriodicBox
+from geomot.sources.domains import (
+    ConvexPolygon,
+    ConvexPolyhedron,
+    Domain,
+    PeriodicBox,
+    PeriodicRectangle,
+)
 
 __all__ = ["UniformBox"]
 
@@ -31,9 +37,9 @@ class UniformBox(Source):
     lower, upper : array_like of shape (d,)
         Opposite corners, lower < upper in each coordinate.
     periodic : bool or tuple of bool, default False
-        In the plane: whether opposite sides are joined, for all axes or for each. Two joined axes
-        make a torus, one a cylinder. The cost is then the squared distance to the nearest of all
-        copies of a site, whole periods apart.
+        In the plane and in space: whether opposite sides are joined, for all axes or for each. If
+        all are joined the box is a torus, if some are a cylinder or a slab. The cost is then the
+        squared distance to the nearest of all copies of a site, whole periods apart.
 
     Notes
     -----
@@ -126,9 +132,10 @@ class UniformBox(Source):
 
     @property
     def domain(self) -> Domain | None:
-        """A box in the plane as a polygon or a torus, one in space as a polyhedron."""
+        """A box in the plane as a polygon, one in space as a polyhedron, or a periodic one."""
         if self.periodic.any():
-            return PeriodicBox(self.lower, self.upper, self.periodic)
+            kind = PeriodicRectangle if self.dim == 2 else PeriodicBox
+            return kind(self.lower, self.upper, self.periodic)
         if self.dim == 3:
             return ConvexPolyhedron.box(self.lower, self.upper)
         return ConvexPolygon(self.polygon) if self.dim == 2 else None
@@ -212,8 +219,8 @@ def _as_periodic(periodic: Any, dim: int) -> NDArray[np.bool_]:
     axes = np.asarray(periodic)
     if axes.dtype.kind != "b" or axes.shape not in ((), (dim,)):
         raise ValueError(f"periodic must be a bool or {dim} bools, got {periodic!r}")
-    if axes.any() and dim != 2:
-        raise ValueError(f"periodic must be False except in 2 dimensions, got a box of {dim}")
+    if axes.any() and dim not in (2, 3):
+        raise ValueError(f"periodic must be False except in 2 or 3 dimensions, got a box of {dim}")
     return np.broadcast_to(axes, (dim,)).copy()
 
 

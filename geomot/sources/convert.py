@@ -9,18 +9,18 @@ import numpy as np
 
 from geomot.sources.base import KINDS, Source
 from geomot.sources.box import UniformBox
-from geomot.sources.domains import ConvexPolyhedron, Domain, PlaneDomain
+from geomot.sources.domains import Domain, PlaneDomain, SpaceDomain
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.samplers import draws_points
 from geomot.sources.wrapped import WrappedSource
 
 __all__ = [
     "as_source",
-    "convex_polyhedron",
     "exact_domain",
     "plane_domain",
     "refuse_periodic",
     "require_exact",
+    "space_domain",
 ]
 
 # Channels of an image in colour, without and with opacity.
@@ -134,20 +134,22 @@ def require_exact(source: Source, name: str = "source") -> None:
             f"{name} must have a distribution function for exact diagrams on the line, got {source}"
         )
     if source.dim == 2:
-        exact = (key for key, kind in KINDS.items() if 2 in kind.exact_dims and key != "Mixture")
-        *kinds, last = sorted(exact)
         raise ValueError(
-            f"{name} must be a {', '.join(kinds)} or {last} in the plane, or a Mixture of such, "
-            f"for exact diagrams, got {source}"
+            f"{name} must be a {_listed(2)} in the plane, or a Mixture of such, for exact "
+            f"diagrams, got {source}"
         )
     if source.dim == 3:
-        raise ValueError(
-            f"{name} must be a UniformBox or UniformPolyhedron in space for exact diagrams, "
-            f"got {source}"
-        )
+        raise ValueError(f"{name} must be a {_listed(3)} in space for exact diagrams, got {source}")
     raise ValueError(
         f"{name} must have at most 3 dimensions for exact diagrams, got {source.dim} from {source}"
     )
+
+
+def _listed(dim: int) -> str:
+    """The kinds of sources with exact diagrams, but for mixtures."""
+    exact = (key for key, kind in KINDS.items() if dim in kind.exact_dims and key != "Mixture")
+    *kinds, last = sorted(exact)
+    return f"{', '.join(kinds)} or {last}"
 
 
 def exact_domain(source: Source) -> Domain:
@@ -174,30 +176,6 @@ def exact_domain(source: Source) -> Domain:
     return source.domain
 
 
-def convex_polyhedron(source: Source) -> ConvexPolyhedron:
-    """Return the domain of a source with exact diagrams, if it is a convex polyhedron.
-
-    Parameters
-    ----------
-    source : Source
-        The source.
-
-    Returns
-    -------
-    ConvexPolyhedron
-
-    Examples
-    --------
-    >>> import geomot
-    >>> geomot.sources.convex_polyhedron(geomot.UniformBox.unit(3))
-    ConvexPolyhedron(<8 corners, 6 faces>)
-    """
-    domain = exact_domain(source)
-    if not isinstance(domain, ConvexPolyhedron):
-        raise ValueError(f"source must be uniform on a convex polyhedron, got {source}")
-    return domain
-
-
 def plane_domain(source: Source) -> PlaneDomain:
     """Return the domain of a source with exact diagrams in the plane; refuse others.
 
@@ -219,6 +197,30 @@ def plane_domain(source: Source) -> PlaneDomain:
     domain = exact_domain(source)
     if not isinstance(domain, PlaneDomain):
         raise ValueError(f"source must have a domain in the plane, got {source}")
+    return domain
+
+
+def space_domain(source: Source) -> SpaceDomain:
+    """Return the domain of a source with exact diagrams in space; refuse others.
+
+    Parameters
+    ----------
+    source : Source
+        The source.
+
+    Returns
+    -------
+    SpaceDomain
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.sources.space_domain(geomot.UniformBox.unit(3))
+    ConvexPolyhedron(<8 corners, 6 faces>)
+    """
+    domain = exact_domain(source)
+    if not isinstance(domain, SpaceDomain):
+        raise ValueError(f"source must have a domain in space, got {source}")
     return domain
 
 

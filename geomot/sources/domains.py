@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,20 @@ __all__ = [
     "Domain",
     "EllipticDisk",
     "PeriodicBox",
+    "PeriodicRectangle",
     "PlaneDomain",
     "PolygonRegion",
+    "PolyhedronRegion",
+    "SolidEllipsoid",
+    "SpaceDomain",
 ]
 
 FloatArray = NDArray[np.float64]
 
 # Corners of the polygon that stands for an ellipse where one is drawn: off it by 5e-6 of its size.
 _ROUND = 1024
+# Corners of the polyhedron that stands for an ellipsoid: off it by 5e-3 of its size.
+_ROUND_IN_SPACE = 500
 
 
 class Domain(Frozen, ABC):
@@ -350,7 +357,51 @@ def on_hull(starts: FloatArray, ends: FloatArray, hull: FloatArray) -> NDArray[n
 
 
 @dataclass(frozen=True, eq=False)
-class EllipticDisk(_Convex, PlaneDomain):
+class _Elliptic(_Convex):
+    """What an ellipse and an ellipsoid have in common."""
+
+    center: FloatArray
+    factor: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "center", read_only(self.center))
+        object.__setattr__(self, "factor", read_only(self.factor))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.center.tolist()}, {self.factor.tolist()})"
+
+    @property
+    def half_widths(self) -> FloatArray:
+        """Half the sides of the bounding box, shape (d,)."""
+        return np.asarray(reduce(np.hypot, self.factor.T))
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of a box around it, shape (2, d)."""
+        half = self.half_widths
+        lower, upper = self.center - half, self.center + half
+        return np.stack([np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)])
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside it, of the shape of its bounding box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> lower, upper = geomot.UniformBall([0.0, 0.0], 2.0).domain.inscribed_box()
+        >>> (upper**2).round(12).tolist()
+        [2.0, 2.0]
+        """
+        half = self.half_widths
+        # opposite corners are as far away
+        signs = np.array(list(itertools.product([1.0], *[(1.0, -1.0)] * (len(half) - 1))))
+        corners = (half * signs).T
+        reach = np.linalg.norm(np.linalg.solve(self.factor, corners), axis=0).max()
+        return self.center - half / reach, self.center + half / reach
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EllipticDisk(_Elliptic, PlaneDomain):
     """The region within an ellipse.
 
     Attributes
@@ -370,23 +421,6 @@ class EllipticDisk(_Convex, PlaneDomain):
     [[-2.0, -2.0], [2.0, 2.0]]
     """
 
-    center: FloatArray
-    factor: FloatArray
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "center", read_only(self.center))
-        object.__setattr__(self, "factor", read_only(self.factor))
-
-    def __repr__(self) -> str:
-        return f"EllipticDisk({self.center.tolist()}, {self.factor.tolist()})"
-
-    @property
-    def bounds(self) -> FloatArray:
-        """Lower and upper corner of a box around it, shape (2, 2)."""
-        half = np.hypot(*self.factor.T)
-        lower, upper = self.center - half, self.center + half
-        return np.stack([np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)])
-
     @property
     def container(self) -> ConvexPolygon:
         """The box around it."""
@@ -405,41 +439,28 @@ class EllipticDisk(_Convex, PlaneDomain):
         """The same polygon."""
         return self.outlines
 
-    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
-        """Return a box inside the ellipse, of the shape of its bounding box.
-
-        Examples
-        --------
-        >>> import geomot
-        >>> lower, upper = geomot.UniformBall([0.0, 0.0], 2.0).domain.inscribed_box()
-        >>> (upper**2).round(12).tolist()
-        [2.0, 2.0]
-        """
-        half = np.hypot(*self.factor.T)
-        corners = np.array([half, half * [1.0, -1.0]])
-        reach = np.linalg.norm(np.linalg.solve(self.factor, corners.T), axis=0).max()
-        return self.center - half / reach, self.center + half / reach
-
 
 @dataclass(frozen=True, eq=False)
-class PeriodicBox(PlaneDomain):
-    """A box in the plane of which opposite sides are joined: a torus, or a cylinder.
+class PeriodicBox(_Convex):
+    """A box of which opposite sides are joined: a torus, or a cylinder.
+
+    It counts as convex, because every cell is one convex polytope.
 
     Attributes
     ----------
-    lower, upper : ndarray of shape (2,)
+    lower, upper : ndarray of shape (d,)
         Opposite corners.
-    periodic : ndarray of shape (2,), bool
+    periodic : ndarray of shape (d,), bool
         Along which axes the box is repeated.
 
     Examples
     --------
     >>> import geomot
-    >>> domain = geomot.UniformBox([0.0, 0.0], [2.0, 1.0], periodic=True).domain
+    >>> domain = geomot.UniformBox([0.0, 0.0, 0.0], [2.0, 1.0, 1.0], periodic=True).domain
     >>> domain
-    PeriodicBox([0.0, 0.0], [2.0, 1.0], [True, True])
-    >>> domain.nearest(np.array([[1.9, 0.5]]), np.array([[0.0, 0.0]])).round(9).tolist()
-    [[-0.1, 0.5]]
+    PeriodicBox([0.0, 0.0, 0.0], [2.0, 1.0, 1.0], [True, True, True])
+    >>> domain.nearest(np.array([[1.9, 0.5, 0.5]]), np.array([[0.0, 0.0, 0.0]])).round(9).tolist()
+    [[-0.1, 0.5, 0.5]]
     """
 
     lower: FloatArray
@@ -452,42 +473,16 @@ class PeriodicBox(PlaneDomain):
 
     def __repr__(self) -> str:
         corners = f"{self.lower.tolist()}, {self.upper.tolist()}"
-        return f"PeriodicBox({corners}, {self.periodic.tolist()})"
+        return f"{type(self).__name__}({corners}, {self.periodic.tolist()})"
 
     @property
     def bounds(self) -> FloatArray:
-        """Lower and upper corner, shape (2, 2)."""
+        """Lower and upper corner, shape (2, d)."""
         return np.stack([self.lower, self.upper])
 
     @property
-    def convex(self) -> bool:
-        """True: every cell is one convex polygon."""
-        return True
-
-    @property
-    def connected(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def container(self) -> ConvexPolygon:
-        """The box, without its copies."""
-        (x0, y0), (x1, y1) = self.lower, self.upper
-        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-
-    @property
-    def outlines(self) -> list[FloatArray]:
-        """The border of the box."""
-        return self.container.outlines
-
-    @property
-    def parts(self) -> list[FloatArray]:
-        """The box alone."""
-        return self.container.parts
-
-    @property
     def periods(self) -> FloatArray:
-        """Width of the box along each axis, infinite where it is not repeated, shape (2,)."""
+        """Width of the box along each axis, infinite where it is not repeated, shape (d,)."""
         return np.where(self.periodic, self.upper - self.lower, np.inf)
 
     def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
@@ -507,12 +502,12 @@ class PeriodicBox(PlaneDomain):
 
         Parameters
         ----------
-        points, places : ndarray of shape (n, 2)
+        points, places : ndarray of shape (n, d)
             The points, and the places that copies of them must be near.
 
         Returns
         -------
-        ndarray of shape (n, 2)
+        ndarray of shape (n, d)
             Each differs from its point by whole periods.
 
         Examples
@@ -530,7 +525,7 @@ class PeriodicBox(PlaneDomain):
 
         Parameters
         ----------
-        sites : ndarray of shape (n, 2)
+        sites : ndarray of shape (n, d)
             The sites.
 
         Returns
@@ -548,17 +543,61 @@ class PeriodicBox(PlaneDomain):
         """
         widths = (self.upper - self.lower)[self.periodic]
         around = 0.25 * float(np.sum(widths**2))
-        if self.periodic.all():
-            return around
         across = ~self.periodic
+        # along these axes as in a box
         prices = [
-            float(np.ptp((end[across] - sites[:, across]) ** 2, axis=0)[0]) for end in self.bounds
+            np.ptp(np.sum((np.array(corner) - sites[:, across]) ** 2, axis=1))
+            for corner in itertools.product(*self.bounds[:, across].T)
         ]
-        return around + max(prices)
+        return around + float(max(prices))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PeriodicRectangle(PeriodicBox, PlaneDomain):
+    """A periodic box in the plane.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> geomot.UniformBox([0.0, 0.0], [2.0, 1.0], periodic=True).domain
+    PeriodicRectangle([0.0, 0.0], [2.0, 1.0], [True, True])
+    """
+
+    @property
+    def container(self) -> ConvexPolygon:
+        """The box, without its copies."""
+        (x0, y0), (x1, y1) = self.lower, self.upper
+        return ConvexPolygon(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+
+    @property
+    def outlines(self) -> list[FloatArray]:
+        """The border of the box."""
+        return self.container.outlines
+
+    @property
+    def parts(self) -> list[FloatArray]:
+        """The box alone."""
+        return self.container.parts
+
+
+class SpaceDomain(Domain):
+    """A domain in space.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> isinstance(geomot.UniformBox.unit(3).domain, geomot.sources.SpaceDomain)
+    True
+    """
+
+    @property
+    @abstractmethod
+    def container(self) -> ConvexPolyhedron:
+        """A convex domain that holds this one: kernels clip diagrams to it."""
 
 
 @dataclass(frozen=True, eq=False)
-class ConvexPolyhedron(_ConvexHull):
+class ConvexPolyhedron(_ConvexHull, SpaceDomain):
     """A convex polyhedron.
 
     Attributes
@@ -585,6 +624,11 @@ class ConvexPolyhedron(_ConvexHull):
 
     def __repr__(self) -> str:
         return f"ConvexPolyhedron(<{len(self.vertices)} corners, {len(self.planes)} faces>)"
+
+    @property
+    def container(self) -> ConvexPolyhedron:
+        """The polyhedron itself."""
+        return self
 
     @classmethod
     def box(cls, lower: FloatArray, upper: FloatArray) -> ConvexPolyhedron:
@@ -629,4 +673,120 @@ class ConvexPolyhedron(_ConvexHull):
         normals, offsets = self.planes[:, :3], self.planes[:, 3]
         room = offsets - normals @ centre
         scale = np.min(room / (np.abs(normals) @ half))
+        return centre - scale * half, centre + scale * half
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SolidEllipsoid(_Elliptic, SpaceDomain):
+    """The region within an ellipsoid.
+
+    Attributes
+    ----------
+    center : ndarray of shape (3,)
+        The centre.
+    factor : ndarray of shape (3, 3)
+        The points are center + factor @ z, with z of length at most 1.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> domain = geomot.UniformBall([0.0, 0.0, 0.0], 2.0).domain
+    >>> domain.convex, domain.container, domain.surface.shape
+    (True, ConvexPolyhedron(<8 corners, 6 faces>), (500, 3))
+    """
+
+    @property
+    def container(self) -> ConvexPolyhedron:
+        """The box around it."""
+        return ConvexPolyhedron.box(*self.bounds)
+
+    @property
+    def surface(self) -> FloatArray:
+        """Points on the ellipsoid, evenly spread, whose convex hull stands for it in figures."""
+        k = np.arange(_ROUND_IN_SPACE)
+        height = 1.0 - (2.0 * k + 1.0) / _ROUND_IN_SPACE
+        angle = np.pi * (1.0 + np.sqrt(5.0)) * k
+        wide = np.sqrt(1.0 - height**2)
+        points = np.column_stack([wide * np.cos(angle), wide * np.sin(angle), height])
+        return np.clip(self.center + points @ self.factor.T, *self.bounds)
+
+
+@dataclass(frozen=True, eq=False)
+class PolyhedronRegion(SpaceDomain):
+    """A region of space that is made of tetrahedra.
+
+    Attributes
+    ----------
+    corners : ndarray of shape (m, 4, 3)
+        The corners of the tetrahedra.
+    components : ndarray of shape (m,), int64
+        The connected component of each; tetrahedra that share no face are not connected.
+    hull : ConvexPolyhedron
+        The convex hull.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 1, 2)]
+    >>> region = geomot.MeshDensity(points, [(0, 1, 2, 3), (3, 4, 5, 6)]).domain
+    >>> region, region.n_components, region.convex
+    (PolyhedronRegion(<2 tetrahedra>), 2, False)
+    """
+
+    corners: FloatArray
+    components: NDArray[np.int64]
+    hull: ConvexPolyhedron
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "corners", read_only(self.corners))
+        object.__setattr__(self, "components", read_only(self.components))
+
+    def __repr__(self) -> str:
+        return f"PolyhedronRegion(<{len(self.corners)} tetrahedra>)"
+
+    @property
+    def n_components(self) -> int:
+        """Number of connected components."""
+        return int(self.components.max()) + 1
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper corner of the bounding box, shape (2, 3)."""
+        return self.hull.bounds
+
+    @property
+    def container(self) -> ConvexPolyhedron:
+        """The convex hull."""
+        return self.hull
+
+    @property
+    def convex(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the region is in one piece."""
+        return self.n_components == 1
+
+    def inscribed_box(self) -> tuple[FloatArray, FloatArray]:
+        """Return a box inside the largest tetrahedron, of the shape of its bounding box.
+
+        Examples
+        --------
+        >>> import geomot
+        >>> points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 1, 1), (1, 1, 2)]
+        >>> region = geomot.MeshDensity(points, [(0, 1, 2, 3), (3, 4, 5, 6)]).domain
+        >>> lower, upper = region.inscribed_box()
+        >>> lower.round(9).tolist(), upper.round(9).tolist()
+        ([0.166666667, 0.166666667, 0.166666667], [0.333333333, 0.333333333, 0.333333333])
+        """
+        edges = self.corners[:, 1:] - self.corners[:, :1]
+        corners = self.corners[int(np.argmax(np.abs(np.linalg.det(edges))))]
+        centre = corners.mean(axis=0)
+        half = 0.5 * np.ptp(corners, axis=0)
+        # barycentric coordinates are affine: how fast the least of them falls towards a corner
+        slopes = np.linalg.inv((corners[1:] - corners[0]).T)
+        slopes = np.vstack([-slopes.sum(axis=0), slopes])
+        scale = 0.25 / np.max(np.abs(slopes) @ half)
         return centre - scale * half, centre + scale * half

@@ -10,14 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geomot._core.plane.ellipse import EllipseDensity
 from geomot._double_double import two_sum
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_real_array, as_vector
 from geomot.sources._distributions import Distribution, Uniform
-from geomot.sources.ball import UniformBall, require_room, round_density, round_polygon
+from geomot.sources.ball import UniformBall, round_density, round_domain, round_polygon
 from geomot.sources.base import Source
-from geomot.sources.domains import EllipticDisk
+from geomot.sources.domains import EllipticDisk, SolidEllipsoid
 from geomot.sources.gaussian import as_covariance, triangular_factor, whitening
 
 __all__ = ["UniformEllipsoid"]
@@ -29,8 +28,8 @@ FloatArray = NDArray[np.float64]
 class UniformEllipsoid(Source):
     """Uniform measure on an ellipsoid, in the plane on the region within an ellipse.
 
-    The points x with (x - center)^T shape^-1 (x - center) at most 1. In the plane it has exact
-    power diagrams, as `UniformBall` has.
+    The points x with (x - center)^T shape^-1 (x - center) at most 1. In the plane and in space it
+    has exact power diagrams, as `UniformBall` has.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ class UniformEllipsoid(Source):
 
     center: FloatArray
     shape: FloatArray
-    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def __init__(self, center: ArrayLike, shape: ArrayLike) -> None:
         middle = as_real_array(center, "center")
@@ -99,13 +98,9 @@ class UniformEllipsoid(Source):
         return np.stack([self.center - half, self.center + half])
 
     @property
-    def domain(self) -> EllipticDisk | None:
-        """In the plane, the region within the ellipse."""
-        if self.dim != 2:
-            return None
-        ellipse = EllipticDisk(self.center.copy(), self._matrix.copy())
-        require_room(ellipse, "shape", self)
-        return ellipse
+    def domain(self) -> EllipticDisk | SolidEllipsoid | None:
+        """In the plane and in space, the region within the ellipsoid."""
+        return round_domain(self, self.center, self._matrix, "shape")
 
     @property
     def polygon(self) -> FloatArray:
@@ -113,9 +108,12 @@ class UniformEllipsoid(Source):
         return round_polygon(self)
 
     @property
-    def plane_density(self) -> Callable[[float], EllipseDensity]:
-        """Constant within the ellipse."""
-        return round_density(self, lambda scale: (whitening(self._shape_matrix, scale), 1.0))
+    def plane_density(self) -> Callable[[float], Any]:
+        """Constant within the ellipsoid."""
+        if self.dim == 2:
+            return round_density(self, lambda scale: (whitening(self._shape_matrix, scale), 1.0))
+        inverse: FloatArray = np.linalg.inv(self._matrix).astype(np.float64)
+        return round_density(self, lambda scale: (inverse / scale, 1.0))
 
     @cached_property
     def mean(self) -> FloatArray:

@@ -14,12 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from geomot._constants import WEIGHT_LIMIT
 from geomot._core.plane.pixels import Pixels
+from geomot._core.space.voxels import Voxels
 from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_masses, as_real_array
 from geomot.sources._distributions import Distribution, Steps
 from geomot.sources.base import Source
 from geomot.sources.box import UniformBox, as_corners
-from geomot.sources.domains import ConvexPolygon
+from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron
 
 __all__ = ["GridDensity"]
 
@@ -58,7 +59,7 @@ class GridDensity(Source):
     values: FloatArray
     lower: FloatArray
     upper: FloatArray
-    exact_dims: ClassVar[tuple[int, ...]] = (1, 2)
+    exact_dims: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def __init__(
         self, values: ArrayLike, lower: ArrayLike | None = None, upper: ArrayLike | None = None
@@ -91,13 +92,18 @@ class GridDensity(Source):
         return np.stack([self.lower, self.upper])
 
     @property
-    def domain(self) -> ConvexPolygon | None:
-        """A box in the plane as a polygon."""
+    def domain(self) -> ConvexPolygon | ConvexPolyhedron | None:
+        """A box in the plane as a polygon, in space as a polyhedron."""
+        if self.dim == 3:
+            return ConvexPolyhedron.box(self.lower, self.upper)
         return ConvexPolygon(UniformBox(self.lower, self.upper).polygon) if self.dim == 2 else None
 
     @property
     def plane_density(self) -> Callable[[float], Any]:
-        """Constant on each pixel."""
+        """Constant on each pixel or voxel."""
+        if self.dim == 3:
+            edges = self._edges
+            return lambda scale: Voxels(self.values, [scale * along for along in edges])
         values = np.ascontiguousarray(self.values.T)
         return lambda scale: Pixels(values, scale * self.lower, scale * self.upper)
 

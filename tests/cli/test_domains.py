@@ -71,6 +71,7 @@ def sources_in_space():
     return {
         "unit": geomot.UniformBox.unit(3),
         "box:-1,0,0,1,2,3": geomot.UniformBox([-1, 0, 0], [1, 2, 3]),
+        "torus:-1,0,0,1,2,3": geomot.UniformBox([-1, 0, 0], [1, 2, 3], periodic=True),
         "ball:0,0,1,2.5": geomot.UniformBall([0, 0, 1], 2.5),
         "normal": geomot.Gaussian(np.zeros(3), 1.0),
         "gaussian:normal.npz": normal,

@@ -23,7 +23,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(geomot.__file__).parents[1])
 
 def test_help_and_version(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"geomot {geomot.__version__}\n"
+    assert capsys.readouterr().out.startswith(f"geomot {geomot.__version__}\n  Python")
     assert main(["fit", "--help"]) == 0
     assert "regular:N" in capsys.readouterr().out
 

@@ -55,8 +55,22 @@ def test_formats_of_meshio(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="must be called values or density"):
         read_mesh(str(file))
     meshio(monkeypatch, points=flat * [1, 1, 0] + ramp[:, None], cells_dict={}, point_data={})
-    with pytest.raises(BadInput, match="must lie in the plane"):
+    with pytest.raises(BadInput, match="in space .* must have tetrahedra"):
         read_mesh(str(file))
     meshio(monkeypatch, points=flat, cells_dict={"quad": HALVES}, point_data={})
-    with pytest.raises(BadInput, match="must have triangles"):
+    with pytest.raises(BadInput, match="in the plane must have triangles"):
         read_mesh(str(file))
+
+
+def test_tetrahedra(tmp_path, monkeypatch):
+    points = np.vstack([np.zeros(3), np.eye(3), np.ones(3)])
+    pair = np.array([(0, 1, 2, 3), (1, 2, 3, 4)])
+    values = np.arange(1.0, 6.0)
+    solid = geomot.MeshDensity(points, pair, values)
+    file = str(tmp_path / "mesh.npz")
+    np.savez(file, points=points, simplices=pair, values=values)
+    assert read_mesh(file) == solid
+    vtu = tmp_path / "mesh.vtu"
+    vtu.write_text("<VTKFile/>\n")
+    meshio(monkeypatch, points=points, cells_dict={"tetra": pair}, point_data={"u": values})
+    assert read_mesh(str(vtu)) == solid

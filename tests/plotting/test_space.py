@@ -65,6 +65,28 @@ def test_cells_move_apart_and_are_left_out(solid, drawn):
     assert len(drawn[2]) == len(cells.labels)
 
 
+@pytest.mark.parametrize("periodic", [True, (True, False, True), (False, False, True)], ids=str)
+def test_cuts_of_periodic_boxes(periodic):
+    rng = np.random.default_rng(3)
+    box = geomot.UniformBox([0.0, -1.0, 0.0], [1.0, 1.0, 1.0], periodic)
+    diagram = geomot.PowerDiagram(2.0 * rng.random((80, 3)), 0.05 * rng.random(80), box)
+    drawing = plotting.planar_cut(diagram, "masses", position=0.9)
+    assert ("copies" in drawing) == any(box.periodic[:2])
+    cut = plotting.space._cut(diagram, 2, 0.9)
+    points = rng.random((1000, 2)) * [1.0, 2.0] - [0.0, 1.0]
+    lifted = np.insert(points, 2, 0.9, axis=1)
+    assert np.array_equal(cut.locate(points), diagram.locate(lifted))
+
+
+def test_faces_at_the_seam_are_drawn(drawn):
+    torus = geomot.UniformBox([0.0] * 3, [1.0] * 3, periodic=True)
+    axis = np.array([0.25, 0.75])
+    sites = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+    plotting.solid_cells(geomot.PowerDiagram(sites, None, torus))
+    # the border of the box, and nothing inside
+    assert len(drawn[0]) == 24
+
+
 @pytest.mark.parametrize(("axis", "place"), [(0, 0.1), (1, -0.3), (2, None)])
 def test_cuts_are_those_of_the_cells(many, axis, place):
     ax = plotting.planar_cut(many, "masses", axis=axis, position=place).axes

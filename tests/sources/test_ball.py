@@ -25,7 +25,7 @@ def test_ball(d, radius):
     assert outer.min() > 1.0 - 1e-14 and outer.max() <= 1.0
     share = np.linalg.norm(points, axis=1) ** d
     assert stats.kstest(share, "uniform").pvalue > 1e-3
-    assert ball.exact == (d <= 2) and ball.n_uniforms == d + 1
+    assert ball.exact == (d <= 3) and ball.n_uniforms == d + 1
     middle = ball.from_uniforms(np.full((1, d + 1), 0.5))
     assert np.linalg.norm(middle / radius) == pytest.approx(0.5 ** (1.0 / d))
 

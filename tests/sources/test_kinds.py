@@ -54,6 +54,11 @@ GRID = GridDensity(IMAGE, [-1.0, 2.0], [2.0, 2.5])
 MESH = MeshDensity(
     [(0, 0), (1, 0), (1, 1), (0, 1), (3, 2)], [(0, 1, 2), (0, 3, 2), (1, 4, 2)], [1, 2, 0, 1, 5]
 )
+SOLID_MESH = MeshDensity(
+    [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 1, 1)],
+    [(0, 1, 2, 3), (1, 2, 3, 4)],
+    [1, 2, 0, 3, 5],
+)
 KNOWN = [
     UniformBox([0, -1], [2, 1]),
     UniformBox([0, -1], [2, 1], periodic=(True, False)),
@@ -75,7 +80,9 @@ KNOWN = [
     GridDensity([1.0, 0.0, 2.0, 5.0, 0.0], [-1.0], [4.0]),
     GRID,
     GridDensity(rng(3).random((3, 4, 2, 2)) ** 4),
+    GridDensity(rng(4).random((3, 4, 2)) ** 4, [-1.0, 0.0, 2.0], [1.0, 1.0, 5.0]),
     MESH,
+    SOLID_MESH,
     Mixture([Gaussian([1.0, -2.0], [4.0, 0.25]), UniformBox([0, -1], [2, 1])], [0.25, 0.75]),
     Mixture([UniformBall(np.zeros(3), 2.0), Gaussian([1.0, -2.0, 0.5], COV)]),
 ]

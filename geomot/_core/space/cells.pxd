@@ -87,6 +87,8 @@ cdef struct Polytope:
     Py_ssize_t rim_room
     Entry* hash
     Py_ssize_t hash_room
+    unsigned int* mark      # pairs of walls met in the current cut, where there are few walls
+    unsigned int cuts
     double* corner          # one facet's corners
     Py_ssize_t corners_room
     double volume
@@ -101,9 +103,11 @@ cdef int polytope_from_star(Polytope* cell, Regular3D mesh, Domain3D domain, ind
                             const index_t* star, Py_ssize_t m) noexcept nogil
 cdef int polytope_start(Polytope* cell, const Wall* walls, Py_ssize_t n_walls,
                         const Vertex* vertices, Py_ssize_t n_vertices) noexcept nogil
+cdef int polytope_copy(Polytope* cell, const Polytope* other) noexcept nogil
 cdef int polytope_cut(Polytope* cell, const double* s, const double* planes,
                       const Wall* wall) noexcept nogil
 cdef int polytope_measure(Polytope* cell, const double* site) noexcept nogil
+cdef int list_walls(Polytope* cell) noexcept nogil
 cdef Py_ssize_t trace_facet(Polytope* cell, Py_ssize_t w) noexcept nogil
 cdef void corner_place(Polytope* cell, const Vertex* v, const double* s, const double* planes,
                        double diameter, double* out) noexcept nogil
@@ -112,6 +116,12 @@ cdef int cell_from_star(Polytope* cell, Regular3D mesh, Domain3D domain, index_t
                         const index_t* star, Py_ssize_t m, bint inside) noexcept nogil
 cdef void set_bisector(const double* p, const double* q, const double* origin,
                        Wall* wall) noexcept nogil
+cdef void set_plane(const double* planes, Py_ssize_t k, const double* origin,
+                    Wall* wall) noexcept nogil
+cdef double extent(const Polytope* cell) noexcept nogil
+cdef void settle_places(Polytope* cell, const double* s, const double* planes,
+                        double scale) noexcept nogil
+cdef void move_frame(Polytope* cell, const double* s, const double* planes) noexcept nogil
 cdef int set_centre(Regular3D mesh, Domain3D domain, Arena* arena, index_t t) noexcept nogil
 cdef double place_of_sites(const double* s, index_t o, index_t a, index_t b, index_t c,
                            const double* origin, double tolerance, Arena* arena,

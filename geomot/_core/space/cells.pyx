@@ -18,7 +18,7 @@ Cost: proportional to the number of vertices times that of the domain's planes.
 """
 
 from libc.math cimport fabs, sqrt
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free, realloc
 
 from geomot._core.order cimport mix
 from geomot._core.predicates cimport ROUNDOFF
@@ -49,6 +49,7 @@ cdef double NARROW = 2.0**-36
 
 cdef enum:
     FRAMES = 4              # how often the scale of errors is corrected
+    FEW = 64                # walls whose pairs are marked in a table instead of a hash
 
 
 # ---- scratch ----
@@ -75,9 +76,11 @@ cdef int polytope_init(Polytope* cell) noexcept nogil:
     cell.rim_room = 0
     cell.hash = NULL
     cell.hash_room = 0
+    cell.cuts = 0
+    cell.mark = <unsigned int*> calloc(FEW * FEW, sizeof(unsigned int))
     cell.corner = NULL
     cell.corners_room = 0
-    if arena_init(&cell.arena) != OK or reserve_walls(cell, 64) != OK:
+    if arena_init(&cell.arena) != OK or cell.mark == NULL or reserve_walls(cell, 64) != OK:
         return NO_MEMORY
     return reserve_vertices(cell, 128)
 
@@ -92,6 +95,7 @@ cdef void polytope_free(Polytope* cell) noexcept nogil:
     free(cell.area)
     free(cell.rim)
     free(cell.hash)
+    free(cell.mark)
     free(cell.corner)
     arena_free(&cell.arena)
 
@@ -141,6 +145,33 @@ cdef inline Entry* entry_of(Polytope* cell, long long key) noexcept nogil:
     while cell.hash[h].key != key and cell.hash[h].key >= 0:
         h = (h + 1) & (cell.hash_room - 1)
     return &cell.hash[h]
+
+
+cdef inline int open_pairs(Polytope* cell, Py_ssize_t pairs) noexcept nogil:
+    """Forget all pairs of walls, with room for so many; OK or NO_MEMORY."""
+    cdef Py_ssize_t k
+    if cell.n_walls > FEW:
+        return open_hash(cell, pairs)
+    cell.cuts += 1
+    if cell.cuts == 0:
+        for k in range(FEW * FEW):
+            cell.mark[k] = 0
+        cell.cuts = 1
+    return OK
+
+
+cdef inline void add_pair(Polytope* cell, index_t a, index_t b) noexcept nogil:
+    cdef long long key = <long long> a * cell.n_walls + b
+    if cell.n_walls > FEW:
+        entry_of(cell, key).key = key
+    else:
+        cell.mark[FEW * <Py_ssize_t> a + b] = cell.cuts
+
+
+cdef inline bint has_pair(Polytope* cell, index_t a, index_t b) noexcept nogil:
+    if cell.n_walls > FEW:
+        return entry_of(cell, <long long> a * cell.n_walls + b).key >= 0
+    return cell.mark[FEW * <Py_ssize_t> a + b] == cell.cuts
 
 
 # ---- walls ----
@@ -205,6 +236,16 @@ cdef void set_bisector(const double* p, const double* q, const double* origin,
     cdef DD offset
     cdef double size = fine_bisector(p, q, origin, normal, &offset)
     set_wall(normal, offset, size, wall)
+
+
+cdef void set_plane(const double* planes, Py_ssize_t k, const double* origin,
+                    Wall* wall) noexcept nogil:
+    """Evaluate the domain's plane k about the origin."""
+    cdef DD[3] normal
+    cdef DD offset
+    cdef double size = fine_plane(planes + 4 * k, origin, normal, &offset)
+    set_wall(normal, offset, size, wall)
+    wall.across = <index_t> (-1 - k)
 
 
 cdef void know_wall(Polytope* cell, Py_ssize_t w, const double* s) noexcept nogil:
@@ -418,6 +459,15 @@ cdef int polytope_start(Polytope* cell, const Wall* walls, Py_ssize_t n_walls,
     return OK
 
 
+cdef int polytope_copy(Polytope* cell, const Polytope* other) noexcept nogil:
+    """A copy of another cell, or of a part of one; OK or NO_MEMORY."""
+    cdef int k
+    cell.site = other.site
+    for k in range(3):
+        cell.origin[k] = other.origin[k]
+    return polytope_start(cell, other.wall, other.n_walls, other.vertex, other.n_vertices)
+
+
 cdef inline int side_of(Polytope* cell, const Vertex* v, const Wall* wall, const double* s,
                         const double* planes) noexcept nogil:
     """+1, 0, -1: the vertex lies strictly outside the wall, on it, strictly inside.
@@ -449,7 +499,6 @@ cdef int polytope_cut(Polytope* cell, const double* s, const double* planes,
     cdef Py_ssize_t k, n_out = 0, n_in = 0, kept = 0, n_rim = 0
     cdef int j, sign
     cdef Vertex* v
-    cdef Entry* entry
     cdef index_t a, b, new
     for k in range(cell.n_vertices):
         sign = side_of(cell, &cell.vertex[k], wall, s, planes)
@@ -461,7 +510,7 @@ cdef int polytope_cut(Polytope* cell, const double* s, const double* planes,
         return NOTHING_LEFT
     if n_out == 0:
         return NOT_CUT
-    if reserve_walls(cell, cell.n_walls + 1) != OK or open_hash(cell, 3 * n_out) != OK:
+    if reserve_walls(cell, cell.n_walls + 1) != OK or open_pairs(cell, 3 * n_out) != OK:
         return NO_MEMORY
     if 3 * n_out > cell.rim_room:
         if grow(<void**> &cell.rim, 6 * <size_t> n_out * sizeof(Pair)) != OK:
@@ -469,27 +518,26 @@ cdef int polytope_cut(Polytope* cell, const double* s, const double* planes,
         cell.rim_room = 6 * n_out
     new = <index_t> cell.n_walls
     cell.wall[new] = wall[0]
-    cell.n_walls += 1
     # Edges of what is cut off, whose other end stays: directed pairs of walls without reverse.
     for k in range(cell.n_vertices):
         if cell.outside[k]:
             v = &cell.vertex[k]
             for j in range(3):
-                entry = entry_of(cell, <long long> v.wall[j] * new + v.wall[(j + 1) % 3])
-                entry.key = <long long> v.wall[j] * new + v.wall[(j + 1) % 3]
+                add_pair(cell, v.wall[j], v.wall[(j + 1) % 3])
     for k in range(cell.n_vertices):
         v = &cell.vertex[k]
         if cell.outside[k]:
             for j in range(3):
                 a = v.wall[j]
                 b = v.wall[(j + 1) % 3]
-                if entry_of(cell, <long long> b * new + a).key < 0:
+                if not has_pair(cell, b, a):
                     cell.rim[n_rim].a = a
                     cell.rim[n_rim].b = b
                     n_rim += 1
         else:
             cell.vertex[kept] = v[0]
             kept += 1
+    cell.n_walls += 1
     cell.n_vertices = kept
     if reserve_vertices(cell, kept + n_rim) != OK:
         return NO_MEMORY
@@ -677,17 +725,12 @@ cdef void sharpen(Polytope* cell, const double* s, const double* planes, double 
 
 cdef void know_walls(Polytope* cell, const double* s, const double* planes) noexcept nogil:
     """Evaluate all walls in the current frame."""
-    cdef DD[3] normal
-    cdef DD offset
     cdef Py_ssize_t w
-    cdef double size
     for w in range(cell.n_walls):
         if cell.wall[w].across >= 0:
             know_wall(cell, w, s)
         elif cell.wall[w].error < 0.0:
-            size = fine_plane(planes + 4 * (-1 - <Py_ssize_t> cell.wall[w].across), cell.origin,
-                              normal, &offset)
-            set_wall(normal, offset, size, &cell.wall[w])
+            set_plane(planes, -1 - <Py_ssize_t> cell.wall[w].across, cell.origin, &cell.wall[w])
 
 
 cdef void move_frame(Polytope* cell, const double* s, const double* planes) noexcept nogil:
@@ -709,6 +752,13 @@ cdef void move_frame(Polytope* cell, const double* s, const double* planes) noex
         scale = extent(cell)
         if tolerance <= 4.0 * SHARP * scale:
             break
+    know_walls(cell, s, planes)
+
+
+cdef void settle_places(Polytope* cell, const double* s, const double* planes,
+                        double scale) noexcept nogil:
+    """Places as exact as a cell of that extent needs them, and all walls."""
+    sharpen(cell, s, planes, PLAIN * scale, SHARP * scale)
     know_walls(cell, s, planes)
 
 
@@ -807,8 +857,7 @@ cdef int cell_from_star(Polytope* cell, Regular3D mesh, Domain3D domain, index_t
         moved = True
         move_frame(cell, s, planes)
     else:
-        sharpen(cell, s, planes, PLAIN * scale, SHARP * scale)
-        know_walls(cell, s, planes)
+        settle_places(cell, s, planes, scale)
     if polytope_measure(cell, s + 5 * <Py_ssize_t> i) != OK:
         return NO_MEMORY
     if not cell.volume > TINY * domain.volume:

@@ -3,7 +3,7 @@
 
 cdef class Domain3D:
     cdef readonly Py_ssize_t n
-    cdef const double[:, ::1] plane     # (n, 4): x with normal.x <= offset
+    cdef const double[:, ::1] plane     # (n, 4): x with normal.x <= offset; then a density's
     cdef readonly double volume
     cdef readonly double diameter
     cdef double[3] centre

@@ -24,13 +24,15 @@ cdef class Domain3D:
     bounds : (2, 3) array
         Corners of a box around it.
     volume : float
+    further : (p, 4) array, optional
+        Planes that do not bound it: a density's, which follow its own in `plane`.
     """
 
-    def __init__(self, plane, bounds, double volume):
+    def __init__(self, plane, bounds, double volume, further=None):
         cdef Py_ssize_t k
         plane = np.ascontiguousarray(plane, dtype=np.float64)
         lower, upper = np.asarray(bounds, dtype=np.float64)
-        self.plane = plane
+        self.plane = plane if further is None else np.concatenate([plane, further])
         self.n = len(plane)
         self.volume = volume
         self.diameter = float((upper - lower).max())

@@ -25,6 +25,7 @@ from geomot._core.space.cells cimport (
     polytope_from_star, polytope_init, polytope_start, polytope_volume, set_bisector)
 from geomot._core.space.domain cimport Domain3D
 from geomot._core.space.locate cimport Star, star_free, star_init, star_of
+from geomot._core.space.measure cimport Density3D
 from geomot._core.space.regular cimport Regular3D, Tet
 from geomot._core.status cimport INTERRUPTED, NO_MEMORY, OK
 from geomot._core.types cimport index_t
@@ -37,6 +38,8 @@ cdef enum:
 
 # A new cell may miss its target by this share: more costs no Newton step, less only time.
 cdef double MISS = 0.01
+# Where there is hardly any density a new cell is still not larger than at this share of the mean.
+cdef double LEAST_DENSITY = 0.01
 # From trial to trial.
 cdef double MOST_GROWTH = 16.0
 # Improvement of the objective, relative to diameter times gradient, that is worth a step.
@@ -390,19 +393,22 @@ cdef int find_rise(Scratch* scratch, Regular3D mesh, Domain3D domain, const Corn
     return OK
 
 
-cdef int insert_sites(Regular3D mesh, Domain3D domain, const uint8_t[::1] kind,
-                      const double[:, ::1] points, const index_t[::1] own,
-                      const double[::1] volumes, index_t start,
+cdef int insert_sites(Regular3D mesh, Domain3D domain, Density3D density,
+                      const uint8_t[::1] kind, const double[:, ::1] points,
+                      const index_t[::1] own, const double[::1] volumes, index_t start,
                       double[:, ::1] weights) noexcept nogil:
     """Weights of the points, along a curve; `start` is a site that has a cell.  OK, NO_MEMORY or
-    INTERRUPTED."""
+    INTERRUPTED.
+
+    `volumes` would have the wanted masses if the density were its mean; what it is where a cell
+    appears scales them."""
     cdef Scratch scratch
     cdef Corner at
     cdef Py_ssize_t k
     cdef index_t hint = 0, first
     cdef int j, status = scratch_init(&scratch, domain)
     cdef double[5] site
-    cdef double guess = 1.0, hi, lo, rise, s, e
+    cdef double guess = 1.0, hi, lo, rise, s, e, volume
     cdef bint near
     for k in range(points.shape[0]):
         if status != OK:
@@ -431,7 +437,8 @@ cdef int insert_sites(Regular3D mesh, Domain3D domain, const uint8_t[::1] kind,
         touching_weight(mesh.s + 5 * <Py_ssize_t> at.site, site, at.x, &hi, &lo)
         site[3] = hi
         site[4] = lo
-        status = find_rise(&scratch, mesh, domain, &at, site, own[k], volumes[k], &guess, &rise)
+        volume = volumes[k] / max(density.relative(at.x), LEAST_DENSITY)
+        status = find_rise(&scratch, mesh, domain, &at, site, own[k], volume, &guess, &rise)
         two_sum(hi, rise, &s, &e)
         two_sum(s, e + lo, &weights[k, 0], &weights[k, 1])
     scratch_free(&scratch)

@@ -2,19 +2,14 @@
 #include "argmax.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) || defined(__i386__)
-#include <immintrin.h>
-#define X86 1
-#endif
-#ifdef __ARM_FEATURE_FMA
-#include <arm_neon.h>
-#endif
+#include "compiler.h"
 
-/* For what is called once per tile: in few dimensions a call would take a tenth of the time. */
-#define INLINE static inline __attribute__((always_inline))
+#if defined(VECTOR_TYPES) && defined(__ARM_FEATURE_FMA)
+#include <arm_neon.h>
+#define NEON_FMA 1
+#endif
 
 /* A panel of sites takes half of a second-level cache of 1 MB. */
 static ptrdiff_t panel_tiles(ptrdiff_t d)
@@ -30,10 +25,7 @@ static const float no_heights[BLOCK];
 
 static float* scratch(ptrdiff_t count)
 {
-    void* memory = NULL;
-    if (posix_memalign(&memory, 64, (size_t)count * sizeof(float)) != 0)
-        return NULL;
-    return memory;
+    return acquire((size_t)count * sizeof(float));
 }
 
 static void clear(ptrdiff_t m, int32_t* first, float* best, int32_t* second, float* runner)
@@ -61,24 +53,46 @@ static void interleave(const float* points, ptrdiff_t m, ptrdiff_t d, int rows, 
 
 #include "assign_contest.h"
 
+/* Eight float64 numbers, one vector where there are such types: a float64 score takes in products,
+ * each rounded before it is added. */
+#ifdef VECTOR_TYPES
+typedef double eight __attribute__((vector_size(8 * GROUP_SITES), aligned(8), may_alias));
+#define SCALED(out, s, p) ((out) = (s) * *(const eight*)(p))
+#define ADD_SCALED(out, s, p) ((out) += (s) * *(const eight*)(p))
+#define SPILL(out, p) (*(eight*)(p) = (out))
+#else
+typedef struct {
+    double lane[GROUP_SITES];
+} eight;
+#define EACH_LANE for (int lane = 0; lane < GROUP_SITES; lane++)
+#define SCALED(out, s, p) EACH_LANE (out).lane[lane] = (s) * (p)[lane]
+#define ADD_SCALED(out, s, p) EACH_LANE (out).lane[lane] += (s) * (p)[lane]
+#define SPILL(out, p) EACH_LANE (p)[lane] = (out).lane[lane]
+#endif
+
 #ifdef X86
 
 #define LANES 16
 #define ROWS 8
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma")))
+#define TARGET TARGET_AVX512
 #define NAME(x) x##_avx512
-#define WIDE(s) ((VEC)_mm512_set1_ps(s))
-#define PLUS(s, a, b) ((VEC)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(s)))
-#define MINUS(s, a, b) ((VEC)_mm512_fnmadd_ps((__m512)(a), (__m512)(b), (__m512)(s)))
-#define LARGER(a, b) ((VEC)_mm512_max_ps((__m512)(a), (__m512)(b)))
-#define EQUAL(a, s) ((unsigned)_mm512_cmp_ps_mask((__m512)(a), _mm512_set1_ps(s), _CMP_EQ_OQ))
-#define ATLEAST(a, s) ((unsigned)_mm512_cmp_ps_mask((__m512)(a), _mm512_set1_ps(s), _CMP_GE_OQ))
-#define PEAK(a) _mm512_reduce_max_ps((__m512)(a))
+#define VEC __m512
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define WIDE(s) _mm512_set1_ps(s)
+#define SUM(a, b) _mm512_add_ps(a, b)
+#define LESS(a, b) _mm512_sub_ps(a, b)
+#define PLUS(s, a, b) _mm512_fmadd_ps(a, b, s)
+#define MINUS(s, a, b) _mm512_fnmadd_ps(a, b, s)
+#define LARGER(a, b) _mm512_max_ps(a, b)
+#define EQUAL(a, s) ((unsigned)_mm512_cmp_ps_mask(a, _mm512_set1_ps(s), _CMP_EQ_OQ))
+#define ATLEAST(a, s) ((unsigned)_mm512_cmp_ps_mask(a, _mm512_set1_ps(s), _CMP_GE_OQ))
+#define PEAK(a) _mm512_reduce_max_ps(a)
 #include "argmax_kernel.h"
 #include "assign_kernel.h"
 #include "argmax_undef.h"
 
-__attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
+TARGET_AVX2 static inline float largest_lane_avx2(__m256 a)
 {
     __m128 v = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     v = _mm_max_ps(v, _mm_movehl_ps(v, v));
@@ -87,26 +101,33 @@ __attribute__((target("avx2"))) static inline float largest_lane_avx2(__m256 a)
 
 #define LANES 8
 #define ROWS 4
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET TARGET_AVX2
 #define NAME(x) x##_avx2
-#define WIDE(s) ((VEC)_mm256_set1_ps(s))
-#define PLUS(s, a, b) ((VEC)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(s)))
-#define MINUS(s, a, b) ((VEC)_mm256_fnmadd_ps((__m256)(a), (__m256)(b), (__m256)(s)))
-#define LARGER(a, b) ((VEC)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define VEC __m256
+#define LOAD(p) _mm256_loadu_ps(p)
+#define STORE(p, v) _mm256_storeu_ps(p, v)
+#define WIDE(s) _mm256_set1_ps(s)
+#define SUM(a, b) _mm256_add_ps(a, b)
+#define LESS(a, b) _mm256_sub_ps(a, b)
+#define PLUS(s, a, b) _mm256_fmadd_ps(a, b, s)
+#define MINUS(s, a, b) _mm256_fnmadd_ps(a, b, s)
+#define LARGER(a, b) _mm256_max_ps(a, b)
 #define EQUAL(a, s) \
-    ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(a), _mm256_set1_ps(s), _CMP_EQ_OQ)))
+    ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_set1_ps(s), _CMP_EQ_OQ)))
 #define ATLEAST(a, s) \
-    ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(a), _mm256_set1_ps(s), _CMP_GE_OQ)))
-#define PEAK(a) largest_lane_avx2((__m256)(a))
+    ((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_set1_ps(s), _CMP_GE_OQ)))
+#define PEAK(a) largest_lane_avx2(a)
 #include "argmax_kernel.h"
 #include "assign_kernel.h"
 #include "argmax_undef.h"
 
 #endif
 
-/* Four lanes with nothing but vector arithmetic: SSE2, NEON and others. */
+/* Four lanes with nothing but vector arithmetic (SSE2, NEON and others), or one by one. */
+#ifdef VECTOR_TYPES
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t quad_mask __attribute__((vector_size(16), aligned(4), may_alias));
+#define LANE(a, k) ((a)[k])
 
 static inline quad larger_quad(quad a, quad b)
 {
@@ -114,19 +135,80 @@ static inline quad larger_quad(quad a, quad b)
     return (quad)((take & (quad_mask)a) | (~take & (quad_mask)b));
 }
 
+#define LOAD(p) (*(const quad*)(p))
+#define STORE(p, v) (*(quad*)(p) = (v))
+#define WIDE(s) ((quad){(s), (s), (s), (s)})
+#define SUM(a, b) ((a) + (b))
+#define LESS(a, b) ((a) - (b))
+#ifdef NEON_FMA
+#define PLUS(s, a, b) ((quad)vfmaq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
+#define MINUS(s, a, b) ((quad)vfmsq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
+#else
+#define PLUS(s, a, b) ((s) + (a) * (b))
+#define MINUS(s, a, b) ((s) - (a) * (b))
+#endif
+
+#else
+typedef struct {
+    float lane[4];
+} quad;
+#define LANE(a, k) ((a).lane[k])
+
+#define LANEWISE(name, value)              \
+    static inline quad name(quad a, quad b) \
+    {                                      \
+        quad out;                          \
+        for (int k = 0; k < 4; k++)        \
+            out.lane[k] = (value);         \
+        return out;                        \
+    }
+LANEWISE(larger_quad, a.lane[k] > b.lane[k] ? a.lane[k] : b.lane[k])
+LANEWISE(sum_quad, a.lane[k] + b.lane[k])
+LANEWISE(less_quad, a.lane[k] - b.lane[k])
+LANEWISE(product_quad, a.lane[k] * b.lane[k])
+
+static inline quad load_quad(const float* from)
+{
+    quad out;
+    memcpy(&out, from, sizeof out);
+    return out;
+}
+
+static inline quad wide_quad(float s)
+{
+    quad out = {{s, s, s, s}};
+    return out;
+}
+
+#define LOAD(p) load_quad(p)
+#define STORE(p, v)                      \
+    do {                                 \
+        const quad stored = (v);         \
+        memcpy((p), &stored, sizeof stored); \
+    } while (0)
+#define WIDE(s) wide_quad(s)
+#define SUM(a, b) sum_quad(a, b)
+#define LESS(a, b) less_quad(a, b)
+#define PLUS(s, a, b) sum_quad(s, product_quad(a, b))
+#define MINUS(s, a, b) less_quad(s, product_quad(a, b))
+#endif
+
 static inline unsigned equal_quad(quad a, float s)
 {
-    return (a[0] == s) | (a[1] == s) << 1 | (a[2] == s) << 2 | (a[3] == s) << 3;
+    return (unsigned)((LANE(a, 0) == s) | (LANE(a, 1) == s) << 1 | (LANE(a, 2) == s) << 2
+                      | (LANE(a, 3) == s) << 3);
 }
 
 static inline unsigned at_least_quad(quad a, float s)
 {
-    return (a[0] >= s) | (a[1] >= s) << 1 | (a[2] >= s) << 2 | (a[3] >= s) << 3;
+    return (unsigned)((LANE(a, 0) >= s) | (LANE(a, 1) >= s) << 1 | (LANE(a, 2) >= s) << 2
+                      | (LANE(a, 3) >= s) << 3);
 }
 
 static inline float largest_lane_quad(quad a)
 {
-    const float u = a[0] > a[1] ? a[0] : a[1], v = a[2] > a[3] ? a[2] : a[3];
+    const float u = LANE(a, 0) > LANE(a, 1) ? LANE(a, 0) : LANE(a, 1);
+    const float v = LANE(a, 2) > LANE(a, 3) ? LANE(a, 2) : LANE(a, 3);
     return u > v ? u : v;
 }
 
@@ -134,18 +216,11 @@ static inline float largest_lane_quad(quad a)
 #define ROWS 4
 #define TARGET
 #define NAME(x) x##_plain
-#define WIDE(s) ((VEC){(s), (s), (s), (s)})
-#ifdef __ARM_FEATURE_FMA
-#define PLUS(s, a, b) ((VEC)vfmaq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
-#define MINUS(s, a, b) ((VEC)vfmsq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
-#else
-#define PLUS(s, a, b) ((s) + (a) * (b))
-#define MINUS(s, a, b) ((s) - (a) * (b))
-#endif
-#define LARGER(a, b) ((VEC)larger_quad((quad)(a), (quad)(b)))
-#define EQUAL(a, s) equal_quad((quad)(a), s)
-#define ATLEAST(a, s) at_least_quad((quad)(a), s)
-#define PEAK(a) largest_lane_quad((quad)(a))
+#define VEC quad
+#define LARGER(a, b) larger_quad(a, b)
+#define EQUAL(a, s) equal_quad(a, s)
+#define ATLEAST(a, s) at_least_quad(a, s)
+#define PEAK(a) largest_lane_quad(a)
 #include "argmax_kernel.h"
 #include "assign_kernel.h"
 #include "argmax_undef.h"
@@ -182,11 +257,9 @@ static int supported(const Kernels* kernels)
 {
 #ifdef X86
     if (strcmp(kernels->name, "avx512") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
-               && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-               && __builtin_cpu_supports("fma");
+        return has_avx(1);
     if (strcmp(kernels->name, "avx2") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return has_avx(0);
 #endif
     return strcmp(kernels->name, "plain") == 0;
 }

@@ -3,18 +3,16 @@
  * ROWS         points in a register block, which spans two vectors of sites
  * TARGET       attribute of the functions
  * NAME(x)      x with a suffix
+ * VEC          type of a vector
+ * LOAD(p)      the vector at p, which need not be aligned, and STORE(p,v)
  * WIDE(s)      a vector of a scalar in every lane
+ * SUM(a,b)     a + b, and LESS(a,b) a - b
  * PLUS(s,a,b)  s + a b, and MINUS(s,a,b) s - a b, fused where the machine can
  * LARGER(a,b)  lane-wise maximum of two vectors
  * EQUAL(a,s)   bit mask of the lanes of a that equal the scalar s
  * ATLEAST(a,s) bit mask of the lanes of a that are not below the scalar s
  * PEAK(a)      largest lane
  */
-
-typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-#define VEC NAME(vec)
-#define LOAD(p) (*(const VEC*)(p))
-#define STORE(p, v) (*(VEC*)(p) = (v))
 
 /* Scores of ROWS points, interleaved [coordinate][ROWS], with two vectors of sites of a tile. Sums
  * run over STRETCH coordinates and then over stretches: rounding does not grow with all of d. */
@@ -33,8 +31,8 @@ typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_a
         for (ptrdiff_t k = k0; k < ((d) - k0 < STRETCH ? (d) : k0 + STRETCH); k++)          \
             ADD_PRODUCTS(more, x, tile)                                                     \
         for (int p = 0; p < ROWS; p++) {                                                    \
-            score[p][0] += more[p][0];                                                      \
-            score[p][1] += more[p][1];                                                      \
+            score[p][0] = SUM(score[p][0], more[p][0]);                                     \
+            score[p][1] = SUM(score[p][1], more[p][1]);                                     \
         }                                                                                   \
     }
 
@@ -101,7 +99,7 @@ TARGET static void NAME(point_scores)(const float* x, ptrdiff_t d, const float* 
             more[v] = WIDE(0.0f);
         NAME(add_products)(x + k * ROWS, d - k < STRETCH ? d - k : STRETCH, tile + k * TILE, more);
         for (int v = 0; v < TILE / LANES; v++)
-            score[v] += more[v];
+            score[v] = SUM(score[v], more[v]);
     }
     for (int v = 0; v < TILE / LANES; v++)
         STORE(out + v * LANES, score[v]);
@@ -114,16 +112,16 @@ TARGET static void NAME(pair_maxima)(const float* a, const float* b, float* maxi
     VEC top[4][4];
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++)
-            top[i][j] = LOAD(a + i * BLOCK) + LOAD(b + j * BLOCK);
+            top[i][j] = SUM(LOAD(a + i * BLOCK), LOAD(b + j * BLOCK));
     for (int v = LANES; v < BLOCK; v += LANES) {
         const VEC b0 = LOAD(b + v), b1 = LOAD(b + BLOCK + v), b2 = LOAD(b + 2 * BLOCK + v),
                   b3 = LOAD(b + 3 * BLOCK + v);
         for (int i = 0; i < 4; i++) {
             const VEC row = LOAD(a + i * BLOCK + v);
-            top[i][0] = LARGER(top[i][0], row + b0);
-            top[i][1] = LARGER(top[i][1], row + b1);
-            top[i][2] = LARGER(top[i][2], row + b2);
-            top[i][3] = LARGER(top[i][3], row + b3);
+            top[i][0] = LARGER(top[i][0], SUM(row, b0));
+            top[i][1] = LARGER(top[i][1], SUM(row, b1));
+            top[i][2] = LARGER(top[i][2], SUM(row, b2));
+            top[i][3] = LARGER(top[i][3], SUM(row, b3));
         }
     }
     for (int i = 0; i < 4; i++)
@@ -152,7 +150,7 @@ TARGET static inline ptrdiff_t NAME(holder)(const float* maxima, ptrdiff_t count
     uint64_t found = 0;
     for (ptrdiff_t c = 0; c < count; c++)
         found |= (uint64_t)(EQUAL(LOAD(maxima + c * LANES), value) != 0) << c;
-    return __builtin_ctzll(found);
+    return trailing_zeros64(found);
 }
 
 /* Index of the first of `count` scores, a multiple of 64, that equals a value. */
@@ -163,7 +161,7 @@ TARGET static inline ptrdiff_t NAME(find)(const float* scores, ptrdiff_t count, 
         uint64_t found = 0;
         for (int v = 0; v < 64; v += LANES)
             found |= (uint64_t)EQUAL(LOAD(scores + w + v), value) << v;
-        at = found ? w + __builtin_ctzll(found) : at;
+        at = found ? w + trailing_zeros64(found) : at;
     }
     return at;
 }
@@ -176,10 +174,10 @@ TARGET static inline ptrdiff_t NAME(lone_vector)(const float* values, ptrdiff_t 
     int lanes = 0;
     for (ptrdiff_t c = 0; c < count; c++) {
         const unsigned mask = ATLEAST(LOAD(values + c * LANES), least);
-        lanes += __builtin_popcount(mask);
+        lanes += ones(mask);
         found |= (uint64_t)(mask != 0) << c;
     }
-    return lanes == 1 ? __builtin_ctzll(found) : -1;
+    return lanes == 1 ? trailing_zeros64(found) : -1;
 }
 
 /* The only one of TILE scores that is not below a value; -1 if there are several. */
@@ -188,7 +186,7 @@ TARGET static inline ptrdiff_t NAME(lone)(const float* scores, float least)
     uint64_t found = 0;
     for (int v = 0; v < TILE; v += LANES)
         found |= (uint64_t)ATLEAST(LOAD(scores + v), least) << v;
-    return found & (found - 1) ? -1 : __builtin_ctzll(found);
+    return found & (found - 1) ? -1 : trailing_zeros64(found);
 }
 
 /* First of a row of values, whole vectors of them, that equals a value. */
@@ -197,7 +195,7 @@ TARGET static inline ptrdiff_t NAME(find_first)(const float* row, ptrdiff_t coun
     for (ptrdiff_t v = 0; v < count; v += LANES) {
         const unsigned lanes = EQUAL(LOAD(row + v), value);
         if (lanes)
-            return v + __builtin_ctz(lanes);
+            return v + trailing_zeros(lanes);
     }
     return 0;
 }
@@ -218,8 +216,8 @@ TARGET static inline ptrdiff_t NAME(find_sum)(const float* a, const float* b, fl
     for (ptrdiff_t w = BLOCK - 64; w >= 0; w -= 64) {
         uint64_t found = 0;
         for (ptrdiff_t v = w; v < w + 64; v += LANES)
-            found |= (uint64_t)EQUAL(LOAD(a + v) + LOAD(b + v), value) << (v - w);
-        at = found ? w + __builtin_ctzll(found) : at;
+            found |= (uint64_t)EQUAL(SUM(LOAD(a + v), LOAD(b + v)), value) << (v - w);
+        at = found ? w + trailing_zeros64(found) : at;
     }
     return at;
 }
@@ -232,9 +230,9 @@ TARGET static inline ptrdiff_t NAME(lone_sum)(const float* a, const float* b, fl
     for (ptrdiff_t w = 0; w < BLOCK; w += 64) {
         uint64_t found = 0;
         for (ptrdiff_t v = w; v < w + 64; v += LANES)
-            found |= (uint64_t)ATLEAST(LOAD(a + v) + LOAD(b + v), least) << (v - w);
+            found |= (uint64_t)ATLEAST(SUM(LOAD(a + v), LOAD(b + v)), least) << (v - w);
         more |= (found & (found - 1)) | (all != 0 ? found : 0);
-        at = found ? w + __builtin_ctzll(found) : at;
+        at = found ? w + trailing_zeros64(found) : at;
         all |= found;
     }
     return more ? -1 : at;
@@ -245,7 +243,7 @@ TARGET static inline void NAME(add_rows)(const float* a, const float* b, ptrdiff
                                          float* out)
 {
     for (ptrdiff_t v = 0; v < count; v += LANES)
-        STORE(out + v, LOAD(a + v) + LOAD(b + v));
+        STORE(out + v, SUM(LOAD(a + v), LOAD(b + v)));
 }
 
 /* Take what a panel of sites offers a point, whose largest score there is `largest`, into its best and
@@ -316,8 +314,8 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
     float* maxima = scratch(batch * panel * LANES);
     float scores[TILE], peaks[batch];
     if (x == NULL || maxima == NULL) {
-        free(x);
-        free(maxima);
+        release(x);
+        release(maxima);
         return -1;
     }
     clear(m, out_first, out_best, out_second, out_runner);
@@ -355,8 +353,8 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
             }
         }
     }
-    free(x);
-    free(maxima);
+    release(x);
+    release(maxima);
     return 0;
 }
 
@@ -364,11 +362,12 @@ TARGET static int NAME(points)(const float* points, ptrdiff_t m, ptrdiff_t d, co
 TARGET static inline VEC NAME(bounds)(const float* x, ptrdiff_t d, const float* boxes,
                                       ptrdiff_t stride)
 {
-    const VEC zero = {0};
+    const VEC zero = WIDE(0.0f);
     VEC bound = LOAD(boxes + 2 * d * stride);
     for (ptrdiff_t k = 0; k < d; k++) {
-        const VEC below = LOAD(boxes + k * stride) - x[k * ROWS];
-        const VEC above = x[k * ROWS] - LOAD(boxes + (d + k) * stride);
+        const VEC own = WIDE(x[k * ROWS]);
+        const VEC below = LESS(LOAD(boxes + k * stride), own);
+        const VEC above = LESS(own, LOAD(boxes + (d + k) * stride));
         const VEC gap = LARGER(LARGER(below, above), zero);
         bound = MINUS(bound, gap, gap);
     }
@@ -397,7 +396,7 @@ TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, cons
             x[k * ROWS] = points[q * d + k];
             square += x[k * ROWS] * x[k * ROWS];
         }
-        VEC peak = {0};
+        VEC peak = WIDE(0.0f);
         for (ptrdiff_t r = 0; r < n_rows; r += LANES) {
             const VEC bound = NAME(bounds)(x, d, rows + r, n_rows);
             STORE(row_bounds + r, bound);
@@ -412,7 +411,7 @@ TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, cons
             if (turn >= 0)
                 wanted = ATLEAST(LOAD(row_bounds + turn), least);
             for (; wanted; wanted &= wanted - 1) {
-                const ptrdiff_t r = r0 + __builtin_ctz(wanted);
+                const ptrdiff_t r = r0 + trailing_zeros(wanted);
                 /* rows and tiles without sites have bounds of -inf */
                 if ((turn >= 0 && r == start) || row_bounds[r] < least
                     || row_bounds[r] == -INFINITY)
@@ -425,7 +424,7 @@ TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, cons
                     open |= (uint64_t)ATLEAST(bound, least) << v;
                 }
                 while (open) {
-                    ptrdiff_t t = __builtin_ctzll(open);
+                    ptrdiff_t t = trailing_zeros64(open);
                     if (turn < 0 && *best == -INFINITY) {
                         for (int k = 1; k < NEAR; k++)
                             t = here[k] > here[t] ? k : t;
@@ -456,7 +455,7 @@ TARGET static int NAME(near)(const float* points, ptrdiff_t m, ptrdiff_t d, cons
             }
         }
     }
-    free(row_bounds);
+    release(row_bounds);
     return 0;
 }
 
@@ -550,11 +549,11 @@ TARGET static int NAME(pairs)(const float* left, const float* right, ptrdiff_t g
     }
     status = 0;
 done:
-    free(xl);
-    free(xr);
-    free(a);
-    free(b);
-    free(maxima);
+    release(xl);
+    release(xr);
+    release(a);
+    release(b);
+    release(maxima);
     return status;
 }
 

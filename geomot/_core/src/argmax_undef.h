@@ -4,6 +4,8 @@
 #undef TARGET
 #undef NAME
 #undef WIDE
+#undef SUM
+#undef LESS
 #undef PLUS
 #undef MINUS
 #undef LARGER

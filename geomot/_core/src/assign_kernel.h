@@ -1,31 +1,27 @@
 /* The kernels of assign.h for one instruction set; included after argmax_kernel.h. */
 
-typedef double NAME(eight) __attribute__((vector_size(8 * GROUP_SITES), aligned(8), may_alias));
-#define EIGHT NAME(eight)
-#define LOAD8(p) (*(const EIGHT*)(p))
-
 /* Compute the scores waiting in a queue; chains of dependent sums run side by side. */
 TARGET static void NAME(flush)(Queue* queue)
 {
     const AssignSites* sites = queue->sites;
     const ptrdiff_t d = sites->d;
     const double *x[CHAINS], *y[CHAINS];
-    EIGHT score[CHAINS];
+    eight score[CHAINS];
     if (queue->count == 0)
         return;
     for (int i = 0; i < CHAINS; i++) {
         const Entry* entry = &queue->entries[i < queue->count ? i : 0];
         x[i] = entry->x;
         y[i] = sites->groups + entry->group * d * GROUP_SITES;
-        score[i] = entry->contest->shrink
-                   * LOAD8(sites->group_heights + (ptrdiff_t)entry->group * GROUP_SITES);
+        const double* heights = sites->group_heights + (ptrdiff_t)entry->group * GROUP_SITES;
+        SCALED(score[i], entry->contest->shrink, heights);
     }
     for (ptrdiff_t k = 0; k < d; k++)
         for (int i = 0; i < CHAINS; i++)
-            score[i] += x[i][k] * LOAD8(y[i] + k * GROUP_SITES);
+            ADD_SCALED(score[i], x[i][k], y[i] + k * GROUP_SITES);
     for (int i = 0; i < queue->count; i++) {
         double scores[GROUP_SITES];
-        *(EIGHT*)scores = score[i];
+        SPILL(score[i], scores);
         settle(&queue->entries[i], sites, scores);
     }
     queue->count = 0;
@@ -83,7 +79,7 @@ TARGET static void NAME(enter)(Queue* queue, Contest* contest, const double* poi
         const float* own = maxima + t * LANES;
         unsigned lanes = ATLEAST(LOAD(own), threshold);
         while (lanes) {
-            const int lane = __builtin_ctz(lanes), g = lane % GROUPS;
+            const int lane = trailing_zeros(lanes), g = lane % GROUPS;
             float top = own[lane];
             lanes &= lanes - 1;
             /* lanes of the same group are taken together, at the first of them */
@@ -133,8 +129,8 @@ TARGET static int NAME(assign_tiles)(const AssignSites* sites, const double* poi
     status = 0;
 done:
     close_queue(&queue);
-    free(x);
-    free(maxima);
+    release(x);
+    release(maxima);
     return status;
 }
 
@@ -173,7 +169,7 @@ TARGET static int NAME(assign_near)(const AssignSites* sites, const double* poin
             if (turn >= 0)
                 wanted = ATLEAST(LOAD(row_bounds + turn), least);
             for (; wanted; wanted &= wanted - 1) {
-                const ptrdiff_t r = r0 + __builtin_ctz(wanted);
+                const ptrdiff_t r = r0 + trailing_zeros(wanted);
                 /* rows and tiles without sites have bounds of -inf */
                 if ((turn >= 0 && r == start) || row_bounds[r] < least
                     || row_bounds[r] == -INFINITY)
@@ -187,7 +183,7 @@ TARGET static int NAME(assign_near)(const AssignSites* sites, const double* poin
                 }
                 int first = turn < 0;
                 while (open) {
-                    ptrdiff_t t = __builtin_ctzll(open);
+                    ptrdiff_t t = trailing_zeros64(open);
                     for (int k = 1; first && k < NEAR; k++)
                         t = here[k] > here[t] ? k : t;
                     first = 0;
@@ -207,7 +203,7 @@ TARGET static int NAME(assign_near)(const AssignSites* sites, const double* poin
     status = 0;
 done:
     close_queue(&queue);
-    free(row_bounds);
+    release(row_bounds);
     return status;
 }
 
@@ -229,6 +225,3 @@ TARGET static int NAME(assign_finish)(const AssignSites* sites, const double* po
     close_queue(&queue);
     return 0;
 }
-
-#undef EIGHT
-#undef LOAD8

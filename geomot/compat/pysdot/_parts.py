@@ -18,6 +18,7 @@ from geomot.sources import (
     UniformBox,
     UniformPolygon,
     UniformPolyhedron,
+    plane_domain,
 )
 
 __all__ = ["Domain", "Part", "Piece", "box", "merged", "mixed", "polyhedron", "uniform"]
@@ -253,7 +254,7 @@ def _uniform_rectangles(pieces: Sequence[Piece]) -> UniformPolygon | None:
     x, y, density = found
     if len(np.unique(density[density != 0.0])) > 1:
         return None
-    outlines = _mesh(x, y, density).domain.outlines
+    outlines = plane_domain(_mesh(x, y, density)).outlines
     turns = [np.sum(a[:, 0] * np.roll(a[:, 1], -1) - np.roll(a[:, 0], -1) * a[:, 1])
              for a in outlines]  # fmt: skip
     return UniformPolygon(

@@ -123,6 +123,20 @@ def test_four_arcs_outside_of_a_square():
     assert arcs == pytest.approx(2.0 * math.pi - 8.0 * math.acos(side), rel=1e-15)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_slivers_hold_no_disk(seed):
+    # as thin as rounding, the points where they enter and leave the disk may change places
+    rng = np.random.default_rng(seed)
+    for thickness in 10.0 ** -rng.uniform(6, 18, 500):
+        (ax, bx), height = rng.uniform(-2, 2, 2), rng.uniform(-0.9, 0.9)
+        tilt = rng.uniform(-0.3, 0.3) * rng.integers(0, 2)
+        corners = np.array([[ax, height + tilt * ax], [bx, height + tilt * bx], [0.0, 0.0]])
+        corners[2] = 0.5 * (corners[0] + corners[1]) + [0.0, thickness * np.sign(bx - ax)]
+        area = 0.5 * abs(bx - ax) * thickness
+        found = _disk_in_polygon(corners, 0.0, 0.0, 1.0)[0]
+        assert -1e-15 <= found <= area + 1e-15
+
+
 def test_sides_without_a_length_do_not_count():
     """Corners of cells coincide where more than three meet, as on grids."""
     disk = 0.25 * math.pi
