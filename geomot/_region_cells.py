@@ -77,7 +77,8 @@ class _Boxes:
 
     def __init__(self, diagram: PlaneDiagram, threads: int) -> None:
         corners, offsets, indices, _ = diagram.cells(threads=threads)
-        drawn = np.flatnonzero(np.diff(offsets))
+        has_corners = np.diff(offsets) > 0
+        drawn = np.flatnonzero(has_corners)
         self.low = np.full((len(offsets) - 1, 2), -np.inf)
         self.high = np.full((len(offsets) - 1, 2), np.inf)
         if len(drawn):
@@ -86,7 +87,8 @@ class _Boxes:
             slack = 4.0 * np.spacing(np.abs(at).max())
             self.low[drawn] = np.minimum.reduceat(at, offsets[drawn]) - slack
             self.high[drawn] = np.maximum.reduceat(at, offsets[drawn]) + slack
-        self.empty = diagram.empty
+        # in partial transport cells without mass have neighbours, too
+        self.empty = diagram.empty & ~has_corners
 
     def __len__(self) -> int:
         return len(self.low)

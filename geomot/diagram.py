@@ -7,6 +7,8 @@ integrals of the source measure.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +22,7 @@ from geomot._balls import BallDiagram
 from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
 from geomot._exchange.exports import Exports
+from geomot._exchange.rings import closed_curves
 from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
 from geomot._power import PlaneDiagram
@@ -163,28 +166,15 @@ class Cells(Frozen, Sequence[FloatArray]):
         if self.convex:
             return self.polygons(index)
         i = range(len(self))[index]
-        following: dict[int, list[int]] = {}
+        edges: Counter[tuple[int, int]] = Counter()
         for k in range(self.parts[i], self.parts[i + 1]):
-            here = slice(self.offsets[k], self.offsets[k + 1])
-            corners, across = self.indices[here], self.labels[here]
-            for a, b, label in zip(corners, np.roll(corners, -1), across, strict=True):
-                # the cell itself lies beyond edges that two of its polygons share
-                if label != i:
-                    following.setdefault(int(a), []).append(int(b))
+            corners = self.indices[self.offsets[k] : self.offsets[k + 1]].tolist()
+            edges.update(itertools.pairwise([*corners, corners[0]]))
+        # the cell itself lies beyond edges that two of its polygons share
+        border = [(a, b) for (a, b), n in edges.items() for _ in range(n - edges.get((b, a), 0))]
         own = slice(self.offsets[self.parts[i]], self.offsets[self.parts[i + 1]])
-        place = dict(zip(self.indices[own].tolist(), self.vertices[own], strict=True))
-        rings = []
-        while following:
-            ring = [next(iter(following))]
-            while ring[-1] in following:
-                ends = following[ring[-1]]
-                ring.append(ends.pop())
-                if not ends:
-                    del following[ring[-2]]
-                if ring[-1] == ring[0]:
-                    break
-            rings.append(np.array([place[corner] for corner in ring[:-1]]))
-        return rings
+        place = dict(zip(self.indices[own].tolist(), self.vertices[own].tolist(), strict=True))
+        return [np.array([place[c] for c in ring]) for ring in closed_curves(border, place)]
 
     @overload
     def __getitem__(self, index: int) -> FloatArray: ...

@@ -6,14 +6,66 @@ is several simple rings, outer ones counter-clockwise and holes clockwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nested", "simple_rings"]
+__all__ = ["closed_curves", "nested", "simple_rings"]
 
 FloatArray = NDArray[np.float64]
+
+
+def closed_curves(
+    edges: Iterable[tuple[int, int]], place: Mapping[int, Sequence[float]]
+) -> list[list[int]]:
+    """Return the closed curves of directed edges around a region on their left.
+
+    Where several curves meet in a corner, each goes on along the next edge clockwise, so that it
+    stays in one piece of the region: where a hole touches the border twice, it cuts the region.
+
+    Parameters
+    ----------
+    edges : iterable of (int, int)
+        As many begin in a corner as end there.
+    place : mapping from int to (float, float)
+        Where the corners are.
+    """
+    following: dict[int, list[int]] = {}
+    for a, b in edges:
+        following.setdefault(a, []).append(b)
+    curves = []
+    while following:
+        # where only one curve passes, so that it ends there
+        alone = (a for a, ends in following.items() if len(ends) == 1)
+        last = here = start = next(alone, next(iter(following)))
+        curve = []
+        while here in following:
+            ends = following[here]
+            after = ends[0] if len(ends) == 1 else _clockwise(place, last, here, ends)
+            ends.remove(after)
+            if not ends:
+                del following[here]
+            curve.append(here)
+            last, here = here, after
+            if here == start:
+                break
+        curves.append(curve)
+    return curves
+
+
+def _clockwise(
+    place: Mapping[int, Sequence[float]], last: int, here: int, ends: Sequence[int]
+) -> int:
+    """The end of the edge that is next clockwise after the one that leads back."""
+
+    def direction(corner: int) -> float:
+        (x, y), (x0, y0) = place[corner], place[here]
+        return math.atan2(y - y0, x - x0)
+
+    back = direction(last)
+    return min(ends, key=lambda end: (back - direction(end)) % (2.0 * math.pi))
 
 
 def nested(outlines: Sequence[FloatArray]) -> list[list[FloatArray]]:

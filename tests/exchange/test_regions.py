@@ -182,3 +182,46 @@ def test_missing_packages_are_named(name, monkeypatch):
     diagram = geomot.PowerDiagram([[0.5, 0.5]])
     with pytest.raises(ImportError, match=rf'to_{name} needs {name}: pip install "geomot\[geo\]"'):
         getattr(diagram, f"to_{name}")()
+
+
+HOLED = geomot.UniformPolygon(
+    [(0, 0), (3, 0), (3, 2), (2, 2), (2, 1.5), (0, 1.5)],
+    holes=[[(0.5, 0.5), (1.1, 0.4), (1.0, 0.9)], [(2.0, 0.7), (2.4, 0.7), (2.2, 1.2)]],
+)
+PINCHED = geomot.UniformPolygon(
+    [(0, 0), (3, 0), (3, 3), (0, 3)],
+    holes=[
+        [(0, 0), (1, 2), (2, 1)],
+        [(3, 1), (2.5, 1.5), (2.5, 0.75)],
+        [(1, 2), (2, 2), (2, 1)],
+    ],
+)
+CHAIN = geomot.UniformPolygon(
+    [
+        [(0, 0), (1, 0), (1, 1), (0, 1)],
+        [(1, 1), (2, 1), (2, 2), (1, 2)],
+        [(2, 0), (3, 0), (3, 1), (2, 1)],
+    ]
+)
+
+
+# 54: a cell reaches a part of the domain only by rounding; 202: a hole of a cell touches its border
+# twice; 0, 35, 40: balls leave cells without mass between others; 210: a chord is all of an arc
+@pytest.mark.parametrize("seed", [0, 35, 40, 54, 202, 210])
+def test_sites_on_grids_have_valid_cells(seed):
+    shapely = pytest.importorskip("shapely")
+    rng = np.random.default_rng(seed)
+    source = (HOLED, PINCHED, CHAIN)[seed % 3]
+    n = int(rng.integers(1, 40))
+    sites = 3 * rng.random((n, 2)) if seed % 2 else rng.integers(0, 7, (n, 2)) / 2.0
+    weights = rng.random(n) * rng.choice([0.0, 0.1, 1.0])
+    partial = seed % 5 == 0
+    diagram = geomot.PowerDiagram(sites, weights, source, partial=partial)
+    cells = diagram.to_shapely()
+    assert shapely.is_valid(cells).all()
+    error = np.abs(shapely.area(cells) / source.area - diagram.masses)
+    # of the areas of balls, the share that 96 chords to a circle cut off
+    lost = 8e-4 * np.pi * weights / source.area if partial else 0.0
+    assert (error <= lost + 1e-14).all()
+    if not partial:
+        assert shapely.union_all(cells).area == pytest.approx(source.area, rel=1e-9)

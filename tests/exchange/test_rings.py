@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geomot._exchange.rings import nested, simple_rings
+from geomot._exchange.rings import closed_curves, nested, simple_rings
 
 SQUARE = np.array([(0, 0), (4, 0), (4, 4), (0, 4)], float)
 HOLE = np.array([(1, 1), (1, 2), (2, 2), (2, 1)], float)
@@ -40,3 +40,24 @@ def test_there_and_back_is_no_ring():
     spike = np.array([(0, 0), (1, 0), (2, 0), (1, 0), (1, 1)], float)
     assert as_sets([simple_rings(spike)]) == as_sets([[np.array([(0, 0), (1, 0), (1, 1)], float)]])
     assert nested([]) == []
+
+
+def test_a_hole_that_touches_the_border_twice_cuts_the_region():
+    outer = [(0, 0), (2, -1), (4, 0), (2, 1)]
+    hole = [(0, 0), (2, 0.5), (4, 0), (2, -0.5)]
+    place = dict(enumerate([*map(tuple, outer), (2, 0.5), (2, -0.5)]))
+    edges = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (4, 2), (2, 5), (5, 0)]
+    assert [place[a] for a, _ in edges] == [*outer, *hole]
+    for order in (edges, edges[::-1], edges[3:] + edges[:3]):
+        curves = closed_curves(order, place)
+        assert sorted(map(sorted, curves)) == [[0, 1, 2, 5], [0, 2, 3, 4]]
+        polygons = nested([np.array([place[c] for c in curve]) for curve in curves])
+        assert [len(polygon) for polygon in polygons] == [1, 1]
+
+
+def test_a_hole_that_touches_the_border_once_is_a_hole():
+    place = dict(enumerate([(0, 0), (4, 0), (4, 4), (0, 4), (1, 2), (2, 1)]))
+    edges = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (4, 5), (5, 0)]
+    (curve,) = closed_curves(edges, place)
+    (polygon,) = nested([np.array([place[c] for c in curve], float)])
+    assert [len(ring) for ring in polygon] == [4, 3]
