@@ -13,7 +13,14 @@ __all__ = ["describe_versions", "show_versions"]
 
 # Packages as they are called in a registry, and the extra that installs them.
 _REQUIRED = ("numpy", "scipy", "approx-chol", "scikit-learn", "matplotlib", "tqdm", "shtab")
-_EXTRAS = {"torch": "torch", "POT": "discrete", "meshio": "view", "pyvista": "view"}
+_EXTRAS = {
+    "torch": "torch",
+    "POT": "discrete",
+    "meshio": "view",
+    "pyvista": "view",
+    "shapely": "geo",
+    "geopandas": "geo",
+}
 
 
 def show_versions() -> None:

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from geomot._core.predicates import _compare_power, _line_vertex, _orient, _power_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from geomot._core.predicates import _compare_power, _line_vertex, _orient, _power_test
 
 SMALL = st.integers(-3, 3).map(float)
 NUDGED = st.tuples(st.integers(-4, 4), st.integers(-3, 3)).map(lambda t: t[0] + t[1] * 2.0**-52)

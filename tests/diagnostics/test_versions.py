@@ -40,6 +40,6 @@ def test_packages_are_those_of_the_project():
         return {re.match(r"[\w-]+", line)[0] for line in requirements}
 
     assert set(versions._REQUIRED) == names(project["dependencies"])
-    assert set(versions._EXTRAS.values()) == set(extras) - {"dev"}
+    assert set(versions._EXTRAS.values()) == set(extras) - {"dev", "docs"}
     for name, extra in versions._EXTRAS.items():
         assert name in names(extras[extra])

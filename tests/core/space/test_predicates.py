@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from geomot._core.space.predicates import _compare_power3, _orient3, _power3
 from space_oracles import Lifted, exact, minus, orientation
+
+from geomot._core.space.predicates import _compare_power3, _orient3, _power3
 
 rng = np.random.default_rng
 
