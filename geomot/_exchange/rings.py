@@ -6,15 +6,52 @@ is several simple rings, outer ones counter-clockwise and holes clockwise.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["closed_curves", "nested", "simple_rings"]
+__all__ = ["closed_curves", "nested", "simple_rings", "split_edges"]
 
 FloatArray = NDArray[np.float64]
+
+# Distance from a line below which a corner lies on it, relative to the coordinates.
+ROUNDED = 2.0**-48
+
+
+def split_edges(
+    edges: Sequence[tuple[int, int]], place: Mapping[int, Sequence[float]]
+) -> list[tuple[int, int]]:
+    """Return edges that end in every corner of the others that lies on them.
+
+    Parts of a region meet along lines on which one may have a corner and the other none.
+
+    Parameters
+    ----------
+    edges : sequence of (int, int)
+        Between the parts.
+    place : mapping from int to (float, float)
+        Where the corners are.
+    """
+    corners = np.unique(np.array(edges, dtype=np.int64).reshape(-1))
+    at = np.array([place[c] for c in corners.tolist()]).reshape(-1, 2)
+    slack = ROUNDED * float(np.abs(at).max(initial=0.0))
+    found = []
+    for a, b in edges:
+        start = np.array(place[a])
+        along = np.array(place[b]) - start
+        length = float(np.hypot(*along))
+        if length == 0.0:
+            found.append((a, b))
+            continue
+        forward = (at - start) @ along / length
+        aside = np.abs((at - start) @ np.array([-along[1], along[0]])) / length
+        between = np.flatnonzero((aside <= slack) & (forward > slack) & (forward < length - slack))
+        path = [a, *corners[between[np.argsort(forward[between])]].tolist(), b]
+        found += itertools.pairwise(path)
+    return found
 
 
 def closed_curves(
