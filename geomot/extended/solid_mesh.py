@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import QhullError, cKDTree
+from scipy.spatial import QhullError
 
 from geomot._constants import UNIT_ROUNDOFF
 from geomot._double_double import Pair, plus, two_sum
 from geomot.diagram import PowerDiagram
+from geomot.extended.walking import WalkedMesh
 from geomot.sources import UniformBox
 from geomot.sources._pieces import difference, product
 
@@ -30,9 +31,6 @@ _FACES = np.array([(1, 3, 2), (3, 0, 2), (1, 0, 3), (0, 1, 2)])
 _UNSURE_VOLUME = 8.0 * UNIT_ROUNDOFF
 _ON_FACE = 2.0**-96
 
-# A walk that takes longer starts again near its end; one that fails looks at all tetrahedra.
-_MOST_TETRAHEDRA = 1000
-
 # Pairs of points with faces, edges or tetrahedra that are looked at at once.
 _CORNERS_AT_ONCE = 2**20
 
@@ -40,7 +38,7 @@ _CORNERS_AT_ONCE = 2**20
 _NO_FACE = 1e-10
 
 
-class SolidMesh:
+class SolidMesh(WalkedMesh):
     """Delaunay triangulation of points in space.
 
     Parameters
@@ -68,74 +66,18 @@ class SolidMesh:
         if len(points) < 4 or not (high > low).all():
             raise QhullError("a triangulation needs four points that are not in a plane")
         # a unit of about the extent: products of three lengths neither overflow nor vanish
-        self._unit = 2.0 ** -np.floor(np.log2((high - low).max()))
-        self.points = points * self._unit
-        box = UniformBox(low * self._unit, high * self._unit)
-        self.tetrahedra = PowerDiagram(self.points, source=box).triangulation.astype(np.int64)
+        unit = 2.0 ** -np.floor(np.log2((high - low).max()))
+        points = points * unit
+        box = UniformBox(low * unit, high * unit)
+        self.tetrahedra = PowerDiagram(points, source=box).triangulation.astype(np.int64)
         if not len(self.tetrahedra):
             raise QhullError("a triangulation needs four points that are not in a plane")
-        self.neighbours = _neighbours(self.tetrahedra)
+        super().__init__(points, self.tetrahedra, _neighbours(self.tetrahedra), unit)
         tet, corner = np.nonzero(self.neighbours < 0)
         self.border = self.tetrahedra[tet[:, None], _FACES[corner]]
-        # any tetrahedron at each point, to start a walk from
-        self.first = np.zeros(len(points), dtype=np.int64)
-        self.first[self.tetrahedra[::-1].ravel()] = np.repeat(
-            np.arange(len(self.tetrahedra))[::-1], 4
-        )
-        # coordinates first, which is how they are computed with
-        self._corners = np.ascontiguousarray(self.points[self.tetrahedra].T)
 
-    def coordinates(self, x: FloatArray, tetrahedron: IntArray) -> FloatArray:
-        """Barycentric coordinates (q, 4) of points in given tetrahedra."""
-        volumes = _sides(self._unit * x.T, self._corners[..., tetrahedron])
-        return (volumes / volumes.sum(axis=0)).T
-
-    def locate(self, x: FloatArray, near: IntArray) -> IntArray:
-        """Tetrahedron that each point is in, or -1 outside the hull.
-
-        Parameters
-        ----------
-        x : ndarray of shape (q, 3)
-            The points.
-        near : ndarray of shape (q,), int64
-            A point of the mesh near each of them, to start at.
-
-        Returns
-        -------
-        ndarray of shape (q,), int64
-        """
-        x = self._unit * x
-        found = self.first[near]
-        left = self._walk(x, found, np.arange(len(x)))
-        if left.size:
-            found[left] = self.first[cKDTree(self.points).query(x[left])[1]]
-            left = self._walk(x, found, left)
-        if left.size:
-            found[left] = self._search(x[left])
-        return found
-
-    def _walk(self, x: FloatArray, found: IntArray, walking: IntArray) -> IntArray:
-        """Walk from tetrahedra to points, in place; those of them that were not reached.
-
-        Walks in Delaunay triangulations do not go round in circles.
-        """
-        for _ in range(_MOST_TETRAHEDRA):
-            here = found[walking]
-            across = self.neighbours[here]
-            beyond = -_sides(x[walking].T, self._corners[..., here]).T
-            on = (beyond > 0.0).any(axis=1)
-            # faces of the hull are crossed last
-            depth = np.where(across >= 0, np.maximum(beyond, 0.0), 0.0)
-            face = depth.argmax(axis=1)
-            rows = np.arange(len(walking))
-            stuck = depth[rows, face] <= 0.0
-            found[walking[on & stuck]] = -1
-            onward = on & ~stuck
-            found[walking[onward]] = across[rows, face][onward]
-            walking = walking[onward]
-            if not walking.size:
-                break
-        return walking
+    def _sides(self, x: FloatArray, corners: FloatArray) -> FloatArray:
+        return _sides(x, corners)
 
     def _search(self, x: FloatArray) -> IntArray:
         """The tetrahedron that each point is in, of all; -1 if it is in none."""

@@ -11,15 +11,17 @@ wedges, those of Delaunay's triangulation of the centroids take their place.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial import ConvexHull
 
 from geomot._constants import UNIT_ROUNDOFF
 from geomot._double_double import two_sum
 from geomot._orientation import orientations
 from geomot.diagram import PowerDiagram
+from geomot.extended.walking import WalkedMesh
 from geomot.potentials import bisector_offsets
 from geomot.sources import UniformBox, plane_domain
 from geomot.sources._pieces import difference, product
@@ -28,13 +30,6 @@ __all__ = ["Mesh", "dual_triangles"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-# Steps of a walk that take the edge that is crossed farthest; then an edge is drawn, as walks may
-# go round in circles where a triangulation is not Delaunay's (Devillers, Pion, Teillaud 2002).
-_STRAIGHT = 30
-# A walk that takes longer came from far away, and starts again nearby; then triangles may overlap
-# by rounding, and all of them are looked at.
-_WALK_STEPS = 1000
 
 # Rounding of the side of an edge that a point is on, relative to the two products it is made of:
 # (3 + 16 e) e with e = 2^-53 (Shewchuk 1997), and of pairs hi + lo. Products of less size may have
@@ -57,7 +52,7 @@ _NO_AREA = 1e-14
 _OUTSIDE = 4096
 
 
-class Mesh:
+class Mesh(WalkedMesh):
     """Triangulation of the convex hull of points in the plane.
 
     Parameters
@@ -83,8 +78,9 @@ class Mesh:
         Whether the given triangles were kept.
     """
 
+    straight: ClassVar[int] = 30
+
     def __init__(self, points: FloatArray, triangles: IntArray | None = None) -> None:
-        self.points = points
         # Far from the origin, Qhull takes most points for one.
         low, high = points.min(axis=0), points.max(axis=0)
         hull = ConvexHull(points - 0.5 * (low + high))
@@ -95,70 +91,15 @@ class Mesh:
             delaunay = PowerDiagram(points, source=UniformBox(low, high)).triangulation
             filled = delaunay.astype(np.int64)
         self.triangles = filled
-        self.neighbours = _neighbours(filled)
+        super().__init__(points, filled, _neighbours(filled))
         self.border = np.concatenate(
             [filled[self.neighbours[:, k] < 0][:, [(k + 1) % 3, (k + 2) % 3]] for k in range(3)]
         )
-        # any triangle at each point, to start a walk from
-        self.first = np.zeros(len(points), dtype=np.int64)
-        self.first[filled[::-1].ravel()] = np.repeat(np.arange(len(filled))[::-1], 3)
-        # coordinates first, which is how they are computed with
-        self._corners = np.ascontiguousarray(points[filled].T)
         corners = points[hull.vertices].T
         self._hull = corners, np.roll(corners, -1, axis=1)
 
-    def coordinates(self, x: FloatArray, triangle: IntArray) -> FloatArray:
-        """Barycentric coordinates (q, 3) of points in given triangles."""
-        areas = _sides(x.T, self._corners[..., triangle])
-        return (areas / areas.sum(axis=0)).T
-
-    def locate(self, x: FloatArray, near: IntArray) -> IntArray:
-        """Triangle that each point is in, or -1 outside the hull.
-
-        Parameters
-        ----------
-        x : ndarray of shape (q, 2)
-            The points.
-        near : ndarray of shape (q,), int64
-            A point of the mesh near each of them, to start at.
-
-        Returns
-        -------
-        ndarray of shape (q,), int64
-            No point lies beyond an edge of its triangle.
-        """
-        triangle = self.first[near]
-        left = self._walk(x, triangle, np.arange(len(x)))
-        if left.size:
-            triangle[left] = self.first[cKDTree(self.points).query(x[left])[1]]
-            left = self._walk(x, triangle, left)
-        if left.size:
-            triangle[left] = self._search(x[left])
-        return triangle
-
-    def _walk(self, x: FloatArray, triangle: IntArray, walking: IntArray) -> IntArray:
-        """Walk from triangles to points, in place; those of them that were not reached."""
-        rng = np.random.default_rng(0)
-        for step in range(_WALK_STEPS):
-            here = triangle[walking]
-            across = self.neighbours[here]
-            beyond = -_sides(x[walking].T, self._corners[..., here]).T
-            on = (beyond > 0.0).any(axis=1)
-            # only edges with the point on their far side are crossed; of those out of the hull none
-            # is, while there is another
-            depth = np.where(across >= 0, np.maximum(beyond, 0.0), 0.0)
-            if step >= _STRAIGHT:
-                depth *= rng.random(depth.shape)
-            edge = depth.argmax(axis=1)
-            rows = np.arange(len(walking))
-            stuck = depth[rows, edge] <= 0.0
-            triangle[walking[on & stuck]] = -1
-            onward = on & ~stuck
-            triangle[walking[onward]] = across[rows, edge][onward]
-            walking = walking[onward]
-            if not walking.size:
-                break
-        return walking
+    def _sides(self, x: FloatArray, corners: FloatArray) -> FloatArray:
+        return _sides(x, corners)
 
     def _search(self, x: FloatArray) -> IntArray:
         """The triangle that each point is in, or nearest to: all of them are looked at."""

@@ -181,7 +181,7 @@ def test_a_walk_that_runs_out_of_steps(monkeypatch, steps):
     x = 1.4 * r.random((500, 2)) - 0.2
     expected = mesh.locate(x, nowhere(x))
     assert 0.3 < (expected < 0).mean() < 0.7
-    monkeypatch.setattr("geomot.extended.triangulation._WALK_STEPS", steps)
+    monkeypatch.setattr("geomot.extended.walking.WALK_STEPS", steps)
     monkeypatch.setattr("geomot.extended.triangulation._PAIRS_AT_ONCE", 3000)
     np.testing.assert_array_equal(mesh.locate(x, nowhere(x)), expected)
 
