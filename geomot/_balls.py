@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from geomot._core.plane.balls import BallDensity, BallPieces
 from geomot._core.plane.polygons import first_equal
 from geomot._facets import Facets
+from geomot._orientation import signed_area
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot.potentials import kantorovich_potential
 from geomot.sources import ConvexPolygon, PolygonRegion, Source, UniformPolygon, exact_domain
@@ -82,7 +83,7 @@ class BallSites:
 
     def __init__(self, sites: FloatArray, source: Source) -> None:
         domain = require_partial(source)
-        self.area = sum(map(_area, domain.parts))
+        self.area = sum(map(signed_area, domain.parts))
         self.sites = sites
         self.domain = domain
         self.plane = PlaneSites(sites, domain.container.vertices, self._density)
@@ -218,11 +219,6 @@ class BallDiagram:
         squares = np.sum((places - points) ** 2, axis=1) + np.maximum(-covered, 0.0)
         weights = squares + np.asarray(masses) * self._sites.area / np.pi
         return np.column_stack([weights, np.zeros_like(weights)])
-
-
-def _area(polygon: FloatArray) -> float:
-    x, y = (polygon - polygon[0]).T
-    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
 
 
 def _cut(

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Point", "orientation", "orientations", "surely_left"]
+__all__ = ["Point", "orientation", "orientations", "signed_area", "surely_left"]
 
 FloatArray = NDArray[np.float64]
 Point = tuple[float, float]
@@ -69,3 +69,9 @@ def surely_left(a: FloatArray, b: FloatArray, points: FloatArray) -> NDArray[np.
     """Return which points (n, 2) are to the left of the line from a to b by more than rounding."""
     turn, sure = _turn(a, b, points)
     return sure & (turn > 0.0)
+
+
+def signed_area(ring: FloatArray) -> float:
+    """Return the area within a ring of corners, (k, 2); negative if it runs clockwise."""
+    x, y = (ring - ring[0]).T
+    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))

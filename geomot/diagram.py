@@ -8,7 +8,6 @@ integrals of the source measure.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +21,7 @@ from geomot._balls import BallDiagram
 from geomot._core.laplacian import laplacian
 from geomot._exact import ExactDiagram, exact_sites
 from geomot._exchange.exports import Exports
-from geomot._exchange.rings import closed_curves, split_edges
+from geomot._exchange.rings import closed_curves, uncovered
 from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
 from geomot._power import PlaneDiagram
@@ -168,19 +167,15 @@ class Cells(Frozen, Sequence[FloatArray]):
         i = range(len(self))[index]
         own = slice(self.offsets[self.parts[i]], self.offsets[self.parts[i + 1]])
         place = dict(zip(self.indices[own].tolist(), self.vertices[own].tolist(), strict=True))
-        edges: Counter[tuple[int, int]] = Counter()
+        outer: list[tuple[int, int]] = []
         inner: list[tuple[int, int]] = []
         for k in range(self.parts[i], self.parts[i + 1]):
             here = slice(self.offsets[k], self.offsets[k + 1])
             corners, across = self.indices[here].tolist(), self.labels[here].tolist()
             for edge, label in zip(itertools.pairwise([*corners, corners[0]]), across, strict=True):
-                if label == i:
-                    inner.append(edge)
-                else:
-                    edges[edge] += 1
-        edges.update(split_edges(inner, place))
-        # the cell itself lies beyond edges that two of its polygons share
-        border = [(a, b) for (a, b), n in edges.items() for _ in range(n - edges.get((b, a), 0))]
+                # beyond edges that two of its polygons share lies the cell itself
+                (inner if label == i else outer).append(edge)
+        border = uncovered(outer, inner, place)
         return [np.array([place[c] for c in ring]) for ring in closed_curves(border, place)]
 
     @overload

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["closed_curves", "nested", "simple_rings", "split_edges"]
+from geomot._orientation import signed_area
+
+__all__ = ["closed_curves", "nested", "simple_rings", "uncovered"]
 
 FloatArray = NDArray[np.float64]
 
@@ -21,20 +24,31 @@ FloatArray = NDArray[np.float64]
 ROUNDED = 2.0**-48
 
 
-def split_edges(
-    edges: Sequence[tuple[int, int]], place: Mapping[int, Sequence[float]]
+def uncovered(
+    outer: Iterable[tuple[int, int]],
+    inner: Sequence[tuple[int, int]],
+    place: Mapping[int, Sequence[float]],
 ) -> list[tuple[int, int]]:
-    """Return edges that end in every corner of the others that lies on them.
-
-    Parts of a region meet along lines on which one may have a corner and the other none.
+    """Return the edges of a region's parts beyond which the region does not go on.
 
     Parameters
     ----------
-    edges : sequence of (int, int)
-        Between the parts.
+    outer, inner : iterable of (int, int)
+        The parts' directed edges, the parts on their left: those on the region's border, and those
+        that meet other parts, along lines on which one may have a corner and the other none.
+        Rounding may have left an edge without the one that it meets.
     place : mapping from int to (float, float)
         Where the corners are.
     """
+    edges = Counter(outer)
+    edges.update(_split(inner, place))
+    return [(a, b) for (a, b), n in edges.items() for _ in range(n - edges.get((b, a), 0))]
+
+
+def _split(
+    edges: Sequence[tuple[int, int]], place: Mapping[int, Sequence[float]]
+) -> list[tuple[int, int]]:
+    """Edges that end in every corner of the others that lies on them."""
     corners = np.unique(np.array(edges, dtype=np.int64).reshape(-1))
     at = np.array([place[c] for c in corners.tolist()]).reshape(-1, 2)
     slack = ROUNDED * float(np.abs(at).max(initial=0.0))
@@ -114,7 +128,7 @@ def nested(outlines: Sequence[FloatArray]) -> list[list[FloatArray]]:
         Closed curves that have the cell on their left.
     """
     rings = [ring for outline in outlines for ring in simple_rings(outline)]
-    areas = [_area(ring) for ring in rings]
+    areas = [signed_area(ring) for ring in rings]
     outer = [(area, [ring]) for area, ring in zip(areas, rings, strict=True) if area > 0.0]
     outer.sort(key=lambda pair: pair[0])
     for area, hole in zip(areas, rings, strict=True):
@@ -146,11 +160,6 @@ def simple_rings(ring: FloatArray) -> list[FloatArray]:
     if len(path) > 2:
         found.append(np.array(path))
     return found
-
-
-def _area(ring: FloatArray) -> float:
-    x, y = (ring - ring[0]).T
-    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
 
 
 def _holds(ring: FloatArray, point: FloatArray) -> bool:

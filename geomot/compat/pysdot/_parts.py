@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.spatial import HalfspaceIntersection
 
+from geomot._orientation import signed_area
 from geomot.sources import (
     GridDensity,
     MeshDensity,
@@ -255,11 +256,9 @@ def _uniform_rectangles(pieces: Sequence[Piece]) -> UniformPolygon | None:
     if len(np.unique(density[density != 0.0])) > 1:
         return None
     outlines = plane_domain(_mesh(x, y, density)).outlines
-    turns = [np.sum(a[:, 0] * np.roll(a[:, 1], -1) - np.roll(a[:, 0], -1) * a[:, 1])
-             for a in outlines]  # fmt: skip
     return UniformPolygon(
-        [ring for ring, turn in zip(outlines, turns, strict=True) if turn > 0.0],
-        [ring for ring, turn in zip(outlines, turns, strict=True) if turn < 0.0],
+        [ring for ring in outlines if signed_area(ring) > 0.0],
+        [ring for ring in outlines if signed_area(ring) < 0.0],
     )
 
 
