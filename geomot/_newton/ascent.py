@@ -116,11 +116,6 @@ class _Place:
         lack: FloatArray = self.mixed.problem.masses - self.mixed.diagram.masses
         return lack
 
-    @cached_property
-    def root_missing(self) -> FloatArray:
-        """The same for the roots of the masses, to first order."""
-        return root_excess(self.mixed)
-
     @property
     def closed(self) -> int:
         """How many cells have no inside."""
@@ -160,7 +155,7 @@ def _step(place: _Place, damping: float) -> tuple[_Place | None, float]:
     """The next place, None if there is none, and the damping to go on with."""
     rooted = ASCENT_ROOT_TRIALS
     while damping <= MOST_ASCENT_DAMPING:
-        rhs = place.root_missing if rooted > 0 else place.missing
+        rhs = root_excess(place.mixed) if rooted > 0 else place.missing
         trial, gain = _trial(place, rhs, damping)
         if trial is not None and gain > LEAST_GAIN:
             if gain > GOOD_GAIN:

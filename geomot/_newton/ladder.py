@@ -1,10 +1,11 @@
 """Weights under which no cell is without mass, for densities that are not uniform.
 
 Under a density with dark places a cell may have an inside and no mass, and no Newton step fills it.
-Voronoi cells do where sites follow the density; elsewhere a rough solve by samples says where the
-cells belong. From there the masses are solved under the density with a little of the uniform one
-mixed in, a tenth of the least target at last: cells then have at least nine tenths of their targets
-under the density itself, and a few full steps finish. Nothing of the mixture is left in the result.
+Voronoi cells do where sites follow the density; elsewhere an ascent of the dual value, to which a
+cell's inside is enough, says where the cells belong. From there the masses are solved under the
+density with a little of the uniform one mixed in, a tenth of the least target at last: cells then
+have at least nine tenths of their targets under the density itself, and a few full steps finish.
+Nothing of the mixture is left in the result.
 """
 
 from __future__ import annotations
