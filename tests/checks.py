@@ -207,6 +207,19 @@ def _hessian_faults(diagram) -> Iterator[str]:
         yield "the Hessian has a positive entry, or not two entries for each facet"
 
 
+def mass_differences(sites, weights, source=None, *, partial=False):
+    """The derivative of the masses in the weights, (n, n), by central differences."""
+    h = 1e-6
+    columns = []
+    for e in h * np.eye(len(weights)):
+        up, down = (
+            geomot.PowerDiagram(sites, weights + sign * e, source, partial=partial).masses
+            for sign in (1.0, -1.0)
+        )
+        columns.append((up - down) / (2 * h))
+    return np.array(columns).T
+
+
 def _shift_faults(diagram) -> Iterator[str]:
     """The same diagram with a constant added to all weights, where that is exact."""
     if len(diagram.sites) > SHIFT_UP_TO:
