@@ -314,8 +314,45 @@ class TorusDiagram:
         return Facets(pairs, measures, sites.sites, turns * sites.frame.periods)
 
     def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
-        """Refuse: only derivatives in the sites need them."""
-        raise NotImplementedError("facets of a torus have no moments")
+        """Mean (m, d) and covariance (m, d, d) of the density along each of the facets.
+
+        Around the first site of each.
+        """
+        borders, means, covariances = self.border_moments(threads=threads)
+        apart = borders.sites[:, 0] != borders.sites[:, 1]
+        return means[apart], covariances[apart]
+
+    def border_moments(self, *, threads: int = 1) -> tuple[Facets, FloatArray, FloatArray]:
+        """Facets, those between a cell and copies of itself included, with means and covariances.
+
+        These are in the order of the other ones, once for each two copies on opposite sides.
+        """
+        sites, copies, found = self._sites, self._copies, self._found.facets
+        means, covariances = self._found.facet_moments(threads=threads)
+        (n, d), turned = sites.sites.shape, 3 ** np.arange(sites.sites.shape[1])[::-1]
+        used = np.flatnonzero(copies.inside[found.sites].any(axis=1))
+        ends = found.sites[used]
+        pairs, apart = copies.owner[ends], copies.steps[ends[:, 1]] - copies.steps[ends[:, 0]]
+        swapped = pairs[:, 0] > pairs[:, 1]
+        swapped |= (pairs[:, 0] == pairs[:, 1]) & (apart @ turned < 0)
+        ends[swapped], pairs[swapped] = ends[swapped, ::-1], pairs[swapped, ::-1]
+        apart[swapped] *= -1
+        # one between places that are both in the box is there once, any other from both of its ends
+        keys = (pairs[:, 0] * n + pairs[:, 1]) * 3**d + (apart + 1) @ turned
+        _, once, which = np.unique(keys, return_index=True, return_inverse=True)
+        counts = np.bincount(which)
+
+        def averaged(values: FloatArray) -> FloatArray:
+            columns = values.reshape(len(which), -1).T
+            total = np.array([np.bincount(which, along) for along in columns]) / counts
+            return total.T.reshape(len(counts), *values.shape[1:])
+
+        frame, first = sites.frame, copies.steps[ends[:, 0]]
+        turns = sites.turns[pairs]
+        moved = means[used] + frame.origin + (turns[:, 0] - first) * frame.periods
+        shifts = (apart + turns[:, 0] - turns[:, 1])[once] * frame.periods
+        borders = Facets(pairs[once], averaged(found.measures[used]), sites.sites, shifts)
+        return borders, averaged(moved), averaged(covariances[used])
 
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, offsets, indices and labels, as in `diagram.Cells`.

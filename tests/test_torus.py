@@ -358,8 +358,6 @@ def test_refusals():
         geomot.coupling.SemiDiscreteCoupling(TORUS).fit(sites)
     with pytest.raises(ValueError, match="must not be periodic in a Mixture"):
         geomot.Mixture([TORUS, UniformBox.unit(2)])
-    with pytest.raises(ValueError, match="must not be periodic for derivatives in the sites"):
-        PowerDiagram(sites, source=TORUS).derivatives()
 
 
 def test_quantisation_ends_where_sites_are_centroids():

@@ -296,7 +296,5 @@ def test_refusals():
         solve(sites, source=TORUS, method="montecarlo")
     with pytest.raises(ValueError, match="must not be periodic for extended maps"):
         BrenierMap(TORUS).fit(sites).extended()
-    with pytest.raises(ValueError, match="must not be periodic for derivatives in the sites"):
-        PowerDiagram(sites, source=TORUS).derivatives()
     with pytest.raises(ValueError, match="partial"):
         PowerDiagram(sites, source=TORUS, partial=True)
