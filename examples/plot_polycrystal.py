@@ -32,6 +32,8 @@ print(f"areas from {N * areas.min():.2f} to {N * areas.max():.2f} times the mean
 # On a torus cells are whole around their sites, and a grain at the border goes on at the opposite
 # one. Random sites make grains of odd shapes. Lloyd's method moves every site to the centroid of
 # its grain and solves again, from the last weights: grains become rounder, all areas stay exact.
+# (``geomot.GridDensity(values, periodic=True)`` in place of the box would make grains smaller where
+# the values are larger.)
 
 torus = geomot.UniformBox([0, 0], [1, 1], periodic=True)
 sites = rng.random((N, 2))

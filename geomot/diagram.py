@@ -77,8 +77,9 @@ class Cells(Frozen, Sequence[FloatArray]):
         -1 - e for the edge e of the domain (from corner e of the source's `polygon` to the next
         one of its ring). In partial transport arcs are drawn as short chords, whose e is the
         number of edges. The cell's own site stands where the next part of the domain goes on with
-        the same cell. On the line, what lies beyond each end: a site, -1 below the source or -2
-        above it.
+        the same cell, and on a torus where a cell meets a copy of itself; other copies there have
+        the numbers of their sites. On the line, what lies beyond each end: a site, -1 below the
+        source or -2 above it.
     indices : ndarray of shape (total,), int64
         The same corners as rows of the diagram's `vertices`, which holds each corner once: polygon
         k is ``diagram.vertices[indices[offsets[k]:offsets[k + 1]]]``.

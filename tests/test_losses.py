@@ -56,6 +56,9 @@ IN_THE_PLANE = {
         [(0, 0), (1.5, 0), (1.5, 1.5), (0, 1.5)], holes=[[(0.5, 0.5), (1, 0.5), (1, 1), (0.5, 1)]]
     ),
     "image": geomot.GridDensity(np.random.default_rng(4).random((5, 4)) + 0.1),
+    "image around": geomot.GridDensity(
+        np.random.default_rng(4).random((5, 4)) + 0.1, periodic=True
+    ),
     "gaussian": geomot.Gaussian([0.5, 0.2], [[1.0, 0.3], [0.3, 0.5]]),
 }
 

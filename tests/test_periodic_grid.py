@@ -158,6 +158,15 @@ def test_units_change_no_bit():
     assert (second.costs == scale**2 * first.costs).all()
 
 
+def test_copies_of_cells_are_drawn():
+    pytest.importorskip("matplotlib")
+    source = image(True)
+    diagram = PowerDiagram(source.sample(20, 20), source=source)
+    drawing = geomot.plotting.power_diagram(diagram)
+    assert {"density", "cells", "copies"} <= set(drawing)
+    assert "<svg" in diagram._repr_html_()
+
+
 def test_words_files_and_pickles(tmp_path):
     source = image((True, False))
     assert repr(source).endswith("periodic=(True, False))")

@@ -214,6 +214,16 @@ def test_cells_lie_around_their_sites_and_fill_the_box():
     assert (diagram.cells.vertices < 0.0).any()
 
 
+def test_labels_are_the_sites_across():
+    diagram = PowerDiagram(rng(9).random((40, 2)), 0.02 * rng(1).random(40), TORUS)
+    cells = diagram.cells
+    owners = np.repeat(np.arange(40), np.diff(cells.offsets))
+    found = set(zip(owners.tolist(), cells.labels.tolist(), strict=True))
+    pairs = set(map(tuple, diagram.facets.sites.tolist()))
+    # large cells meet copies of themselves
+    assert {(i, j) for i, j in found if i != j} == pairs | {(j, i) for i, j in pairs}
+
+
 def test_locate_finds_the_nearest_copy():
     sites, weights = rng(10).random((60, 2)), 0.02 * rng(11).random(60)
     points = 4.0 * rng(12).random((500, 2)) - 2.0

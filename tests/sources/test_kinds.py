@@ -79,6 +79,7 @@ KNOWN = [
     UniformEllipsoid(np.arange(4.0), [1.0, 4.0, 9.0, 16.0]),
     GridDensity([1.0, 0.0, 2.0, 5.0, 0.0], [-1.0], [4.0]),
     GRID,
+    GridDensity(IMAGE, [-1.0, 2.0], [2.0, 2.5], periodic=(True, False)),
     GridDensity(rng(3).random((3, 4, 2, 2)) ** 4),
     GridDensity(rng(4).random((3, 4, 2)) ** 4, [-1.0, 0.0, 2.0], [1.0, 1.0, 5.0]),
     MESH,
