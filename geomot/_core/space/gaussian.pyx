@@ -24,8 +24,9 @@ These sums lose the square of the ratio of the cell's distance from the mean to 
 over which the exponent varies little is the fan of tetrahedra of a corner instead, each integrated
 by Gauss's rule for pyramids: there all terms are positive.
 
-Errors of masses are below 1e-10 of them, mostly some 1e-14; what is known of a mass below 1e-290
-is that it is small.
+Errors of masses are below 1e-10 of them, mostly some 1e-14, of cells that the exponent varies over
+and that are thicker than 1e-3; of thinner ones below 1e-13 over their thickness.  What is known of
+a mass below 1e-290 is that it is small.
 
 Cost: two exponentials and an error function for each of twelve nodes of a piece.
 """

@@ -103,6 +103,18 @@ def test_boxes(pitch, shift, rtol):
     np.testing.assert_allclose(diagram.masses[inner], between(low, high).prod(axis=1), rtol=rtol)
 
 
+@pytest.mark.parametrize("digits", [5, 10, 17, 27])
+@pytest.mark.parametrize("height", [0.5, 3.0, 6.0])
+def test_slabs(height, digits):
+    """The loss of digits that is stated for thin cells is not exceeded."""
+    thick = 2.0**-digits
+    sites = [[height + k * thick, 0.0, 0.0] for k in (-1, 0, 1)]
+    mass = PowerDiagram(sites, None, NORMAL).masses[1]
+    x, w = np.polynomial.legendre.leggauss(9)
+    density = np.exp(-0.5 * (height + 0.5 * thick * x) ** 2) / np.sqrt(2.0 * np.pi)
+    assert mass == pytest.approx(0.5 * thick * (w @ density), rel=1e-13 / thick)
+
+
 # ---- positive sums ----
 
 
