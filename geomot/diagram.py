@@ -304,8 +304,9 @@ class PowerDiagram(Exports, Frozen):
         In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
         `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
         array holds the vertices of a polygon. In space a `UniformBox` (periodic or not),
-        `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity` or `MeshDensity`, on
-        the line any source with a distribution function. None stands for the unit box.
+        `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity` or
+        `Gaussian`, on the line any source with a distribution function. None stands for the unit
+        box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
