@@ -37,6 +37,7 @@ MODULES = (
     "geomot._core.space.cells",
     "geomot._core.space.domain",
     "geomot._core.space.ellipsoid",
+    "geomot._core.space.gaussian",
     "geomot._core.space.insert",
     "geomot._core.space.locate",
     "geomot._core.space.measure",

@@ -2,10 +2,12 @@
 
     python benchmarks/space.py --sizes 1000 10000 100000
     python benchmarks/space.py --densities
+    python benchmarks/space.py --sources
 
 Times are processor seconds of one thread, medians, and multiples of what scipy's Delaunay takes for
 uniform points in the same process. Each row runs in a process of its own, so that its peak memory
-is its own. Those of densities are multiples of what the uniform measure takes for the same sites.
+is its own. Those of densities and of other sources are multiples of what the uniform measure on the
+box takes for the same sites: for sources those of u3d.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 
 CASES = ("u3d", "clust3d")
 DENSITIES = ("voxels-64", "voxels-256", "tetrahedra-1e5", "ball of tetrahedra")
+SOURCES = ("torus", "ball", "normal")
 HARD = ("shell", "plane", "masses-1e-6", "masses-1e-9", "two-scales", "far", "cauchy", "lattice")
 
 
@@ -59,9 +62,15 @@ def problem(name, n):
 
 
 def density(name):
-    """A source that is not uniform: bright, with a range of 1e2."""
+    """A source other than the box; densities are bright, with a range of 1e2."""
     import geomot
 
+    if name == "torus":
+        return geomot.UniformBox([0, 0, 0], [1, 1, 1], periodic=True)
+    if name == "ball":
+        return geomot.UniformBall([0.5, 0.5, 0.5], 0.5)
+    if name == "normal":
+        return geomot.Gaussian([0.5, 0.5, 0.5], 1 / 12)
     r = np.random.default_rng(1)
     if name.startswith("voxels"):
         axis = (np.arange(int(name[7:])) + 0.5) / int(name[7:])
@@ -86,7 +95,7 @@ def dense_row(kind, name, n, repeats, threads):
     import geomot
 
     source = density(name)
-    sites = source.sample(n, 0)
+    sites = problem("u3d", n)[0] if name in SOURCES else source.sample(n, 0)
     geomot.PowerDiagram(sites[:1], None, source)  # sets the kernel up
     out = {"case": name, "n": n}
     for key, measure in (("uniform", geomot.UniformBox.unit(3)), ("cpu", source)):
@@ -160,6 +169,11 @@ def main():
     parser.add_argument(
         "--densities", action="store_true", help="voxels and tetrahedra alone, with 1e4 sites"
     )
+    parser.add_argument(
+        "--sources",
+        action="store_true",
+        help="torus, ball and normal measure alone, with 1e4 sites",
+    )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
@@ -172,6 +186,9 @@ def main():
     if options.densities:
         jobs = [(f"density {kind}", name, 10_000) for kind in ("diagram", "solve")
                 for name in DENSITIES]  # fmt: skip
+    if options.sources:
+        jobs = [(f"density {kind}", name, 10_000) for kind in ("diagram", "solve")
+                for name in SOURCES]  # fmt: skip
     for kind, name, n in jobs:
         found = in_process(kind, name, n, options.repeats, options.threads)
         print(kind, " ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"

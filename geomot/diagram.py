@@ -305,8 +305,8 @@ class PowerDiagram(Exports, Frozen):
         In the plane a `UniformBox` or `GridDensity` (periodic or not), `UniformPolygon`,
         `UniformBall`, `UniformEllipsoid`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
         array holds the vertices of a polygon. In space a `UniformBox` or `GridDensity` (periodic or
-        not), `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid` or `MeshDensity`, on the line
-        any source with a distribution function. None stands for the unit box.
+        not), `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `MeshDensity` or `Gaussian`,
+        on the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.

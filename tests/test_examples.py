@@ -64,6 +64,7 @@ SMALLER = {
         "epochs=100": "epochs=3",
         "= digits()": "= (part[:500] for part in digits())",
     },
+    "plot_early_universe": {"default=10_648": "default=512"},
     "plot_eight_gaussians": {'"max_steps": 200': '"max_steps": 10'},
     "plot_fluid_flow": {
         '"MTGN": 120, "GAN": 160': '"MTGN": 20, "GAN": 20',

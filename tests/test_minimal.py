@@ -65,8 +65,8 @@ def test_solve_on_the_line():
 
 
 def test_solve_by_samples():
-    sites = np.random.default_rng(0).standard_normal((20, 3))
-    source = geomot.Gaussian(np.zeros(3), 1.0)
+    sites = np.random.default_rng(0).standard_normal((20, 4))
+    source = geomot.Gaussian(np.zeros(4), 1.0)
     solution = geomot.solve(sites, source=source, tol=0.1, random_state=0)
     assert solution.converged and solution.method == "montecarlo"
     points = source.sample(20_000, 1)

@@ -327,6 +327,30 @@ def test_unequal_masses_and_sites_outside(source, total):
     np.testing.assert_allclose(masses, solution.target_masses, rtol=2e-9)
 
 
+@pytest.mark.parametrize(("n", "seed", "total"), [(6, 61, 0.5), (8, 106, 0.5), (12, 21, 0.1)])
+def test_light_sites_far_away_and_close_together(n, seed, total):
+    """Newton's steps alone crawl: the solution is reached from one in which less stays."""
+    r = rng([seed, n])
+    sites = 0.5 + 1e-3 * r.random((n, 2))
+    masses = total * r.dirichlet(np.full(n, 0.3))
+    if seed % 2:
+        sites = 10 * r.normal(size=(n, 2))
+    solution = solve(sites, masses, SQUARE, partial=True)
+    assert solution.converged
+    again = PowerDiagram(sites, solution.weights_exact, SQUARE, partial=True).masses
+    np.testing.assert_allclose(again, masses, rtol=1e-9)
+    assert len(solution.history.dual) == solution.n_iter + 1
+
+
+def test_few_steps_are_few_in_all():
+    r = rng([61, 6])
+    r.random((6, 2))
+    masses = 0.5 * r.dirichlet(np.full(6, 0.3))
+    sites = 10 * r.normal(size=(6, 2))
+    with pytest.warns(geomot.ConvergenceWarning):
+        assert solve(sites, masses, SQUARE, partial=True, max_iter=7).n_iter == 7
+
+
 def test_coincident_sites_and_sites_without_mass():
     sites = [(0.3, 0.3), (0.3, 0.3), (0.7, 0.6), (0.72, 0.6)]
     solution = solve(sites, [0.1, 0.2, 0.3, 0.0], partial=True)

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from geomot import _double_double
 from geomot._balls import BallDiagram, BallSites, require_partial
@@ -43,6 +44,15 @@ MUCH_STAYS = 0.25
 # many trials.
 LEAST_SHARE = 0.1
 TRIALS = 50
+# Steps that no run was seen to need that ended well without a continuation: 10 to 40 are usual.
+DIRECT_STEPS = 100
+# A continuation changes the log-odds of what stays, from solution to solution: each of so many
+# steps, to within this error. The change grows by its rate after a solve that ended well and is
+# halved after another, down to the least.
+CONTINUED_STEPS = 30
+CONTINUED_TOL = 1e-2
+CONTINUED_GROWTH = 1.5
+LEAST_CONTINUED = 1e-4
 # Cells without mass are raised to this share of it at first, less in each further round.
 LIFTED = 0.5
 LIFTED_DECAY = 0.7
@@ -70,8 +80,14 @@ def solve_partial(request: Request, monitor: Monitor) -> Solution:
     if start is None or not _filled(start):
         start = reduced.start()
     observer = Observer(reduced, monitor)
-    max_iter = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
-    iterate, status = newton(start, tol=request.tol, max_iter=max_iter, observe=observer)
+    most = NEWTON_MAX_ITER if request.max_iter is None else request.max_iter
+    first = min(most, DIRECT_STEPS)
+    iterate, status = newton(start, tol=request.tol, max_iter=first, observe=observer)
+    if status in ("max_iter", "stalled") and len(observer.rows) <= most:
+        nearer = reduced.continued()
+        if nearer is not None:
+            left = most - len(observer.rows)
+            iterate, status = newton(nearer, tol=request.tol, max_iter=left, observe=observer)
     return reduced.solution(iterate, status, observer.rows)
 
 
@@ -226,6 +242,48 @@ class _PartialReduced(Reduced):
                 if (trial.diagram.masses[:-1] < 2.0 * LEAST_SHARE * wanted).any():
                     break
         return best
+
+    def continued(self) -> Iterate | None:
+        """Weights near the solution, by way of problems in which ever less is taken; None if lost.
+
+        The balanced solution in balls is near a problem in which next to nothing stays. From each
+        solution a Newton's method of few steps leads to one with a little less in every cell.
+        """
+        reached = self._from_balanced()
+        if reached.massless.any():
+            return None
+        most = float(reached.diagram.masses[:-1].sum())
+        goal = float(self.problem.masses[:-1].sum())
+        solved, status = newton(
+            self._taking(max(most, goal)).evaluate(reached.weights),
+            tol=CONTINUED_TOL,
+            max_iter=NEWTON_MAX_ITER,
+        )
+        if status != "converged":
+            return None
+        # log-odds see little that stays as well as little that is taken
+        odds, last = (-float(logit(taken)) for taken in (max(most, goal), goal))
+        rate = last - odds
+        while odds < last:
+            following = min(odds + rate, last)
+            start = self._taking(float(expit(-following))).evaluate(solved.weights)
+            trial, status = newton(start, tol=CONTINUED_TOL, max_iter=CONTINUED_STEPS)
+            if status == "converged":
+                solved, odds = trial, following
+                rate *= CONTINUED_GROWTH
+            else:
+                rate *= 0.5
+                if rate < LEAST_CONTINUED:
+                    return None
+        return self.problem.evaluate(solved.weights)
+
+    def _taking(self, taken: float) -> Problem:
+        """The problem with so much taken in all."""
+        problem, share = self.problem, taken / float(self.problem.masses[:-1].sum())
+        masses = share * problem.masses[:-1]
+        return _PartialProblem(
+            problem.sites[:-1], masses, problem.source, problem.threads, problem.least
+        )
 
     def _raised(self, balanced: Iterate, constant: float) -> Iterate:
         """The weights of a balanced problem and a constant, with what stays."""

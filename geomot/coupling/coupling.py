@@ -280,8 +280,8 @@ class SemiDiscreteCoupling(BaseEstimator):
         --------
         >>> import numpy as np
         >>> from geomot.coupling import SemiDiscreteCoupling
-        >>> X = np.random.default_rng(0).standard_normal((400, 3))
-        >>> coupling = SemiDiscreteCoupling(random_state=0).fit(X[:350])
+        >>> X = np.random.default_rng(0).standard_normal((400, 4))
+        >>> coupling = SemiDiscreteCoupling(random_state=0).fit(X[:390])
         >>> first = coupling.potentials_[0].solution.estimate.n_fit_samples
         >>> coupling.refit(X).potentials_[0].solution.estimate.n_fit_samples < first
         True

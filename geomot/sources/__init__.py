@@ -3,9 +3,9 @@
 A source is a probability measure on R^d that can be sampled. In the plane `UniformBox`,
 `UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
 each `Mixture` of such measures have exact power diagrams, in space `UniformBox`,
-`UniformPolyhedron`, `GridDensity` and `MeshDensity`, and on the line all measures with a
-distribution function. Boxes and grids in the plane and in space may be periodic along each axis.
-Every source is immutable, comparable and picklable.
+`UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity` and `Gaussian`,
+and on the line all measures with a distribution function. Boxes and grids in the plane and in space
+may be periodic along each axis. Every source is immutable, comparable and picklable.
 
 Examples
 --------

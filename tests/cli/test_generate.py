@@ -68,7 +68,7 @@ def complaint(capsys, argv, code=2):
 
 
 def test_files_and_summary(folder, capsys):
-    assert main(["generate", "images.npy", "-o", "new/out", "--latent-dim", "3", *QUICK]) == 0
+    assert main(["generate", "images.npy", "-o", "new/out", "--latent-dim", "4", *QUICK]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     written = folder / "new" / "out"
@@ -82,11 +82,11 @@ def test_files_and_summary(folder, capsys):
     solution = generator.transport_.solution_
     assert facts["images"] == 60
     assert facts["shape"] == [8, 8]
-    assert facts["latent dimension"] == 3
+    assert facts["latent dimension"] == 4
     assert facts["method"] == "montecarlo"
     assert facts["tolerance"] == 0.3
     assert facts["total variation interval"] == list(solution.estimate.tv_interval)
-    codec = PCACodec(3).fit(BYTES)
+    codec = PCACodec(4).fit(BYTES)
     assert facts["reconstruction error"] == pytest.approx(codec.reconstruction_error(BYTES))
     assert facts["variance of the data"] == pytest.approx((BYTES / 255).var(axis=0).mean())
     expected = generator.extended_.rejection_rate(10_000, 0)
@@ -239,7 +239,7 @@ def test_not_converged(folder, capsys, monkeypatch):
     from geomot.generator import generator
 
     monkeypatch.setattr(generator, "BrenierMap", functools.partial(geomot.BrenierMap, max_iter=1))
-    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "3", *QUICK, "--no-whiten"]
+    argv = ["generate", "images.npy", "-o", "out", "--latent-dim", "4", *QUICK, "--no-whiten"]
     argv[argv.index("0.3")] = "0.001"
     line = complaint(capsys, argv, 3)
     assert "not converged (max_iter): total variation" in line
@@ -268,7 +268,7 @@ def test_with_the_autoencoder(folder, capsys, monkeypatch):
 def test_progress_bars_on_a_terminal(folder, capsys, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    argv = ["generate", "images.npy", "-o", "out", *QUICK[1:], "--latent-dim", "3"]
+    argv = ["generate", "images.npy", "-o", "out", *QUICK[1:], "--latent-dim", "4"]
     assert main([*argv, "--epochs", "2", "--architecture", "dense"]) == 0
     err = capsys.readouterr().err
     assert "autoencoder" in err

@@ -64,9 +64,9 @@ def test_seeds(coupling, clouds):
 
 def test_the_seed_of_loaders_leaves_the_fit_alone(clouds):
     """The map is the one that `solve` finds with the same generator."""
-    X = clouds[0][:100]
+    X = np.column_stack([clouds[0][:100], clouds[0][100:200, 0]])
     fitted = SemiDiscreteCoupling(tv_tol=0.1, random_state=np.random.default_rng(3)).fit(X)
-    source = geomot.Gaussian(np.zeros(3), 1.0)
+    source = geomot.Gaussian(np.zeros(4), 1.0)
     solution = geomot.solve(X, source=source, tol=0.1, random_state=np.random.default_rng(3))
     assert fitted.potentials_[0].solution == solution
 
@@ -198,7 +198,7 @@ from geomot.coupling import SemiDiscreteCoupling
 
 rank, port, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-X = np.random.default_rng(0).standard_normal((60, 3))
+X = np.random.default_rng(0).standard_normal((60, 4))
 coupling = SemiDiscreteCoupling(tv_tol=0.2, random_state=0, threads=1).fit(X)
 # ranks that ask for different seeds get that of the first
 np.savez(f"{folder}/{rank}.npz", *coupling.dataset(10, random_state=rank)[4])
@@ -243,7 +243,7 @@ def run_ranks(tmp_path):
 def test_ranks_of_a_group_take_their_pieces_and_one_seed(tmp_path):
     said = run_ranks(tmp_path)
     parts = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
-    X = np.random.default_rng(0).standard_normal((60, 3))
+    X = np.random.default_rng(0).standard_normal((60, 4))
     coupling = SemiDiscreteCoupling(tv_tol=0.2, random_state=0, threads=1).fit(X)
     whole = coupling.dataset(20, random_state=0)[4]
     assert_same(joined([p["arr_0"], p["arr_1"]] for p in parts), whole)

@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 import geomot
 from geomot import BrenierMap
 from geomot.generator import LatentGenerator
+from geomot.generator.generator import default_tv_tol
 from geomot.latent import PCACodec
 
 
@@ -66,6 +67,18 @@ def test_sampled_map_in_space(spatial):
     )
 
 
+@pytest.mark.parametrize(("n", "tol"), [(1, 0.01), (6000, 0.01), (30_000, 0.05), (10**6, 0.1)])
+def test_the_tolerance_grows_with_the_number(n, tol):
+    assert default_tv_tol(n) == pytest.approx(tol, rel=1e-15)
+
+
+def test_a_tolerance_of_none_is_the_default(tmp_path):
+    generator = LatentGenerator(PCACodec(4), random_state=0).fit(IMAGES[:30])
+    assert generator.transport_.solution_.tol == 0.01
+    generator.save(tmp_path / "generator")
+    assert LatentGenerator.load(tmp_path / "generator").tv_tol is None
+
+
 def test_on_the_line():
     generator = LatentGenerator(PCACodec(1), random_state=0).fit(IMAGES)
     assert generator.transport_.solution_.method == "quantile"
@@ -81,7 +94,7 @@ def test_bytes_are_numbers_from_0_to_1(planar):
 
 def test_seeds_reproduce_everything():
     def make(seed):
-        return LatentGenerator(PCACodec(3), tv_tol=0.2, random_state=seed).fit(IMAGES[:100])
+        return LatentGenerator(PCACodec(4), tv_tol=0.2, random_state=seed).fit(IMAGES[:100])
 
     first, second, other = make(0), make(0), make(1)
     assert first.transport_.solution_ == second.transport_.solution_

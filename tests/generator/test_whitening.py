@@ -50,9 +50,9 @@ class Same:
 def test_tight_clusters_nearly_on_a_line_converge():
     """As they are, float32 does not tell their sites apart: total variation 0.08 to 0.1."""
     r = np.random.default_rng(0)
-    centres = 1e-3 * r.standard_normal((10, 3))
+    centres = 1e-3 * r.standard_normal((10, 4))
     centres[:, 0] = np.arange(10)
-    data = centres[np.arange(300) % 10] + 1e-3 * r.standard_normal((300, 3))
+    data = centres[np.arange(300) % 10] + 1e-3 * r.standard_normal((300, 4))
     options = {"tv_tol": 0.03, "random_state": 0, "threads": 1}
     with pytest.warns(UserWarning, match="whiten=True saves the first attempt"):
         generator = LatentGenerator(Same(), **options).fit(data)
@@ -60,5 +60,5 @@ def test_tight_clusters_nearly_on_a_line_converge():
     assert generator.transport_.solution_.converged
     again = LatentGenerator(Same(), whiten=True, **options).fit(data)
     assert again.transport_.solution_ == generator.transport_.solution_
-    easy = LatentGenerator(Same(), **options).fit(r.standard_normal((50, 3)))
+    easy = LatentGenerator(Same(), **options).fit(r.standard_normal((50, 4)))
     assert not easy.whitened_

@@ -41,7 +41,7 @@ def test_a_polygon_is_convex_and_in_one_piece():
     assert domain.bounds.tolist() == [[1.0, 2.0], [3.0, 5.0]]
     assert not domain.vertices.flags.writeable
     assert geomot.UniformBox.unit(4).domain is None
-    assert geomot.Gaussian([0.0, 0.0, 0.0], 1.0).domain is None
+    assert geomot.Gaussian(np.zeros(4), 1.0).domain is None
 
 
 def test_a_polyhedron_is_convex_and_in_one_piece():
