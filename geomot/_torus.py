@@ -176,11 +176,12 @@ class _Frame:
         seen = points - self.origin
         places, turns = seen.copy(), np.zeros_like(seen)
         for k in np.flatnonzero(self.periodic):
-            turns[:, k] = np.floor(seen[:, k] / self.periods[k])
             rest = np.fmod(seen[:, k], self.periods[k])
             rest = np.where(rest < 0.0, rest + self.periods[k], rest)
             rest = np.rint(rest / self.unit[k]) * self.unit[k]
             places[:, k] = np.where(rest >= self.periods[k], rest - self.periods[k], rest)
+            # not the floor of the quotient: rounding may have moved a place across the seam
+            turns[:, k] = np.rint((seen[:, k] - places[:, k]) / self.periods[k])
         return places, turns
 
 

@@ -252,6 +252,25 @@ def test_weights_in_turn_keep_the_copies_that_are_needed():
         assert found.facets.sites.tolist() == alone.facets.sites.tolist()
 
 
+def test_sites_that_round_to_the_seam():
+    # the last float below the upper side has its place on the lower one, a period away
+    for site in (np.nextafter(1.0, 0.0), np.nextafter(3.0, 0.0), -(2.0**-60), 1.0):
+        diagram = PowerDiagram([(site, 0.5), (0.75, 0.5)], source=TORUS)
+        np.testing.assert_allclose(np.sort(diagram.facets.distances), [0.25, 0.75])
+        np.testing.assert_allclose(diagram.masses, 0.5)
+
+
+def test_solves_with_sites_along_the_upper_side():
+    lower, upper = (
+        [-1.1592181894562956, 1.3280928536172494],
+        [-0.6360816288377317, 4.160689329421045],
+    )
+    box = UniformBox(lower, upper, periodic=True)
+    places = np.round(rng(0).random((50, 2)) * 8) / 8
+    sites = box.lower + (box.upper - box.lower) * places
+    assert solve(sites, rng(1).dirichlet(np.full(50, 2.0)), box).converged
+
+
 def test_sites_without_an_interior_at_the_seam():
     # the weight of the third makes its cell the segment between those of the first two
     sites = [(0.25, 0.5), (0.75, 0.5), (0.0, 0.5)]
