@@ -128,7 +128,7 @@ class Source(Frozen, ABC):
         return self.domain if isinstance(self.domain, PeriodicBox) else None
 
     @property
-    def plane_density(self) -> Callable[[float], Any] | None:
+    def scaled_density(self) -> Callable[[float], Any] | None:
         """The density that kernels integrate over cells; None for the uniform one on `domain`.
 
         A function. Called with the power of two by which kernels multiply all coordinates, it

@@ -76,9 +76,9 @@ class Blended(Source):
         return self.container
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """The measure's density and the uniform one."""
-        inner, whole = self.measure.plane_density, self.uniform
+        inner, whole = self.measure.scaled_density, self.uniform
         size = whole.area if isinstance(whole, UniformPolygon) else whole.volume
         simple: Any = Uniform if self.dim == 2 else Uniform3D
         blend: Any = Blend if self.dim == 2 else Blend3D

@@ -141,7 +141,7 @@ class UniformBox(Source):
         return ConvexPolygon(self.polygon) if self.dim == 2 else None
 
     @property
-    def plane_density(self) -> None:
+    def scaled_density(self) -> None:
         """Uniform."""
         return None
 

@@ -99,7 +99,7 @@ class GridDensity(Source):
         return ConvexPolygon(UniformBox(self.lower, self.upper).polygon) if self.dim == 2 else None
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """Constant on each pixel or voxel."""
         if self.dim == 3:
             edges = self._edges
