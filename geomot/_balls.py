@@ -34,7 +34,7 @@ _SWAPPED = 2.0**-20
 def require_partial(source: Source, name: str = "source") -> ConvexPolygon | PolygonRegion:
     """Return the domain of a source that partial transport is possible for; refuse others."""
     domain = exact_domain(source) if source.dim == 2 and source.exact else None
-    if isinstance(domain, ConvexPolygon) and source.plane_density is None:
+    if isinstance(domain, ConvexPolygon) and source.scaled_density is None:
         return domain
     if isinstance(domain, PolygonRegion) and isinstance(source, UniformPolygon):
         return domain

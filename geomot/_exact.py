@@ -119,6 +119,6 @@ def inserting_sites(
         if isinstance(source, Mixture) and len(source.normals) < len(source.sources):
             return MixtureSites(sites, source)
         container = plane_domain(source).container
-        return PlaneSites(sites, container.vertices, source.plane_density)
+        return PlaneSites(sites, container.vertices, source.scaled_density)
     hull = space_domain(source).container
-    return SpaceSites(sites, hull.planes, hull.bounds, density=source.plane_density)
+    return SpaceSites(sites, hull.planes, hull.bounds, density=source.scaled_density)

@@ -36,11 +36,11 @@ class MixtureSites:
     def __init__(self, sites: FloatArray, source: Mixture) -> None:
         self.sites = sites
         vertices = plane_domain(source).container.vertices
-        density = source.plane_density if source.normals else None
+        density = source.scaled_density if source.normals else None
         self.whole = PlaneSites(sites, vertices, density)
         self.whole_counts = bool(source.normals)
         self.parts = [
-            (share, PlaneSites(sites, plane_domain(part).container.vertices, part.plane_density))
+            (share, PlaneSites(sites, plane_domain(part).container.vertices, part.scaled_density))
             for part, share in zip(source.sources, source.shares.tolist(), strict=True)
             if not isinstance(part, Gaussian)
         ]

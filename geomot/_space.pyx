@@ -73,7 +73,7 @@ cdef class SpaceSites:
         Corners of the box around the domain.
     density : function, optional
         Returns the density for the power of two by which all coordinates are multiplied, as
-        `Source.plane_density`; uniform if None.
+        `Source.scaled_density`; uniform if None.
     volume : float, optional
         What has mass 1; None: the domain.
     boxed : bool, optional

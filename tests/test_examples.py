@@ -80,6 +80,7 @@ SMALLER = {
         "order[:1000]": "order[:400]",
         "else 3, random_state": "else 1, random_state",
     },
+    "plot_latent_space_3d": {"= digits()": "= (part[:500] for part in digits())"},
     "plot_polytopes": {"N = 120": "N = 40"},
     "plot_polycrystal": {"N = 400": "N = 100", "range(40)": "range(5)"},
     "plot_proximal_flows": {'"max_steps": 45': '"max_steps": 5', "else 500": "else 100"},

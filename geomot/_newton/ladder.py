@@ -47,7 +47,7 @@ def simple_start(problem: Problem) -> Iterate:
     -------
     Iterate
     """
-    if problem.source.plane_density is None:
+    if problem.source.scaled_density is None:
         return framed_start(problem)
     return make_valid(problem.evaluate(quantile_weights(problem)))
 

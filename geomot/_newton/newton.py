@@ -113,7 +113,7 @@ class Problem:
         self.sorted_sites: Any = inserting_sites(sites, source)
         # weights of insertion know the density at one place only: where it jumps they cost more
         # than they save
-        self.lifts = source.plane_density is None or source.product is not None
+        self.lifts = source.scaled_density is None or source.product is not None
         reach = max(float(np.abs(sites).max()), float(np.abs(self.domain.bounds).max()))
         self.most = MOST_WEIGHT * reach**2
 

@@ -116,14 +116,14 @@ class Reduced:
     def restart(self, weights: Pair) -> Iterate:
         """The given weights of all sites, made valid where they leave a cell empty."""
         kept = weights[0][self.members], weights[1][self.members]
-        if self.request.source.plane_density is not None:
+        if self.request.source.scaled_density is not None:
             return resumed(self.problem, kept, self.request.step)
         return make_valid(self.problem.evaluate(kept, self.request.step))
 
     def start(self) -> Iterate:
         """Weights under which every cell that counts has mass."""
         source = self.request.source
-        if source.plane_density is None or source.product is not None:
+        if source.scaled_density is None or source.product is not None:
             return simple_start(self.problem)
         return density_start(self.problem)
 

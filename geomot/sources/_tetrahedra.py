@@ -138,7 +138,7 @@ class TetrahedronMesh:
         return PolyhedronRegion(self.corners, component.astype(np.int64), self._container)
 
     def density(self, values: FloatArray) -> Callable[[float], Any]:
-        """The kernel's density that is linear on each tetrahedron, as `Source.plane_density`.
+        """The kernel's density that is linear on each tetrahedron, as `Source.scaled_density`.
 
         Parameters
         ----------

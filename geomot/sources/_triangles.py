@@ -94,7 +94,7 @@ class TriangleMesh:
         )
 
     def density(self, values: FloatArray) -> Callable[[float], Any]:
-        """The kernel's density that is linear on each triangle, as `Source.plane_density`.
+        """The kernel's density that is linear on each triangle, as `Source.scaled_density`.
 
         Parameters
         ----------

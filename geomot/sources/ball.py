@@ -97,7 +97,7 @@ class UniformBall(Source):
         return round_polygon(self)
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """Constant on the ball."""
         identity = _IDENTITY if self.dim == 2 else np.eye(3)
         return round_density(self, lambda scale: (identity, scale * self.radius))
@@ -184,7 +184,7 @@ def round_polygon(source: Source) -> FloatArray:
 def round_density(
     source: Source, whitened: Callable[[float], tuple[FloatArray, float]]
 ) -> Callable[[float], Any]:
-    """Return the density of a round source, as `Source.plane_density` does.
+    """Return the density of a round source, as `Source.scaled_density` does.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class Source(Frozen, ABC):
         return self.domain if isinstance(self.domain, PeriodicBox) else None
 
     @property
-    def plane_density(self) -> Callable[[float], Any] | None:
+    def scaled_density(self) -> Callable[[float], Any] | None:
         """The density that kernels integrate over cells; None for the uniform one on `domain`.
 
         A function. Called with the power of two by which kernels multiply all coordinates, it
@@ -141,7 +141,7 @@ class Source(Frozen, ABC):
     def periodic_density(
         self, lower: FloatArray, upper: FloatArray
     ) -> Callable[[float], Any] | None:
-        """Return the density of a periodic source and its copies, as `plane_density` is one.
+        """Return the density of a periodic source and its copies, as `scaled_density` is one.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Source(Frozen, ABC):
         >>> torus.periodic_density(np.zeros(2), np.ones(2)) is None
         True
         """
-        if self.plane_density is None:
+        if self.scaled_density is None:
             return None
         raise NotImplementedError(f"{type(self).__name__} has no periodic density")
 

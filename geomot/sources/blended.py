@@ -82,9 +82,9 @@ class Blended(Source):
         return self.container
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """The measure's density and the uniform one."""
-        return self._mixed(self.measure.plane_density)
+        return self._mixed(self.measure.scaled_density)
 
     def periodic_density(self, lower: FloatArray, upper: FloatArray) -> Callable[[float], Any]:
         """Return the densities of the measure and the uniform one; see `Source.periodic_density`.

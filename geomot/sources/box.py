@@ -136,7 +136,7 @@ class UniformBox(Source):
         return box_domain(self.lower, self.upper, self.periodic)
 
     @property
-    def plane_density(self) -> None:
+    def scaled_density(self) -> None:
         """Uniform."""
         return None
 

@@ -108,7 +108,7 @@ class UniformEllipsoid(Source):
         return round_polygon(self)
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """Constant within the ellipsoid."""
         if self.dim == 2:
             return round_density(self, lambda scale: (whitening(self._shape_matrix, scale), 1.0))

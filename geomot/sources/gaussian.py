@@ -147,7 +147,7 @@ class Gaussian(Source):
         return box
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """The normal density."""
         if self.dim == 2:
             return normal_density([self], [1.0], self._box)
@@ -287,7 +287,7 @@ def _rescaled(matrix: FloatArray, exponents: NDArray[np.intc]) -> FloatArray:
 def normal_density(
     normals: Sequence[Gaussian], shares: ArrayLike, bounds: FloatArray
 ) -> Callable[[float], GaussianDensity]:
-    """Return the density of a mixture of normal measures, as `Source.plane_density` does.
+    """Return the density of a mixture of normal measures, as `Source.scaled_density` does.
 
     Parameters
     ----------

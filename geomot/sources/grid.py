@@ -129,7 +129,7 @@ class GridDensity(Source):
         return box_domain(self.lower, self.upper, self.periodic)
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """Constant on each pixel or voxel."""
         if self.dim == 3:
             edges = self._edges

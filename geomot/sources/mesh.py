@@ -141,7 +141,7 @@ class MeshDensity(Source):
         return np.concatenate(self.domain.outlines)
 
     @cached_property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """Linear on each simplex."""
         return self._mesh.density(self.values[self.simplices])
 

@@ -130,7 +130,7 @@ class Mixture(Source):
         return tuple((part, share) for part, share in parts if isinstance(part, Gaussian))
 
     @property
-    def plane_density(self) -> Callable[[float], Any]:
+    def scaled_density(self) -> Callable[[float], Any]:
         """The sum of the normal parts' densities; other parts have diagrams of their own."""
         parts, shares = zip(*self.normals, strict=True) if self.normals else ((), ())
         return normal_density(parts, np.array(shares), _box_around(self._boxes))

@@ -266,7 +266,7 @@ class UniformPolygon(Source):
         )
 
     @property
-    def plane_density(self) -> Callable[[float], Any] | None:
+    def scaled_density(self) -> Callable[[float], Any] | None:
         """Uniform; on the parts, where there are several."""
         domain = self.domain
         if not isinstance(domain, PolygonRegion):

@@ -89,7 +89,7 @@ class UniformPolyhedron(Source):
         return ConvexPolyhedron(self.vertices, supporting_planes(normals, self.vertices))
 
     @property
-    def plane_density(self) -> None:
+    def scaled_density(self) -> None:
         """Uniform."""
         return None
 
