@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from geomot._core.plane.balls import BallDensity, BallPieces
 from geomot._core.plane.polygons import first_equal
-from geomot._facets import Facets
+from geomot._facets import Arcs, Facets
 from geomot._orientation import signed_area
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot.potentials import kantorovich_potential
@@ -142,8 +142,22 @@ class BallDiagram:
         return self._plane.facets
 
     def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
-        """Refuse: only derivatives in the sites need them."""
-        raise NotImplementedError("cells that end in arcs have no moments of facets")
+        """Mean (m, 2) and covariance (m, 2, 2) of the density along each of the facets."""
+        return self._plane.facet_moments(threads=threads)
+
+    @property
+    def rims(self) -> Arcs:
+        """The arcs of all cells, and where the density lies along them."""
+        sites, radii = self._sites.sites, self.radii
+        held = np.where(self.arcs > 0.0, self.arcs, 1.0)[:, None]
+        # means of the cosine and sine of the direction, and of twice the direction
+        once, twice = np.split(self._plane.turns / held, 2, axis=1)
+        even, odd = twice.T
+        # halves of 1 + cos 2t, sin 2t and 1 - cos 2t
+        squares = 0.5 * np.array([[1.0 + even, odd], [odd, 1.0 - even]]).transpose(2, 0, 1)
+        spread = squares - once[:, :, None] * once[:, None, :]
+        covariances = np.where(self.arcs > 0.0, radii**2, 0.0)[:, None, None] * spread
+        return Arcs(self.arcs, radii, sites + radii[:, None] * once, covariances)
 
     @property
     def plane(self) -> PlaneDiagram:

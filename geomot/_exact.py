@@ -114,7 +114,7 @@ def inserting_sites(
 ) -> PlaneSites | MixtureSites | SpaceSites | TorusSites:
     """Return sites in the plane or in space, whose diagrams can also insert further sites."""
     if source.periodic_domain is not None:
-        return TorusSites(sites, source.periodic_domain)
+        return TorusSites(sites, source)
     if source.dim == 2:
         if isinstance(source, Mixture) and len(source.normals) < len(source.sources):
             return MixtureSites(sites, source)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from geomot._frozen import Frozen, read_only
 
-__all__ = ["Facets", "moments_of_sides", "of_both_sides"]
+__all__ = ["Arcs", "Facets", "moments_of_sides", "of_both_sides"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -101,6 +101,45 @@ class Facets(Frozen):
         fresh[1:] = (self.sites[1:] != self.sites[:-1]).any(axis=1)
         first = np.flatnonzero(fresh)
         return np.ascontiguousarray(self.sites[first]), np.add.reduceat(values, first)
+
+
+@dataclass(frozen=True, eq=False)
+class Arcs(Frozen):
+    """The arcs where cells end in the balls of their sites, in partial transport.
+
+    Attributes
+    ----------
+    measures : ndarray of shape (n,)
+        Integral of the density along the arcs of each cell; 0 where it has none.
+    radii : ndarray of shape (n,)
+        Radii of the balls.
+    means : ndarray of shape (n, 2)
+        Barycentre of the density along the arcs of each cell; its site where it has none.
+    covariances : ndarray of shape (n, 2, 2)
+        Its covariance there.
+
+    Examples
+    --------
+    >>> import geomot
+    >>> diagram = geomot.PowerDiagram([[0.5, 0.5]], [0.04], partial=True)
+    >>> diagram.derivatives().arcs.radii.round(9).tolist()
+    [0.2]
+    """
+
+    measures: FloatArray
+    radii: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("measures", "radii", "means", "covariances"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __len__(self) -> int:
+        return len(self.measures)
+
+    def __repr__(self) -> str:
+        return f"Arcs(<{np.count_nonzero(self.measures)} cells of {len(self)}>)"
 
 
 def moments_of_sides(

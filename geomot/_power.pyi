@@ -40,6 +40,10 @@ class PlaneDiagram:
     # Integrals along the arcs that end cells; for densities whose cells may have some.
     @property
     def arcs(self) -> NDArray[np.float64]: ...
+    # (n, 4): integrals along them of the cosine and the sine of the direction from the site, and of
+    # those of twice the direction.
+    @property
+    def turns(self) -> NDArray[np.float64]: ...
     # Sites without a cell that lie on facets of others.
     @property
     def flat(self) -> NDArray[np.int32]: ...

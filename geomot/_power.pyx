@@ -138,6 +138,7 @@ cdef class PlaneDiagram:
     cdef readonly object masses, centroids, costs, empty
     cdef readonly object boxes          # (n, 4): lower and upper corner, NaN if empty; or None
     cdef readonly object arcs           # (n,): integral along arcs that end the cell; or None
+    cdef readonly object turns          # (n, 4): along them, of directions from the site; or None
     cdef readonly object flat           # sites without a cell that lie on facets of others
     cdef PlaneSites sites
     cdef Regular2D mesh
@@ -149,6 +150,7 @@ cdef class PlaneDiagram:
     cdef uint8_t[::1] empty_
     cdef double[:, ::1] box_
     cdef double[::1] arc_
+    cdef double[:, ::1] turn_
     cdef uint8_t[::1] kind              # of each cell, in sorted positions
     cdef int64_t[::1] facet_start       # room of each chunk in the facet arrays
     cdef int64_t[::1] facet_count
@@ -180,6 +182,8 @@ cdef class PlaneDiagram:
         self.box_ = self.boxes
         self.arcs = np.zeros(n) if sites.density.curved else None
         self.arc_ = self.arcs
+        self.turns = np.zeros((n, 4)) if sites.density.curved else None
+        self.turn_ = self.turns
         self.kind = np.zeros(n, dtype=np.uint8)
         found = []
         order = sites.owners(site)
@@ -271,6 +275,8 @@ cdef class PlaneDiagram:
                 break
             measured.empty = False
             measured.arc = 0.0
+            for k in range(4):
+                measured.turn[k] = 0.0
             status = density.integrate(&cell, mesh, i, &measured)
             if status != OK:
                 break
@@ -284,6 +290,8 @@ cdef class PlaneDiagram:
             self.inside_[own, 1] = sum3(mesh.site[i, 1], cell.shift_y, cell.centre_y)
             if self.arc_ is not None:
                 self.arc_[own] = measured.arc * per_unit
+                for k in range(4):
+                    self.turn_[own, k] = measured.turn[k] * per_unit
             if self.box_ is not None:
                 self.set_box(own, i, mesh, &cell, unit)
             for k in range(cell.size):

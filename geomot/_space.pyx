@@ -436,9 +436,7 @@ cdef class SpaceDiagram:
             for k in range(3):
                 self.centroid_[own, k] = (cell.origin[k] + cell.centre[k]) * unit
             if self.sites.boxed:
-                for w in range(cell.n_vertices):
-                    for k in range(3):
-                        self.widen_box(own, k, (cell.origin[k] + cell.vertex[w].x[k]) * unit)
+                self.box_star_cell(own, cell, unit)
             for w in range(cell.n_walls):
                 j = cell.wall[w].across
                 if j < 0 or j >= mesh.n or not cell.area[w] > 0.0:
@@ -452,6 +450,14 @@ cdef class SpaceDiagram:
                 if found.add_border(i, j, cell.area[w]) != OK:
                     return NO_MEMORY
         return OK
+
+    cdef void box_star_cell(self, Py_ssize_t own, const Polytope* cell, double unit) noexcept nogil:
+        """Set the box around a cell that was computed from its star."""
+        cdef Py_ssize_t v
+        cdef int j
+        for v in range(cell.n_vertices):
+            for j in range(3):
+                self.widen_box(own, j, (cell.origin[j] + cell.vertex[v].x[j]) * unit)
 
     def _dense_chunk(self, Py_ssize_t chunk):
         cdef Py_ssize_t start = chunk * DENSE, stop = min(start + DENSE, self.listed.shape[0])
@@ -517,6 +523,8 @@ cdef class SpaceDiagram:
                 self.cost_[own] = measured.cost * unit2
                 for k in range(3):
                     self.centroid_[own, k] = (cell.origin[k] + measured.centre[k]) * unit
+                if self.sites.boxed:
+                    self.box_star_cell(own, cell, unit)
             for w in range(cell.n_walls):
                 j = cell.wall[w].across
                 if j < 0 or j >= mesh.n or not measured.facet[w] > 0.0:

@@ -20,6 +20,7 @@ spread evenly in the plane, in space about (1 + 5 / cbrt(n))^3.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from geomot._core.plane.measure import Uniform
 from geomot._facets import Facets
 from geomot._power import PlaneDiagram, PlaneSites
 from geomot._space import SpaceDiagram, SpaceSites
-from geomot.sources import ConvexPolyhedron, PeriodicBox
+from geomot.sources import ConvexPolyhedron, PeriodicBox, Source
 
 __all__ = ["TorusDiagram", "TorusSites", "torus_places"]
 
@@ -59,20 +60,24 @@ def torus_places(points: FloatArray, domain: PeriodicBox) -> FloatArray:
 
 
 class TorusSites:
-    """Sites on a torus or a cylinder under its uniform measure, as `geomot._exact` wants them.
+    """Sites under a measure on a torus or a cylinder, as `geomot._exact` wants them.
 
     Parameters
     ----------
     sites : ndarray of shape (n, 2) or (n, 3)
         The sites, anywhere.
-    domain : PeriodicBox
-        The torus.
+    source : Source
+        The source measure, on a periodic domain.
     """
 
-    def __init__(self, sites: FloatArray, domain: PeriodicBox) -> None:
+    def __init__(self, sites: FloatArray, source: Source) -> None:
+        domain = source.periodic_domain
+        if domain is None:
+            raise ValueError(f"source must be periodic, got {source}")
         self.sites = sites
         self.domain = domain
         self.frame = _Frame(domain)
+        self.density = source.periodic_density(self.frame.lower, self.frame.upper)
         self.places, self.turns = self.frame.wrapped(sites)
         self._copied = self._first_copies()
         self._make()
@@ -100,12 +105,12 @@ class TorusSites:
             # their copies are between cells at the seam as well, where it is not seen
             kept = self._copied.copy()
             kept[copies.owner[flat]] = False
-            copies = _Copies(self.places, kept, self.frame)
+            copies = _Copies(self.places, kept, self.frame, self.density)
             found = copies.diagram(weights, weights_low, threads)
         return TorusDiagram(self, copies, found)
 
     def _make(self) -> None:
-        self.copies = _Copies(self.places, self._copied, self.frame)
+        self.copies = _Copies(self.places, self._copied, self.frame, self.density)
 
     def _first_copies(self) -> NDArray[np.bool_]:
         """Copies, one for each row of `shifts`, that are near the box."""
@@ -182,7 +187,13 @@ class _Frame:
 class _Copies:
     """Sites and their copies, those of a site one after the other."""
 
-    def __init__(self, places: FloatArray, copied: NDArray[np.bool_], frame: _Frame) -> None:
+    def __init__(
+        self,
+        places: FloatArray,
+        copied: NDArray[np.bool_],
+        frame: _Frame,
+        density: Callable[[float], Any] | None,
+    ) -> None:
         n, d = places.shape
         middle = len(frame.shifts)
         present = np.column_stack([copied, np.ones(n, bool)])
@@ -195,7 +206,7 @@ class _Copies:
         lower = frame.lower - frame.periods
         upper = frame.upper + frame.periods
         make = _plane_sites if d == 2 else _space_sites
-        self.sites = make(sites, lower, upper, frame.volume)
+        self.sites = make(sites, lower, upper, frame.volume, density)
         # of the mass of all copies that new cells are given in `insert`
         self.share = frame.volume / float(np.prod(upper - lower)) if d == 2 else 1.0
 
@@ -208,24 +219,34 @@ class _Copies:
 
 
 def _plane_sites(
-    sites: FloatArray, lower: FloatArray, upper: FloatArray, area: float
+    sites: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    area: float,
+    density: Callable[[float], Any] | None,
 ) -> PlaneSites:
-    """Sites whose cells have the mass 1 for this area."""
+    """Sites under a density with the mass 1 on this area; None: the uniform one."""
     (x0, y0), (x1, y1) = lower, upper
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
 
-    def density(scale: float) -> Uniform:
+    def uniform(scale: float) -> Uniform:
         return Uniform(1.0 / (area * scale * scale))
 
-    return PlaneSites(sites, corners, density, boxed=True)
+    return PlaneSites(sites, corners, density or uniform, boxed=True)
 
 
 def _space_sites(
-    sites: FloatArray, lower: FloatArray, upper: FloatArray, volume: float
+    sites: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    volume: float,
+    density: Callable[[float], Any] | None,
 ) -> SpaceSites:
-    """Sites whose cells have the mass 1 for this volume."""
+    """Sites under a density with the mass 1 on this volume; None: the uniform one."""
     domain = ConvexPolyhedron.box(lower, upper)
-    return SpaceSites(sites, domain.planes, domain.bounds, volume=volume, boxed=True)
+    return SpaceSites(
+        sites, domain.planes, domain.bounds, density=density, volume=volume, boxed=True
+    )
 
 
 class TorusDiagram:
@@ -293,8 +314,45 @@ class TorusDiagram:
         return Facets(pairs, measures, sites.sites, turns * sites.frame.periods)
 
     def facet_moments(self, *, threads: int = 1) -> tuple[FloatArray, FloatArray]:
-        """Refuse: only derivatives in the sites need them."""
-        raise NotImplementedError("facets of a torus have no moments")
+        """Mean (m, d) and covariance (m, d, d) of the density along each of the facets.
+
+        Around the first site of each.
+        """
+        borders, means, covariances = self.border_moments(threads=threads)
+        apart = borders.sites[:, 0] != borders.sites[:, 1]
+        return means[apart], covariances[apart]
+
+    def border_moments(self, *, threads: int = 1) -> tuple[Facets, FloatArray, FloatArray]:
+        """Facets, those between a cell and copies of itself included, with means and covariances.
+
+        These are in the order of the other ones, once for each two copies on opposite sides.
+        """
+        sites, copies, found = self._sites, self._copies, self._found.facets
+        means, covariances = self._found.facet_moments(threads=threads)
+        (n, d), turned = sites.sites.shape, 3 ** np.arange(sites.sites.shape[1])[::-1]
+        used = np.flatnonzero(copies.inside[found.sites].any(axis=1))
+        ends = found.sites[used]
+        pairs, apart = copies.owner[ends], copies.steps[ends[:, 1]] - copies.steps[ends[:, 0]]
+        swapped = pairs[:, 0] > pairs[:, 1]
+        swapped |= (pairs[:, 0] == pairs[:, 1]) & (apart @ turned < 0)
+        ends[swapped], pairs[swapped] = ends[swapped, ::-1], pairs[swapped, ::-1]
+        apart[swapped] *= -1
+        # one between places that are both in the box is there once, any other from both of its ends
+        keys = (pairs[:, 0] * n + pairs[:, 1]) * 3**d + (apart + 1) @ turned
+        _, once, which = np.unique(keys, return_index=True, return_inverse=True)
+        counts = np.bincount(which)
+
+        def averaged(values: FloatArray) -> FloatArray:
+            columns = values.reshape(len(which), -1).T
+            total = np.array([np.bincount(which, along) for along in columns]) / counts
+            return total.T.reshape(len(counts), *values.shape[1:])
+
+        frame, first = sites.frame, copies.steps[ends[:, 0]]
+        turns = sites.turns[pairs]
+        moved = means[used] + frame.origin + (turns[:, 0] - first) * frame.periods
+        shifts = (apart + turns[:, 0] - turns[:, 1])[once] * frame.periods
+        borders = Facets(pairs[once], averaged(found.measures[used]), sites.sites, shifts)
+        return borders, averaged(moved), averaged(covariances[used])
 
     def cells(self, *, threads: int = 1) -> tuple[Any, ...]:
         """Corners, offsets, indices and labels, as in `diagram.Cells`.

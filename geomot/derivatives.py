@@ -11,6 +11,11 @@ and all derivatives of masses (p = 1) and of first moments (p = x) follow from t
 density along each facet, its barycentre there and its covariance there. Derivatives exist where
 the density does not jump along a facet; where it does they are the mean of those of both sides.
 
+On a torus y_j is the copy that the cell of i meets at the facet. A cell that reaches around the
+torus has facets with copies of itself, i = j: it loses on one side what it gains on the other, so
+that its centroid moves. In partial transport a cell also ends in the ball of its site: an arc is
+like a facet across which nothing is, with 2 |x - y_i| in place of 2 |y_i - y_j|.
+
 References: de Goes, Breeden, Ostromoukhov, Desbrun, "Blue noise through optimal transport", 2012;
 Merigot, Meyron, Thibert, "An algorithm for optimal transport between a simplex soup and a point
 cloud", 2018; de Gournay, Kahn, Lebrat, "Differentiation and regularity of semi-discrete optimal
@@ -19,6 +24,7 @@ transport with respect to the parameters of the discrete measure", 2019.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,12 +35,16 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import LinearOperator, splu
 
-from geomot._facets import Facets
+from geomot._facets import Arcs, Facets
 from geomot._frozen import Frozen, read_only
-from geomot._validation import as_masses, as_real_array
-from geomot.potentials import mass_rates_in_weights, power_rates_of_moves
+from geomot._validation import as_masses, as_partial_masses, as_real_array
+from geomot.potentials import (
+    arc_rates_in_weights,
+    mass_rates_in_weights,
+    power_rates_of_moves,
+)
 
-__all__ = ["Derivatives"]
+__all__ = ["Arcs", "Derivatives"]
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -58,15 +68,23 @@ class Derivatives(Frozen):
     centroids : ndarray of shape (n, d)
         Their centroids c_i; NaN where a cell has no mass.
     facets : Facets
-        Neighbouring cells, and the integrals of the density over their common borders.
+        Neighbouring cells, and the integrals of the density over their common borders. On a torus
+        also the borders between a cell and copies of itself, each once.
     facet_means : ndarray of shape (m, d)
-        Barycentre of the density along each facet.
+        Barycentre of the density along each facet; on a torus of the facet around the first site.
     facet_covariances : ndarray of shape (m, d, d)
         Its covariance along each facet.
+    arcs : Arcs or None
+        In partial transport the arcs where cells end in balls; None elsewhere.
 
     Notes
     -----
     Cells without mass have rows of zeros, whatever would happen to them.
+
+    On a torus cells move with their sites: centroids are those of cells around their sites, and
+    first moments too.
+
+    In partial transport target masses sum to less than 1, and have no default.
 
     Examples
     --------
@@ -89,6 +107,7 @@ class Derivatives(Frozen):
     facets: Facets
     facet_means: FloatArray
     facet_covariances: FloatArray
+    arcs: Arcs | None = None
 
     def __post_init__(self) -> None:
         for name in ("sites", "masses", "centroids", "facet_means", "facet_covariances"):
@@ -113,22 +132,22 @@ class Derivatives(Frozen):
     @cached_property
     def moments_in_weights(self) -> csr_array:
         """Derivatives of the first moments int x f over each cell, shape (n d, n)."""
-        return self._matrix(self._moments_in_weights(np.zeros_like(self.sites)))
+        return self._matrix(self._moments_in_weights, np.zeros_like(self.sites))
 
     @cached_property
     def moments_in_sites(self) -> csr_array:
         """Derivatives of the first moments int x f over each cell, shape (n d, n d)."""
-        return self._matrix(self._moments_in_sites(np.zeros_like(self.sites)))
+        return self._matrix(self._moments_in_sites, np.zeros_like(self.sites))
 
     @cached_property
     def centroids_in_weights(self) -> csr_array:
         """Derivatives d c_i / d w_j, shape (n d, n)."""
-        return self._per_mass(self._matrix(self._moments_in_weights(self.centroids)))
+        return self._per_mass(self._matrix(self._moments_in_weights, self.centroids))
 
     @cached_property
     def centroids_in_sites(self) -> csr_array:
         """Derivatives d c_i / d y_j, shape (n d, n d)."""
-        return self._per_mass(self._matrix(self._moments_in_sites(self.centroids)))
+        return self._per_mass(self._matrix(self._moments_in_sites, self.centroids))
 
     def dual_in_weights(self, target_masses: ArrayLike | None = None) -> FloatArray:
         """Return the gradient of the dual value in the weights, nu_i - g_i.
@@ -149,7 +168,7 @@ class Derivatives(Frozen):
         >>> rates.dual_in_weights([0.25, 0.75]).tolist()
         [-0.25, 0.25]
         """
-        return as_masses(target_masses, len(self)) - self.masses
+        return self._targets(target_masses) - self.masses
 
     @property
     def dual_in_sites(self) -> FloatArray:
@@ -178,7 +197,7 @@ class Derivatives(Frozen):
         >>> rates.cost_in_sites().round(9).tolist()
         [[0.05, 0.0], [0.05, 0.0]]
         """
-        return self._pull(as_masses(target_masses, len(self)))
+        return self._pull(self._targets(target_masses))
 
     def weight_rates(self, moves: ArrayLike) -> FloatArray:
         """Return how the weights must change for all masses to stay as sites move.
@@ -192,7 +211,8 @@ class Derivatives(Frozen):
         -------
         ndarray of shape (n,)
             Rates of the weights; their mean is 0 on each set of cells that are connected by facets,
-            because only differences within such a set matter.
+            because only differences within such a set matter. In partial transport weights matter
+            themselves in each set that has an arc.
 
         Examples
         --------
@@ -233,7 +253,7 @@ class Derivatives(Frozen):
         >>> (hessian @ [-1.0, 0.0, 1.0, 0.0]).tolist()
         [-1.0, 0.0, 1.0, 0.0]
         """
-        nu = as_masses(target_masses, len(self))
+        nu = self._targets(target_masses)
 
         def product(vector: FloatArray) -> FloatArray:
             moves = np.asarray(vector, np.float64).reshape(self.sites.shape)
@@ -248,63 +268,92 @@ class Derivatives(Frozen):
 
     def _response(self, moves: FloatArray) -> FloatArray:
         """Rates of the weights that keep the masses."""
-        groups, free, factors = self._system
+        groups, held, free, factors = self._system
         rates = np.zeros(len(self))
         if factors is not None:
             rates[free] = factors.solve(-(self.masses_in_sites @ moves.ravel())[free])
-        return rates - (np.bincount(groups, rates) / np.bincount(groups))[groups]
+        means = np.where(held, 0.0, np.bincount(groups, rates) / np.bincount(groups))
+        return rates - means[groups]
 
     @cached_property
-    def _system(self) -> tuple[IndexArray, NDArray[np.bool_], Any]:
-        """The group of each cell, all but one cell of each group, and factors of their matrix."""
+    def _system(self) -> tuple[IndexArray, NDArray[np.bool_], NDArray[np.bool_], Any]:
+        """The group of each cell, which groups have arcs, which cells are free, and their factors.
+
+        Free are all cells of groups with arcs, and all but one of others.
+        """
         matrix = self.masses_in_weights
-        _, groups = connected_components(matrix, directed=False)
+        n_groups, groups = connected_components(matrix, directed=False)
+        held = np.zeros(n_groups, bool)
+        if self.arcs is not None:
+            held[groups[self.arcs.measures > 0.0]] = True
         free = np.ones(len(self), bool)
-        free[np.unique(groups, return_index=True)[1]] = False
+        free[np.unique(groups, return_index=True)[1][~held]] = False
         factors = splu(matrix[free][:, free].tocsc()) if free.any() else None
-        return groups, free, factors
+        return groups, held, free, factors
+
+    def _targets(self, target_masses: ArrayLike | None) -> FloatArray:
+        """Masses of the sites, which sum to 1; in partial transport to less."""
+        if self.arcs is None:
+            return as_masses(target_masses, len(self))
+        return as_partial_masses(target_masses, len(self))
 
     def _pull(self, masses: FloatArray) -> FloatArray:
         return np.where(
             self.masses[:, None] > 0.0, 2.0 * masses[:, None] * (self.sites - self.centroids), 0.0
         )
 
-    # What the cells of a facet gain by its motion, before the signs: arrays of shape (m, cell,
-    # variable, components of what changes, components of the variable), of the sites i and j each.
-
     @cached_property
-    def _in_weights(self) -> FloatArray:
-        rates = mass_rates_in_weights(self.facets)
-        return np.tile(rates[:, None, None, None, None], (1, 2, 2, 1, 1))
+    def _borders(self) -> list[_Borders]:
+        """The facets between two cells each, and the arcs, which one cell has."""
+        facets, pairs = self.facets, self.facets.sites
+        shifts = np.zeros((len(pairs), 2, self.sites.shape[1]))
+        if facets.shifts is not None:
+            shifts[:, 1] = facets.shifts
+        rates = mass_rates_in_weights(facets)
+        found = [_Borders(pairs, shifts, rates, self.facet_means, self.facet_covariances)]
+        if self.arcs is not None:
+            own = np.flatnonzero(self.arcs.measures > 0.0)
+            rates = arc_rates_in_weights(self.arcs.measures, self.arcs.radii)[own]
+            means, covariances = self.arcs.means[own], self.arcs.covariances[own]
+            still = np.zeros((len(own), 1, self.sites.shape[1]))
+            found.append(_Borders(own[:, None], still, rates, means, covariances))
+        return found
 
-    @cached_property
-    def _in_sites(self) -> FloatArray:
-        away = self._from(self.sites)[:, None, :, None, :]
-        return self._in_weights * power_rates_of_moves(away)
+    # What cells gain as their borders move, before the signs: arrays of shape (m, cell, variable,
+    # components of what changes, components of the variable), of all cells at each of m borders.
 
-    def _moments_in_weights(self, origins: FloatArray) -> FloatArray:
+    def _in_weights(self, borders: _Borders) -> FloatArray:
+        k = borders.cells.shape[1]
+        return np.tile(borders.rates[:, None, None, None, None], (1, k, k, 1, 1))
+
+    def _in_sites(self, borders: _Borders) -> FloatArray:
+        away = borders.seen_from(self.sites)[:, None, :, None, :]
+        return self._in_weights(borders) * power_rates_of_moves(away)
+
+    def _moments_in_weights(self, borders: _Borders, origins: FloatArray) -> FloatArray:
         """Of first moments, for each cell about an origin of its own."""
-        return self._in_weights * self._from(origins)[:, :, None, :, None]
+        return self._in_weights(borders) * borders.seen_from(origins)[:, :, None, :, None]
 
-    def _moments_in_sites(self, origins: FloatArray) -> FloatArray:
-        arms = self._from(origins)[:, :, None, :, None]
-        spread = power_rates_of_moves(self.facet_covariances)[:, None, None]
-        return self._in_sites * arms + self._in_weights * spread
+    def _moments_in_sites(self, borders: _Borders, origins: FloatArray) -> FloatArray:
+        arms = borders.seen_from(origins)[:, :, None, :, None]
+        spread = power_rates_of_moves(borders.covariances)[:, None, None]
+        return self._in_sites(borders) * arms + self._in_weights(borders) * spread
 
-    def _from(self, places: FloatArray) -> FloatArray:
-        """The facets' means, seen from places of the two cells, (m, 2, d)."""
-        return self.facet_means[:, None, :] - places[self.facets.sites]
-
-    def _matrix(self, gains: FloatArray) -> csr_array:
-        """Cell i gains by what moves the facet towards j, and cell j loses that."""
-        n, pairs = len(self), self.facets.sites
-        height, width = gains.shape[3:]
-        signed = gains * np.array([[1.0, -1.0], [-1.0, 1.0]])[:, :, None, None]
-        rows = height * pairs[:, :, None, None, None] + np.arange(height)[:, None]
-        columns = width * pairs[:, None, :, None, None] + np.arange(width)
-        where = [np.broadcast_to(k, gains.shape).ravel() for k in (rows, columns)]
-        shape = (height * n, width * n)
-        return csr_array(coo_array((signed.ravel(), where), shape=shape))
+    def _matrix(self, gains: Callable[..., FloatArray], *origins: FloatArray) -> csr_array:
+        """Cell i gains by what moves its border outwards, and the cell beyond loses that."""
+        entries, rows, columns = [], [], []
+        for borders in self._borders:
+            found = gains(borders, *origins)
+            cells, (height, width) = borders.cells, found.shape[3:]
+            signs = 2.0 * np.eye(cells.shape[1]) - 1.0
+            entries.append((found * signs[:, :, None, None]).ravel())
+            row = height * cells[:, :, None, None, None] + np.arange(height)[:, None]
+            column = width * cells[:, None, :, None, None] + np.arange(width)
+            rows.append(np.broadcast_to(row, found.shape).ravel())
+            columns.append(np.broadcast_to(column, found.shape).ravel())
+        where = np.concatenate(rows), np.concatenate(columns)
+        shape = (height * len(self), width * len(self))
+        return csr_array(coo_array((np.concatenate(entries), where), shape=shape))
 
     def _per_mass(self, moments: csr_array) -> csr_array:
         """Rates of centroids, from those of the moments about them."""
@@ -313,3 +362,18 @@ class Derivatives(Frozen):
         scaled = moments.copy()
         scaled.data *= np.repeat(per, np.diff(moments.indptr))
         return scaled
+
+
+@dataclass(frozen=True, eq=False)
+class _Borders:
+    """Borders of cells, all between as many of them."""
+
+    cells: IndexArray  # (m, k): which ones
+    shifts: FloatArray  # (m, k, d): of the copies of their sites that are meant
+    rates: FloatArray  # (m,): of masses in weights
+    means: FloatArray  # (m, d): of the density along each border
+    covariances: FloatArray  # (m, d, d)
+
+    def seen_from(self, places: FloatArray) -> FloatArray:
+        """The means, seen from places of the cells, (m, k, d)."""
+        return self.means[:, None, :] - (places[self.cells] + self.shifts)

@@ -26,6 +26,7 @@ from geomot._facets import Facets
 from geomot._frozen import Frozen, read_only
 from geomot._power import PlaneDiagram
 from geomot._region_cells import region_cells
+from geomot._torus import TorusDiagram
 from geomot._validation import (
     as_flag,
     as_masses,
@@ -47,7 +48,6 @@ from geomot.sources import (
     UniformPolygon,
     UniformPolyhedron,
     as_source,
-    refuse_periodic,
     require_exact,
 )
 
@@ -301,12 +301,11 @@ class PowerDiagram(Exports, Frozen):
         Power weights: a bigger weight makes a bigger cell. Two columns hi, lo stand for the exact
         sum hi + lo. None makes the Voronoi diagram.
     source : Source or array_like of shape (m, 2), optional
-        In the plane a `UniformBox` (periodic or not), `UniformPolygon`, `UniformBall`,
-        `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
-        array holds the vertices of a polygon. In space a `UniformBox` (periodic or not),
-        `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity` or
-        `Gaussian`, on the line any source with a distribution function. None stands for the unit
-        box.
+        In the plane a `UniformBox` or `GridDensity` (periodic or not), `UniformPolygon`,
+        `UniformBall`, `UniformEllipsoid`, `MeshDensity`, `Gaussian` or a `Mixture` of these; an
+        array holds the vertices of a polygon. In space a `UniformBox` or `GridDensity` (periodic or
+        not), `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `MeshDensity` or `Gaussian`,
+        on the line any source with a distribution function. None stands for the unit box.
     threads : int, optional
         Number of threads, here, in `locate` and for `cells`; None: all available cores. The
         result does not depend on it.
@@ -579,11 +578,17 @@ class PowerDiagram(Exports, Frozen):
         >>> diagram.derivatives().masses_in_sites.toarray()[0].tolist()
         [0.5, 0.0, 0.5, 0.0]
         """
-        refuse_periodic(self.source, "derivatives in the sites")
-        if self.partial:
-            raise ValueError("derivatives are not defined for partial transport")
-        means, covariances = self._compiled.facet_moments(threads=as_threads(self.threads))
-        return Derivatives(self.sites, self.masses, self.centroids, self.facets, means, covariances)
+        compiled, threads = self._compiled, as_threads(self.threads)
+        facets, arcs = self.facets, None
+        if isinstance(compiled, TorusDiagram):
+            facets, means, covariances = compiled.border_moments(threads=threads)
+        else:
+            means, covariances = compiled.facet_moments(threads=threads)
+        if isinstance(compiled, BallDiagram):
+            arcs = compiled.rims
+        return Derivatives(
+            self.sites, self.masses, self.centroids, facets, means, covariances, arcs
+        )
 
     def kantorovich(self, target_masses: ArrayLike | None = None) -> float:
         """Return the Kantorovich dual value of the weights.

@@ -27,6 +27,7 @@ from geomot._facets import Facets
 
 __all__ = [
     "arc_rates_in_heights",
+    "arc_rates_in_weights",
     "bisector_offsets",
     "brenier_potential",
     "doubled_heights",
@@ -308,6 +309,19 @@ def arc_rates_in_heights(arcs: FloatArray, radii: FloatArray) -> FloatArray:
     [1.0]
     """
     return np.divide(arcs, radii, out=np.zeros_like(arcs), where=arcs > 0.0)
+
+
+def arc_rates_in_weights(arcs: FloatArray, radii: FloatArray) -> FloatArray:
+    """Return d mass_i / d w_i through the arcs, half of `arc_rates_in_heights`, shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> circle = np.array([2.0 * np.pi * 0.2])
+    >>> (arc_rates_in_weights(circle, np.array([0.2])) / np.pi).round(12).tolist()
+    [1.0]
+    """
+    return 0.5 * arc_rates_in_heights(arcs, radii)
 
 
 def power_rates_of_moves(away: FloatArray) -> FloatArray:

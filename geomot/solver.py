@@ -117,9 +117,10 @@ def solve(
     threads : int, optional
         Number of threads, all usable cores by default. The result does not depend on it.
     callback : callable, optional
-        Called with a `SolverState` after each accepted iterate or look. Returning True stops the
-        solve, and the callback is not called again; the status is "stopped", or "converged" if
-        this very state has reached the tolerance.
+        Called with a `SolverState` after each accepted iterate or look, not while Newton's method
+        looks for a start, which takes most of the time if the density is dark in places. Returning
+        True stops the solve, and the callback is not called again; the status is "stopped", or
+        "converged" if this very state has reached the tolerance.
     random_state : None, int, Generator or RandomState, optional
         All randomness of Monte Carlo; an integer gives the same result each time. Newton's method
         draws nothing from it.

@@ -43,6 +43,13 @@ EVERY = {
     "cube": geomot.UniformBox([0, 0, 0], [1, 1, 2]),
     "solid": geomot.UniformPolyhedron([(0, 0, 0), (3, 0, 1), (0, 2, 0), (1, 1, 4), (2, 2, 2)]),
 }
+AROUND = {
+    "torus": geomot.UniformBox([0, 0], [1, 2], periodic=True),
+    "cylinder": geomot.UniformBox([0, 0], [1, 2], periodic=(False, True)),
+    "image around": geomot.GridDensity(rng(4).random((7, 5)) + 0.2, periodic=True),
+    "torus in space": geomot.UniformBox([0, 0, 0], [1, 1, 2], periodic=True),
+    "voxels around": geomot.GridDensity(rng(4).random((3, 2, 2)) + 0.2, periodic=True),
+}
 IN_THE_PLANE = [name for name, source in EVERY.items() if source.dim == 2]
 
 
@@ -57,29 +64,26 @@ def problem(source, n=9, seed=0):
     return sites, weights
 
 
-def measured(sites, weights, source):
-    diagram = PowerDiagram(sites, weights, source)
+def measured(sites, weights, source, partial):
+    diagram = PowerDiagram(sites, weights, source, partial=partial)
     moments = diagram.masses[:, None] * diagram.centroids
     return diagram.masses, moments.ravel(), diagram.centroids.ravel()
 
 
-def differences(sites, weights, source, direction):
+def differences(sites, weights, source, direction, partial=False):
     """Central differences of masses, moments and centroids."""
     step = STEP * spread_of(source)
     by_sites, by_weights = direction
     ends = [
-        measured(sites + s * step * by_sites, weights + s * step * by_weights, source)
+        measured(sites + s * step * by_sites, weights + s * step * by_weights, source, partial)
         for s in (1, -1)
     ]
     return [(a - b) / (2 * step) for a, b in zip(*ends, strict=True)]
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_against_central_differences(name):
-    source = EVERY[name]
-    sites, weights = problem(source)
+def compare_with_differences(sites, weights, source, partial=False):
     n, d = sites.shape
-    rates = PowerDiagram(sites, weights, source).derivatives()
+    rates = PowerDiagram(sites, weights, source, partial=partial).derivatives()
     assert (rates.masses > 0).all()
     matrices = [
         (rates.masses_in_sites, rates.moments_in_sites, rates.centroids_in_sites),
@@ -90,11 +94,98 @@ def test_against_central_differences(name):
             direction = np.zeros((n, d)), np.zeros(n)
             direction[of_weights].flat[k] = 1.0
             for matrix, expected in zip(
-                known, differences(sites, weights, source, direction), strict=True
+                known, differences(sites, weights, source, direction, partial), strict=True
             ):
                 column = matrix.toarray()[:, k]
                 scale = max(np.abs(matrix.data).max(), 1e-3)
                 np.testing.assert_allclose(column, expected, rtol=0, atol=2e-6 * scale)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_against_central_differences(name):
+    source = EVERY[name]
+    compare_with_differences(*problem(source), source)
+
+
+@pytest.mark.parametrize("name", AROUND)
+@pytest.mark.parametrize("n", [1, 2, 5, 9])
+def test_around_a_torus(name, n):
+    # few cells also meet copies of themselves
+    source = AROUND[name]
+    sites, weights = problem(source, n)
+    compare_with_differences(sites, weights, source)
+    if n == 9:
+        # whole periods away: the same rates
+        widths = np.where(source.periodic, source.upper - source.lower, 0.0)
+        moved = sites + rng(6).integers(-2, 3, sites.shape) * widths
+        first = PowerDiagram(sites, weights, source).derivatives()
+        second = PowerDiagram(moved, weights, source).derivatives()
+        for matrix in ("masses_in_sites", "centroids_in_sites", "centroids_in_weights"):
+            np.testing.assert_allclose(
+                getattr(second, matrix).toarray(), getattr(first, matrix).toarray(), atol=1e-9
+            )
+
+
+@pytest.mark.parametrize("name", ["torus", "torus in space"])
+def test_cells_of_a_uniform_torus_move_with_their_sites(name):
+    source = AROUND[name]
+    for n in (1, 3, 30):
+        sites, weights = problem(source, n)
+        rates = PowerDiagram(sites, weights, source).derivatives()
+        shift = rng(5).standard_normal(sites.shape[1])
+        moves = np.tile(shift, n)
+        np.testing.assert_allclose(rates.masses_in_sites @ moves, 0.0, atol=1e-12)
+        np.testing.assert_allclose(rates.centroids_in_sites @ moves, moves, rtol=1e-10)
+
+
+@pytest.mark.parametrize("source", [EVERY["square"], EVERY["triangle"], RING], ids=repr)
+@pytest.mark.parametrize("size", [0.05, 0.3, 2.0])
+def test_in_partial_transport(source, size):
+    # balls apart, balls that meet, balls of which some reach around their cells
+    sites, _ = problem(source, 7)
+    weights = size * spread_of(source) ** 2 * (0.6 + 0.4 * rng(1).random(7)) / 4
+    compare_with_differences(sites, weights, source, partial=True)
+
+
+def test_one_disk():
+    diagram = PowerDiagram([[0.5, 0.5]], [0.04], partial=True)
+    rates = diagram.derivatives()
+    np.testing.assert_allclose(rates.masses_in_weights.toarray(), np.pi)
+    np.testing.assert_allclose(rates.masses_in_sites.toarray(), 0.0, atol=1e-15)
+    np.testing.assert_allclose(rates.centroids_in_sites.toarray(), np.eye(2), atol=1e-14)
+    np.testing.assert_allclose(rates.arcs.means, [[0.5, 0.5]], atol=1e-15)
+    np.testing.assert_allclose(rates.arcs.covariances[0], 0.02 * np.eye(2), atol=1e-15)
+
+
+def test_half_a_disk():
+    # against the left side: the arc's barycentre lies at 2 r / pi, the half disk's at 4 r / 3 pi
+    rates = PowerDiagram([[0.0, 0.5]], [0.04], partial=True).derivatives()
+    np.testing.assert_allclose(rates.arcs.means, [[0.4 / np.pi, 0.5]], atol=1e-15)
+    np.testing.assert_allclose(rates.masses_in_weights.toarray(), np.pi / 2)
+    np.testing.assert_allclose(rates.masses_in_sites.toarray(), [[0.4, 0.0]], atol=1e-15)
+
+
+def test_gradients_in_partial_transport():
+    sites, nu = rng(3).random((9, 2)), rng(4).dirichlet(np.full(9, 3.0)) * 0.6
+    move, step = rng(5).standard_normal((9, 2)), 1e-5
+
+    def solved(at):
+        return geomot.solve(at, nu, partial=True, tol=1e-12, strict=False)
+
+    rates = solved(sites).diagram().derivatives()
+    up, down = (solved(sites + s * step * move) for s in (1, -1))
+    found = np.sum(rates.cost_in_sites(nu) * move)
+    assert found == pytest.approx((up.cost - down.cost) / (2 * step), rel=1e-6)
+    np.testing.assert_allclose(rates.dual_in_weights(nu), nu - rates.masses)
+    weights = (up.weights - down.weights) / (2 * step)
+    np.testing.assert_allclose(rates.weight_rates(move), weights, atol=1e-6 * np.ptp(weights))
+    costs = [end.diagram().derivatives().cost_in_sites(nu).ravel() for end in (up, down)]
+    expected = (costs[0] - costs[1]) / (2 * step)
+    np.testing.assert_allclose(
+        rates.cost_hessian(nu) @ move.ravel(), expected, atol=1e-6 * np.abs(expected).max()
+    )
+    with pytest.raises(ValueError, match="target_masses must be given"):
+        rates.cost_in_sites()
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -154,9 +245,9 @@ def test_cells_of_a_round_gaussian_turn_with_the_sites():
     np.testing.assert_allclose(moved, expected.ravel(), atol=1e-10)
 
 
-@pytest.mark.parametrize("name", IN_THE_PLANE)
+@pytest.mark.parametrize("name", [*IN_THE_PLANE, "torus", "image around"])
 def test_gradient_of_the_cost(name):
-    source = EVERY[name]
+    source = (EVERY | AROUND)[name]
     sites = source.sample(12, rng(3))
     nu = rng(4).dirichlet(np.full(12, 3.0))
     rates = geomot.solve(sites, nu, source, tol=1e-12).diagram().derivatives()
@@ -167,9 +258,9 @@ def test_gradient_of_the_cost(name):
     assert found == pytest.approx((up - down) / (2 * step), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", EVERY | AROUND)
 def test_weights_that_keep_the_masses(name):
-    source = EVERY[name]
+    source = (EVERY | AROUND)[name]
     sites, weights = problem(source, 30)
     rates = PowerDiagram(sites, weights, source).derivatives()
     moves = rng(5).standard_normal(sites.shape)
@@ -178,9 +269,9 @@ def test_weights_that_keep_the_masses(name):
     np.testing.assert_allclose(kept, 0.0, atol=1e-12 * np.abs(change).max())
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", EVERY | AROUND)
 def test_second_derivatives_of_the_cost(name):
-    source = EVERY[name]
+    source = (EVERY | AROUND)[name]
     sites = source.sample(8, rng(3))
     nu = rng(4).dirichlet(np.full(8, 3.0))
     move = rng(5).standard_normal(sites.shape)

@@ -434,8 +434,6 @@ def test_refusals():
         _ = solve(sites).remainder
     with pytest.raises(ValueError, match="must not be of partial transport for extended maps"):
         geomot.extended.ExtendedMap(solve(sites, [0.2, 0.3], partial=True))
-    with pytest.raises(ValueError, match="derivatives are not defined for partial transport"):
-        PowerDiagram(sites, [0.2, 0.3], partial=True).derivatives()
 
 
 # ---- sites on grids, whose cells have corners that coincide ----

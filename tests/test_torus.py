@@ -108,7 +108,7 @@ def test_cells_are_those_of_all_copies(source, n, spread):
 def test_many_sites_need_few_copies():
     sites = rng(2).random((4000, 2))
     weights = solve(sites, source=TORUS, tol=1e-3).weights
-    few, all_of_them = TorusSites(sites, TORUS.domain), TorusSites(sites, TORUS.domain)
+    few, all_of_them = TorusSites(sites, TORUS), TorusSites(sites, TORUS)
     all_of_them._copied[:] = True
     all_of_them._make()
     assert len(all_of_them.copies.owner) == 9 * 4000
@@ -233,7 +233,7 @@ def test_one_giant_weight_needs_all_copies():
 
 def test_weights_in_turn_keep_the_copies_that_are_needed():
     sites = rng(14).random((300, 2))
-    together = TorusSites(sites, TORUS.domain)
+    together = TorusSites(sites, TORUS)
     for scale in (0.0, 0.3, 0.01, 0.0):
         weights = scale * rng(15).random(300) ** 8
         alone = PowerDiagram(sites, weights, TORUS)
@@ -358,8 +358,6 @@ def test_refusals():
         geomot.coupling.SemiDiscreteCoupling(TORUS).fit(sites)
     with pytest.raises(ValueError, match="must not be periodic in a Mixture"):
         geomot.Mixture([TORUS, UniformBox.unit(2)])
-    with pytest.raises(ValueError, match="must not be periodic for derivatives in the sites"):
-        PowerDiagram(sites, source=TORUS).derivatives()
 
 
 def test_quantisation_ends_where_sites_are_centroids():

@@ -76,7 +76,7 @@ def test_cells_are_those_of_all_copies(source, n, spread):
 def test_many_sites_need_few_copies():
     sites = rng(2).random((1500, 3))
     weights = 0.1 * 1500 ** (-2 / 3) * rng(1).random(1500)
-    few, all_of_them = TorusSites(sites, TORUS.domain), TorusSites(sites, TORUS.domain)
+    few, all_of_them = TorusSites(sites, TORUS), TorusSites(sites, TORUS)
     all_of_them._copied[:] = True
     all_of_them._make()
     assert len(all_of_them.copies.owner) == 27 * 1500
@@ -195,7 +195,7 @@ def test_locate_finds_the_nearest_copy():
 
 def test_weights_in_turn_keep_the_copies_that_are_needed():
     sites = rng(14).random((200, 3))
-    together = TorusSites(sites, TORUS.domain)
+    together = TorusSites(sites, TORUS)
     for scale in (0.0, 0.4, 0.02, 0.0):
         weights = scale * rng(15).random(200) ** 8
         alone = PowerDiagram(sites, weights, TORUS)
@@ -296,7 +296,5 @@ def test_refusals():
         solve(sites, source=TORUS, method="montecarlo")
     with pytest.raises(ValueError, match="must not be periodic for extended maps"):
         BrenierMap(TORUS).fit(sites).extended()
-    with pytest.raises(ValueError, match="must not be periodic for derivatives in the sites"):
-        PowerDiagram(sites, source=TORUS).derivatives()
     with pytest.raises(ValueError, match="partial"):
         PowerDiagram(sites, source=TORUS, partial=True)

@@ -30,6 +30,7 @@ domains (--domain), for sites with d columns:
   box:X1,...,Z1,...        uniform on a box: lower corner, then upper corner (box:X0,Y0,X1,Y1)
   torus:X0,Y0,X1,Y1        uniform on a box whose opposite sides are joined, also in space;
                            torus alone: [0, 1]^d
+  torus:FILE               the same with a density on a grid, as grid:FILE
   ball:CX,...,R            uniform on a ball: centre, then radius
   ellipse:CX,CY,A,B[,DEG]  uniform within an ellipse: centre, half axes, turned by so many degrees
   normal                   the standard normal distribution
@@ -62,7 +63,7 @@ run was lost, 130 interrupted
 several processes: torchrun --nproc-per-node=K -m geomot fit ... --method montecarlo"""
 
 # Kinds that a file may follow.
-_FROM_FILE = ("gaussian", "samples", "grid", "mesh", "polygon", "polyhedron")
+_FROM_FILE = ("gaussian", "samples", "grid", "torus", "mesh", "polygon", "polyhedron")
 
 # The sites are probably not meant for their domain if fewer than this share lie in it.
 _FEW_INSIDE = 0.1
@@ -133,8 +134,9 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
         return geomot.Samples(read_table(rest, decimal=decimal))
     elif kind == "polyhedron":
         return geomot.UniformPolyhedron(read_table(rest, decimal=decimal))
-    elif kind == "grid":
-        return geomot.GridDensity(read_table(rest, decimal=decimal))
+    elif kind == "grid" or (kind == "torus" and "," not in rest):
+        values = read_table(rest, decimal=decimal)
+        return geomot.GridDensity(values, periodic=kind == "torus")
     elif kind == "mesh":
         return read_mesh(rest)
     try:
@@ -162,9 +164,9 @@ def _domain(spec: str, sites: np.ndarray, masses: np.ndarray | None, decimal: st
     if kind == "polygon" and numbers and len(numbers) % 2 == 0:
         return geomot.UniformPolygon(np.reshape(numbers, (-1, 2)))
     raise BadInput(
-        "--domain must be unit, bounds, hull, box:..., torus:..., ball:..., ellipse:..., "
-        "normal, gaussian:FILE, match, samples:FILE, grid:FILE, mesh:FILE, regular:N[,CX,CY,R], "
-        "polygon:FILE, polygon:X,Y,... or "
+        "--domain must be unit, bounds, hull, box:..., torus:..., torus:FILE, ball:..., "
+        "ellipse:..., normal, gaussian:FILE, match, samples:FILE, grid:FILE, mesh:FILE, "
+        "regular:N[,CX,CY,R], polygon:FILE, polygon:X,Y,... or "
         f"polyhedron:FILE, got {spec!r}"
     )
 

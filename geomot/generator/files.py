@@ -183,7 +183,7 @@ _RECORD = parts.Record(
         "sums": parts.Entry(parts.as_mapping),
         "sample_shape_": parts.Entry(parts.as_shape, axes="sample"),
         "classes_": parts.Entry(_as_classes, default=None),
-        "tv_tol": parts.Entry(parts.as_number),
+        "tv_tol": parts.Entry(parts.as_number, default=None),
         "singular": parts.Entry(parts.one_of(*SINGULAR)),
         "smoothing": parts.Entry(as_tolerance, default=0.5),
         "threshold": parts.Entry(_as_threshold, default=None),
@@ -204,7 +204,7 @@ def _write_main(generator: LatentGenerator, folder: Path, kind: str, training_da
     own = {
         "autoencoder": kind,
         "sums": {p.name: _checksum(p) for p in sorted(folder.iterdir())},
-        "tv_tol": float(generator.tv_tol),
+        "tv_tol": None if generator.tv_tol is None else float(generator.tv_tol),
         "threshold": _INFINITE if generator.threshold == np.inf else generator.threshold,
         "whiten": generator.whitened_,
         "random_state": _seed(generator.random_state),

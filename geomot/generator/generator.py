@@ -61,7 +61,13 @@ IntArray = NDArray[np.int64]
 _CODES = "the codes of X"
 
 # Dimensions in which maps onto codes are exact, and need no whitening to converge.
-_EXACT_DIMENSIONS = 2
+_EXACT_DIMENSIONS = 3
+
+# Up to so many codes a fit to the least tolerance takes a minute; beyond, tolerances grow with the
+# number up to the most, with which samples are as good (docs/experiments.md).
+_PRECISE_CODES = 6000
+_LEAST_TV_TOL = 0.01
+_MOST_TV_TOL = 0.1
 
 _MODES = ("extended", "discrete")
 _SPACES = ("latent", "source")
@@ -87,8 +93,11 @@ class LatentGenerator(BaseEstimator):
         The source measure, as for `BrenierMap`. None takes for two latent dimensions the uniform
         measure on a disk (a regular polygon of 256 sides), whose map is exact, else the normal
         measure, both with the mean of the codes, and with their variance or covariance.
-    tv_tol : float, default 0.01
-        Largest total variation between the masses that the codes get and those they should.
+    tv_tol : float, optional
+        Largest total variation between the masses that the codes get and those they should. None
+        is 0.01 for up to 6000 codes, and more in proportion for more, at most 0.1: the work of a
+        fit, which grows as the square of number over tolerance, does not grow beyond. Masses of
+        single images are as uncertain as the choice of the images; see the page on experiments.
     singular : {"side", "discrete", "reject"}, default "side"
         What `sample` does with source points whose image would lie between codes that do not
         belong together: stay with those on the side of their cell, take the code of their cell,
@@ -160,7 +169,7 @@ class LatentGenerator(BaseEstimator):
         transport: BrenierMap | None = None,
         *,
         source: Any = None,
-        tv_tol: float = 0.01,
+        tv_tol: float | None = None,
         singular: str = "side",
         smoothing: float = 1.0,
         threshold: float | None = None,
@@ -356,7 +365,7 @@ class LatentGenerator(BaseEstimator):
             sampled = not (isinstance(source, Source) and source.exact)
             brenier = BrenierMap(
                 source,
-                tv_tol=self.tv_tol,
+                tv_tol=default_tv_tol(len(sites)) if self.tv_tol is None else self.tv_tol,
                 threads=self.threads,
                 random_state=seed,
                 device=self.device if sampled and self.device not in (None, "cpu") else None,
@@ -827,6 +836,11 @@ class LatentGenerator(BaseEstimator):
         True
         """
         return files.load(LatentGenerator, path, autoencoder, device)
+
+
+def default_tv_tol(n: int) -> float:
+    """The total variation that the masses of so many codes may be off by."""
+    return min(max(n / _PRECISE_CODES, 1.0) * _LEAST_TV_TOL, _MOST_TV_TOL)
 
 
 def _total_variation(solution: Solution) -> float:

@@ -4,8 +4,8 @@ A source is a probability measure on R^d that can be sampled. In the plane `Unif
 `UniformPolygon`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity`, `Gaussian` and
 each `Mixture` of such measures have exact power diagrams, in space `UniformBox`,
 `UniformPolyhedron`, `UniformBall`, `UniformEllipsoid`, `GridDensity`, `MeshDensity` and `Gaussian`,
-and on the line all measures with a distribution function. A box in the plane or in space may be
-periodic along each axis. Every source is immutable, comparable and picklable.
+and on the line all measures with a distribution function. Boxes and grids in the plane and in space
+may be periodic along each axis. Every source is immutable, comparable and picklable.
 
 Examples
 --------

@@ -138,6 +138,34 @@ class Source(Frozen, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no density for exact diagrams")
 
+    def periodic_density(
+        self, lower: FloatArray, upper: FloatArray
+    ) -> Callable[[float], Any] | None:
+        """Return the density of a periodic source and its copies, as `scaled_density` is one.
+
+        Parameters
+        ----------
+        lower, upper : ndarray of shape (d,)
+            The corners of the box, where kernels have it.
+
+        Returns
+        -------
+        function or None
+            Of the box and its copies up to one period away along each periodic axis, with an
+            integral of 1 over each of them. None for the uniform density.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import geomot
+        >>> torus = geomot.UniformBox([0.0, 0.0], [1.0, 1.0], periodic=True)
+        >>> torus.periodic_density(np.zeros(2), np.ones(2)) is None
+        True
+        """
+        if self.scaled_density is None:
+            return None
+        raise NotImplementedError(f"{type(self).__name__} has no periodic density")
+
     @property
     def darkest(self) -> float:
         """The least density on `domain`, relative to the mean; 0.0 where it vanishes somewhere.

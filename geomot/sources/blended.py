@@ -13,8 +13,9 @@ from geomot._core.plane.measure import Blend, Uniform
 from geomot._core.space.measure import Blend3D, Uniform3D
 from geomot._validation import as_count, as_generator
 from geomot.sources.base import Source
+from geomot.sources.box import UniformBox
 from geomot.sources.convert import plane_domain, space_domain
-from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain
+from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron, Domain, PeriodicBox
 from geomot.sources.polygon import UniformPolygon
 from geomot.sources.polyhedron import UniformPolyhedron
 
@@ -59,16 +60,21 @@ class Blended(Source):
         return self.measure.bounds
 
     @property
-    def container(self) -> ConvexPolygon | ConvexPolyhedron:
+    def container(self) -> ConvexPolygon | ConvexPolyhedron | PeriodicBox:
         """Where the uniform part is."""
+        if self.measure.periodic_domain is not None:
+            return self.measure.periodic_domain
         of = plane_domain if self.dim == 2 else space_domain
         return of(self.measure).container
 
     @property
-    def uniform(self) -> UniformPolygon | UniformPolyhedron:
+    def uniform(self) -> UniformPolygon | UniformPolyhedron | UniformBox:
         """The uniform part."""
+        around = self.container
+        if isinstance(around, PeriodicBox):
+            return UniformBox(around.lower, around.upper, around.periodic)
         of = UniformPolygon if self.dim == 2 else UniformPolyhedron
-        return of(self.container.vertices)
+        return of(around.vertices)
 
     @property
     def domain(self) -> Domain:
@@ -78,7 +84,25 @@ class Blended(Source):
     @property
     def scaled_density(self) -> Callable[[float], Any]:
         """The measure's density and the uniform one."""
-        inner, whole = self.measure.scaled_density, self.uniform
+        return self._mixed(self.measure.scaled_density)
+
+    def periodic_density(self, lower: FloatArray, upper: FloatArray) -> Callable[[float], Any]:
+        """Return the densities of the measure and the uniform one; see `Source.periodic_density`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import geomot
+        >>> torus = geomot.GridDensity([[0.0, 1.0]], periodic=True)
+        >>> mixed = geomot.sources.Blended(torus, 0.5)
+        >>> type(mixed.periodic_density(np.zeros(2), np.ones(2))(1.0)).__name__
+        'Blend'
+        """
+        return self._mixed(self.measure.periodic_density(lower, upper))
+
+    def _mixed(self, inner: Callable[[float], Any] | None) -> Callable[[float], Any]:
+        """A density of the measure, mixed with the uniform one."""
+        whole = self.uniform
         size = whole.area if isinstance(whole, UniformPolygon) else whole.volume
         simple: Any = Uniform if self.dim == 2 else Uniform3D
         blend: Any = Blend if self.dim == 2 else Blend3D

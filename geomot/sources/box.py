@@ -74,7 +74,7 @@ class UniformBox(Source):
         low, high = as_corners(lower, upper)
         object.__setattr__(self, "lower", read_only(low.copy()))
         object.__setattr__(self, "upper", read_only(high.copy()))
-        object.__setattr__(self, "periodic", read_only(_as_periodic(periodic, low.size)))
+        object.__setattr__(self, "periodic", read_only(as_periodic(periodic, low.size)))
         if self.dim == 2 and self.area == 0.0:
             raise ValueError(f"upper must enclose an area that float64 can hold, got {self}")
 
@@ -133,12 +133,7 @@ class UniformBox(Source):
     @property
     def domain(self) -> Domain | None:
         """A box in the plane as a polygon, one in space as a polyhedron, or a periodic one."""
-        if self.periodic.any():
-            kind = PeriodicRectangle if self.dim == 2 else PeriodicBox
-            return kind(self.lower, self.upper, self.periodic)
-        if self.dim == 3:
-            return ConvexPolyhedron.box(self.lower, self.upper)
-        return ConvexPolygon(self.polygon) if self.dim == 2 else None
+        return box_domain(self.lower, self.upper, self.periodic)
 
     @property
     def scaled_density(self) -> None:
@@ -194,27 +189,48 @@ class UniformBox(Source):
         {'type': 'UniformBox', 'lower': array([0., 0.]), 'upper': array([2., 1.])}
         """
         known: dict[str, Any] = {"type": "UniformBox", "lower": self.lower, "upper": self.upper}
-        if self.periodic.any():
-            known["periodic"] = self.periodic.astype(np.float64)
-        return known
+        return {**known, **periodic_to_dict(self.periodic)}
 
     @classmethod
     def _from_arguments(cls, **arguments: Any) -> UniformBox:
-        # 0.0 and 1.0, in dictionaries and files
-        periodic = np.asarray(arguments.pop("periodic", False))
-        if periodic.dtype.kind == "f" and np.isin(periodic, (0.0, 1.0)).all():
-            periodic = periodic != 0.0
-        return cls(**arguments, periodic=periodic)
+        return cls(**periodic_from_dict(arguments))
 
     def __repr__(self) -> str:
         corners = f"{self.lower.tolist()}, {self.upper.tolist()}"
-        if not self.periodic.any():
-            return f"UniformBox({corners})"
-        axes = True if self.periodic.all() else tuple(self.periodic.tolist())
-        return f"UniformBox({corners}, periodic={axes})"
+        return f"UniformBox({corners}{periodic_words(self.periodic)})"
 
 
-def _as_periodic(periodic: Any, dim: int) -> NDArray[np.bool_]:
+def box_domain(lower: FloatArray, upper: FloatArray, periodic: NDArray[np.bool_]) -> Domain | None:
+    """Return a box in the plane or in space, periodic or not, as a domain; None of other ones."""
+    if periodic.any():
+        kind = PeriodicRectangle if lower.size == 2 else PeriodicBox
+        return kind(lower, upper, periodic)
+    if lower.size == 3:
+        return ConvexPolyhedron.box(lower, upper)
+    return ConvexPolygon(UniformBox(lower, upper).polygon) if lower.size == 2 else None
+
+
+def periodic_to_dict(periodic: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the entry of a dictionary or a file that says which axes are periodic, if any are."""
+    return {"periodic": periodic.astype(np.float64)} if periodic.any() else {}
+
+
+def periodic_from_dict(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of a dictionary or a file with bools in the entry "periodic"."""
+    periodic = np.asarray(arguments.get("periodic", False))
+    if periodic.dtype.kind == "f" and np.isin(periodic, (0.0, 1.0)).all():
+        periodic = periodic != 0.0
+    return {**arguments, "periodic": periodic}
+
+
+def periodic_words(periodic: NDArray[np.bool_]) -> str:
+    """Return the argument of a periodic box as its representation ends with it."""
+    if not periodic.any():
+        return ""
+    return f", periodic={True if periodic.all() else tuple(periodic.tolist())}"
+
+
+def as_periodic(periodic: Any, dim: int) -> NDArray[np.bool_]:
     """Which axes of a box are periodic, shape (d,)."""
     axes = np.asarray(periodic)
     if axes.dtype.kind != "b" or axes.shape not in ((), (dim,)):

@@ -19,8 +19,15 @@ from geomot._frozen import read_only
 from geomot._validation import as_count, as_generator, as_masses, as_real_array
 from geomot.sources._distributions import Distribution, Steps
 from geomot.sources.base import Source
-from geomot.sources.box import UniformBox, as_corners
-from geomot.sources.domains import ConvexPolygon, ConvexPolyhedron
+from geomot.sources.box import (
+    as_corners,
+    as_periodic,
+    box_domain,
+    periodic_from_dict,
+    periodic_to_dict,
+    periodic_words,
+)
+from geomot.sources.domains import Domain
 
 __all__ = ["GridDensity"]
 
@@ -38,6 +45,9 @@ class GridDensity(Source):
         image run downwards and come first: ``image.T[:, ::-1]`` stands upright.)
     lower, upper : array_like of shape (d,), optional
         Opposite corners of the box; the unit box if None.
+    periodic : bool or tuple of bool, default False
+        In the plane and in space: whether opposite sides are joined, for all axes or for each, as
+        in `UniformBox`. The image then goes on beyond the sides with copies of itself.
 
     Attributes
     ----------
@@ -45,6 +55,12 @@ class GridDensity(Source):
         The mass of each cell.
     lower, upper : ndarray of shape (d,)
         The corners.
+    periodic : ndarray of shape (d,), bool
+        Which axes are periodic.
+
+    Notes
+    -----
+    In space solves of a periodic grid hold the copies next to it, up to 27 times the voxels.
 
     Examples
     --------
@@ -54,15 +70,30 @@ class GridDensity(Source):
     [[0.25, 0.0], [0.5, 0.25]]
     >>> grid.mean.tolist()
     [0.625, 0.375]
+
+    On the torus half of the cell of a dark site lies beyond the left side, which is the right one
+    from within:
+
+    >>> import geomot
+    >>> torus = GridDensity([[1.0], [0.0], [0.0], [3.0]], periodic=True)
+    >>> diagram = geomot.PowerDiagram([(0.0, 0.5), (0.5, 0.5)], source=torus)
+    >>> diagram.masses.tolist(), diagram.centroids[0].tolist()
+    ([1.0, 0.0], [-0.0625, 0.5])
     """
 
     values: FloatArray
     lower: FloatArray
     upper: FloatArray
+    periodic: NDArray[np.bool_]
     exact_dims: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def __init__(
-        self, values: ArrayLike, lower: ArrayLike | None = None, upper: ArrayLike | None = None
+        self,
+        values: ArrayLike,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        *,
+        periodic: ArrayLike = False,
     ) -> None:
         masses = _as_cell_masses(values)
         d = masses.ndim
@@ -74,6 +105,7 @@ class GridDensity(Source):
         object.__setattr__(self, "values", read_only(masses))
         object.__setattr__(self, "lower", read_only(low.copy()))
         object.__setattr__(self, "upper", read_only(high.copy()))
+        object.__setattr__(self, "periodic", read_only(as_periodic(periodic, d)))
         for k, edges in enumerate(self._edges):
             if not (np.diff(edges) > 0.0).all():
                 raise ValueError(
@@ -92,11 +124,9 @@ class GridDensity(Source):
         return np.stack([self.lower, self.upper])
 
     @property
-    def domain(self) -> ConvexPolygon | ConvexPolyhedron | None:
-        """A box in the plane as a polygon, in space as a polyhedron."""
-        if self.dim == 3:
-            return ConvexPolyhedron.box(self.lower, self.upper)
-        return ConvexPolygon(UniformBox(self.lower, self.upper).polygon) if self.dim == 2 else None
+    def domain(self) -> Domain | None:
+        """A box in the plane as a polygon, one in space as a polyhedron, or a periodic one."""
+        return box_domain(self.lower, self.upper, self.periodic)
 
     @property
     def scaled_density(self) -> Callable[[float], Any]:
@@ -107,6 +137,33 @@ class GridDensity(Source):
         values = np.ascontiguousarray(self.values.T)
         return lambda scale: Pixels(values, scale * self.lower, scale * self.upper)
 
+    def periodic_density(self, lower: FloatArray, upper: FloatArray) -> Callable[[float], Any]:
+        """Return the density of a periodic grid and its copies; see `Source.periodic_density`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geomot import GridDensity
+        >>> torus = GridDensity([[1.0, 2.0]], periodic=True)
+        >>> type(torus.periodic_density(np.zeros(2), np.ones(2))(1.0)).__name__
+        'Pixels'
+        """
+        repeats = [3 if joined else 1 for joined in self.periodic]
+        if self.dim == 2:
+            values = np.ascontiguousarray(self.values.T)
+            beyond = np.where(self.periodic, upper - lower, 0.0)
+            low, high = lower - beyond, upper + beyond
+            return lambda scale: Pixels(values, scale * low, scale * high, repeats)
+        voxels = np.tile(self.values, repeats)
+        edges = []
+        for k, along in enumerate(_edges_between(lower, upper, self.values.shape)):
+            if self.periodic[k]:
+                period = upper[k] - lower[k]
+                along = np.concatenate([along[:-1] - period, along[:-1], along + period])
+            edges.append(along)
+        copies = math.prod(repeats)
+        return lambda scale: Voxels(voxels, [scale * along for along in edges], copies)
+
     @property
     def darkest(self) -> float:
         """The least density on the box, relative to the mean."""
@@ -115,12 +172,7 @@ class GridDensity(Source):
     @cached_property
     def _edges(self) -> list[FloatArray]:
         """Borders between the cells along each axis, the ends included."""
-        edges = []
-        for low, high, m in zip(self.lower, self.upper, self.values.shape, strict=True):
-            along = low + (high - low) * (np.arange(m + 1) / m)
-            along[-1] = high
-            edges.append(along)
-        return edges
+        return _edges_between(self.lower, self.upper, self.values.shape)
 
     @cached_property
     def _marginals(self) -> list[FloatArray]:
@@ -203,6 +255,7 @@ class GridDensity(Source):
             "shape": np.array(self.values.shape, np.float64),
             "lower": self.lower,
             "upper": self.upper,
+            **periodic_to_dict(self.periodic),
         }
 
     @classmethod
@@ -216,13 +269,26 @@ class GridDensity(Source):
             if sizes.ndim != 1 or not whole.all() or math.prod(counts) != values.size:
                 raise ValueError(f"shape must fit {values.size} values, got {sizes.tolist()}")
             arguments["values"] = values.reshape(counts)
-        return cls(**arguments)
+        return cls(**periodic_from_dict(arguments))
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.values.shape))
-        if self.dim <= 3:
-            return f"GridDensity(<{shape} cells>, {self.lower.tolist()}, {self.upper.tolist()})"
-        return f"GridDensity(<{shape} cells>)"
+        if self.dim > 3:
+            return f"GridDensity(<{shape} cells>)"
+        corners = f"{self.lower.tolist()}, {self.upper.tolist()}"
+        return f"GridDensity(<{shape} cells>, {corners}{periodic_words(self.periodic)})"
+
+
+def _edges_between(
+    lower: FloatArray, upper: FloatArray, counts: tuple[int, ...]
+) -> list[FloatArray]:
+    """Borders between equal cells along each axis, the ends included."""
+    edges = []
+    for low, high, m in zip(lower, upper, counts, strict=True):
+        along = low + (high - low) * (np.arange(m + 1) / m)
+        along[-1] = high
+        edges.append(along)
+    return edges
 
 
 def _as_cell_masses(values: Any) -> FloatArray:

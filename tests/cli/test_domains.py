@@ -48,6 +48,7 @@ def test_domain_of_the_sites(sites):
         "box:0,0,1",
         "box:0,0,0,1",
         "torus:0,0,1",
+        "torus:missing.npy",
         "box:a,b,c,d",
         "regular:2.5",
         "regular:2",
@@ -79,6 +80,7 @@ def sources_in_space():
         "gaussian:variances.npz": geomot.Gaussian(np.zeros(3), [1.0, 2.0, 3.0]),
         "samples:points.npy": geomot.Samples(np.random.default_rng(1).random((500, 3))),
         "grid:grid.npy": geomot.GridDensity(np.arange(24.0).reshape(2, 3, 4)),
+        "torus:grid.npy": geomot.GridDensity(np.arange(24.0).reshape(2, 3, 4), periodic=True),
     }
 
 

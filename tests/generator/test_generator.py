@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 import geomot
 from geomot import BrenierMap
 from geomot.generator import LatentGenerator
+from geomot.generator.generator import default_tv_tol
 from geomot.latent import PCACodec
 
 
@@ -64,6 +65,18 @@ def test_sampled_map_in_space(spatial):
     np.testing.assert_allclose(
         solution.source.covariance, np.cov(spatial.codes_.T, bias=True), atol=1e-12
     )
+
+
+@pytest.mark.parametrize(("n", "tol"), [(1, 0.01), (6000, 0.01), (30_000, 0.05), (10**6, 0.1)])
+def test_the_tolerance_grows_with_the_number(n, tol):
+    assert default_tv_tol(n) == pytest.approx(tol, rel=1e-15)
+
+
+def test_a_tolerance_of_none_is_the_default(tmp_path):
+    generator = LatentGenerator(PCACodec(4), random_state=0).fit(IMAGES[:30])
+    assert generator.transport_.solution_.tol == 0.01
+    generator.save(tmp_path / "generator")
+    assert LatentGenerator.load(tmp_path / "generator").tv_tol is None
 
 
 def test_on_the_line():

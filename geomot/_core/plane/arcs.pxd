@@ -19,7 +19,8 @@ cdef struct Corner:
 
 
 cdef struct DiskMoments:
-    # integrals of 1, x, y, xx, xy, yy about the frame's origin, and the angle of all arcs
+    # integrals of 1, x, y, xx, xy, yy about the frame's origin, the angle of all arcs, and the
+    # integrals over it of the cosine and sine of the place on the circle, and of twice the place
     double one
     double x
     double y
@@ -27,6 +28,7 @@ cdef struct DiskMoments:
     double xy
     double yy
     double angle
+    double[4] turn
 
 
 cdef double power_at(const Circle* circle, double x, double y) noexcept nogil

@@ -261,7 +261,7 @@ cdef void add_segment(const Circle* circle, double ax, double ay, double bx, dou
     The arc runs counter-clockwise around the centre; a and b lie on the circle."""
     cdef double tx = 0.5 * (bx - ax), ty = 0.5 * (by - ay), half = sqrt(tx * tx + ty * ty)
     cdef double mx = ax + tx, my = ay + ty, nx, ny, phi, square, cube, r = circle.radius
-    cdef double area, first, across, along
+    cdef double area, first, across, along, away
     if half == 0.0:
         return
     tx /= half
@@ -269,7 +269,8 @@ cdef void add_segment(const Circle* circle, double ax, double ay, double bx, dou
     nx = ty
     ny = -tx
     # not by the chord and the radius: the arc sine of a half circle is blurred
-    phi = atan2(half, (mx + circle.x) * nx + (my + circle.y) * ny)
+    away = (mx + circle.x) * nx + (my + circle.y) * ny
+    phi = atan2(half, away)
     if phi < SMALL:
         square = phi * phi
         cube = square * phi
@@ -288,6 +289,10 @@ cdef void add_segment(const Circle* circle, double ax, double ay, double bx, dou
     across *= r * r * r * r
     along *= r * r * r * r
     sums.angle += 2.0 * phi
+    sums.turn[0] += 2.0 * (half / r) * nx
+    sums.turn[1] += 2.0 * (half / r) * ny
+    sums.turn[2] += 2.0 * (half / r) * (away / r) * (nx - ny) * (nx + ny)
+    sums.turn[3] += 2.0 * (half / r) * (away / r) * 2.0 * nx * ny
     sums.one += area
     sums.x += area * mx + first * nx
     sums.y += area * my + first * ny
@@ -313,7 +318,7 @@ def _disk_in_polygon(const double[:, ::1] corners, double x, double y, double ra
     circle.y = -y
     circle.radius = radius
     circle.power = x * x + y * y - radius * radius
-    sums.one = sums.x = sums.y = sums.xx = sums.xy = sums.yy = sums.angle = 0.0
+    clear_moments(&sums)
     for k in range(corners.shape[0]):
         corner[k].x = corner[k].s = corners[k, 0]
         corner[k].y = corner[k].t = corners[k, 1]
@@ -325,6 +330,7 @@ def _disk_in_polygon(const double[:, ::1] corners, double x, double y, double ra
 
 cdef void clear_moments(DiskMoments* sums) noexcept nogil:
     sums.one = sums.x = sums.y = sums.xx = sums.xy = sums.yy = sums.angle = 0.0
+    sums.turn[:] = [0.0, 0.0, 0.0, 0.0]
 
 
 cdef void add_disk_cell(const Circle* circle, const Cell* cell, const Corner* corner, double scale,

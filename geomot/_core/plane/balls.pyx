@@ -19,8 +19,8 @@ from libc.math cimport NAN, sqrt
 from geomot._core.plane.arcs cimport (
     Circle, Corner, DiskMoments, add_disk_cell, clear_moments, cut_triangle, inside_part, power_at)
 from geomot._core.plane.cells cimport Cell
-from geomot._core.plane.measure cimport Density, Measure, scratch_reserve
-from geomot._core.plane.pieces cimport Moments, Pieces
+from geomot._core.plane.measure cimport Density, Measure, scratch_reserve, uniform_sides
+from geomot._core.plane.pieces cimport Moments, Pieces, add_moments
 from geomot._core.plane.regular cimport Regular2D
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.status cimport NO_MEMORY, OK
@@ -71,14 +71,21 @@ cdef class BallDensity(Density):
             out.centre_y = cell.centre_y
             for k in range(m):
                 out.facet[k] = cell.length[k] * self.value
+            uniform_sides(out, m)
             return OK
         for k in range(m):
             j = k - 1 if k > 0 else m - 1
             out.facet[k] = 0.0
+            if out.moment != NULL:
+                out.moment[2 * k] = out.moment[2 * k + 1] = 0.0
             if cell.length[k] > 0.0 and inside_part(
                     &circle, corner[j].x, corner[j].y, power[j], corner[k].x, corner[k].y,
                     power[k], &first, &last):
                 out.facet[k] = (last - first) * cell.length[k] * self.value
+                if out.moment != NULL:
+                    out.moment[2 * k] = out.facet[k] * (first + last) / 2.0
+                    out.moment[2 * k + 1] = out.facet[k] * (
+                        first * first + first * last + last * last) / 3.0
         add_disk_cell(&circle, cell, corner, 1.0, &sums)
         if not sums.one > 0.0:
             nothing(cell, out)
@@ -90,6 +97,8 @@ cdef class BallDensity(Density):
             sums.xx + sums.yy + 2.0 * (cell.shift_x * sums.x + cell.shift_y * sums.y)
             + (cell.shift_x * cell.shift_x + cell.shift_y * cell.shift_y) * sums.one)
         out.arc = sums.angle * circle.radius * self.value
+        for k in range(4):
+            out.turn[k] = sums.turn[k] * circle.radius * self.value
         return OK
 
 
@@ -122,6 +131,7 @@ cdef class BallPieces(Pieces):
                            double f2, double twice, Moments* sums) noexcept nogil:
         cdef Circle circle
         cdef DiskMoments part
+        cdef int k
         ball_of(sums.site, frame, &circle)
         clear_moments(&part)
         cut_triangle(&circle, x0, y0, x1, y1, x2, y2, twice, &part)
@@ -131,6 +141,8 @@ cdef class BallPieces(Pieces):
         sums.second += f0 * (part.xx + part.yy + 2.0 * (dx * part.x + dy * part.y)
                              + (dx * dx + dy * dy) * part.one)
         sums.arc += f0 * part.angle * circle.radius
+        for k in range(4):
+            sums.turn[k] += f0 * part.turn[k] * circle.radius
 
     cdef void add_side(self, const Cell* cell, Py_ssize_t side, double x0, double y0, double f0,
                        double x1, double y1, double f1, double length, const Moments* sums,
@@ -141,6 +153,9 @@ cdef class BallPieces(Pieces):
         if inside_part(&circle, x0, y0, power_at(&circle, x0, y0), x1, y1,
                        power_at(&circle, x1, y1), &first, &last):
             out.facet[side] += (last - first) * length * f0
+            add_moments(cell, side, x0 + first * (x1 - x0), y0 + first * (y1 - y0), f0,
+                        x0 + last * (x1 - x0), y0 + last * (y1 - y0), f0, (last - first) * length,
+                        out)
 
 
 cdef void nothing(const Cell* cell, Measure* out) noexcept nogil:

@@ -13,6 +13,7 @@ cdef struct Measure:
     bint empty              # no interior in the density's own domain
     double* facet           # integral along the side k of the cell
     double arc              # integral along the arcs where the cell ends and no other begins
+    double[4] turn          # along them: of cosine and sine of the direction, and of twice it
     bint wants_moments      # of sides, otherwise `moment` is NULL
     double* moment          # 2 a side: integrals of t and t^2 times the density along it
     Py_ssize_t room

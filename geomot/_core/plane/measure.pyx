@@ -12,7 +12,8 @@ lengths are those of the kernels, multiplied by a power of two, and in them the 
 density over the domain is 1. A mass keeps its relative accuracy where the density is nearly 0 if it
 is a sum of terms that are not negative. `empty`, False before, becomes true for a cell without an
 interior where the density is defined. `arc`, 0.0 before, is the integral along the arcs that end a
-cell where no other begins, for a density that says `curved`.
+cell where no other begins, for a density that says `curved`; `turn`, 0.0 before, has the integrals
+along them of the cosine and the sine of the direction from the site, and of twice the direction.
 
 Where the derivatives in the sites are wanted, `moment` has room for two more numbers of each side:
 the integrals of t and t^2 times the density along it, t from 0 at the side's start to 1 at its end.

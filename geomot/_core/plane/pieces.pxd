@@ -26,7 +26,12 @@ cdef struct Moments:
     double second           # x^2 + y^2
     double blur             # bound on the error of `one`
     double arc              # integral along the arcs where the cell ends
+    double[4] turn          # along them: of directions, as in `Measure`
     const double* site      # of the cell: place, weight and the weight's second part
+
+
+cdef void add_moments(const Cell* cell, Py_ssize_t side, double x0, double y0, double f0, double x1,
+                      double y1, double f1, double length, Measure* out) noexcept nogil
 
 
 cdef class Pieces(Density):

@@ -168,6 +168,8 @@ cdef class Pieces:
         error = cell.vertex_error * reach
         while True:
             sums.one = sums.x = sums.y = sums.second = sums.blur = sums.arc = 0.0
+            for k in range(4):
+                sums.turn[k] = 0.0
             for k in range(m):
                 out.facet[k] = 0.0
                 length[k] = 0.0
@@ -182,6 +184,8 @@ cdef class Pieces:
             exactly = True
         out.empty = not found
         out.arc = sums.arc
+        for k in range(4):
+            out.turn[k] = sums.turn[k]
         finish(cell, &sums, out)
         return OK
 

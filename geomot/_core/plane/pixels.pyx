@@ -20,6 +20,7 @@ the masses where the density jumps.
 
 import numpy as np
 
+from cython cimport final
 from libc.math cimport NAN, ceil, fabs, floor
 
 from geomot._core.plane.cells cimport Cell
@@ -101,6 +102,7 @@ cdef inline double line_at(Py_ssize_t c, double hi, double lo) noexcept nogil:
     return (<double> c - hi) - lo
 
 
+@final
 cdef class Pixels(Density):
     """Constant on each pixel of a grid.
 
@@ -110,9 +112,14 @@ cdef class Pixels(Density):
         Not negative, of positive sum; the first row is the lowest.
     lower, upper : (2,) arrays
         Corners of the grid, which is the domain, in the units of the kernels.
+    repeats : (2,) sequence of int
+        How many copies of the values stand side by side between the corners, along x and y; each
+        has the mass 1.
     """
-    cdef const double[:, ::1] value     # (rows, columns), from below and from the left
-    cdef Py_ssize_t rows
+    cdef const double[:, ::1] values    # (rows, columns) of one copy, from below and from the left
+    cdef Py_ssize_t high                # rows and columns of one copy
+    cdef Py_ssize_t wide
+    cdef Py_ssize_t rows                # and of all together
     cdef Py_ssize_t columns
     cdef double lower_x
     cdef double lower_y
@@ -121,17 +128,18 @@ cdef class Pixels(Density):
     cdef double density                 # of a pixel of value 1
     cdef double mean                    # of the values
 
-    def __init__(self, values, lower, upper):
-        self.value = np.ascontiguousarray(values, dtype=np.float64)
-        self.rows, self.columns = values.shape
+    def __init__(self, values, lower, upper, repeats=(1, 1)):
+        self.values = np.ascontiguousarray(values, dtype=np.float64)
+        self.high, self.wide = values.shape
+        self.columns, self.rows = self.wide * repeats[0], self.high * repeats[1]
         self.lower_x, self.lower_y = lower
-        wide, high = (float(x) for x in np.subtract(upper, lower))
+        width, height = (float(x) for x in np.subtract(upper, lower))
         total = float(np.sum(values))
         self.mass = 1.0 / total
-        self.mean = total / (self.rows * self.columns)
-        self.density = 1.0 / (self.mean * wide * high)
-        self.set_pitch(0, self.columns, wide)
-        self.set_pitch(2, self.rows, high)
+        self.mean = total / (self.high * self.wide)
+        self.density = repeats[0] * repeats[1] / (self.mean * width * height)
+        self.set_pitch(0, self.columns, width)
+        self.set_pitch(2, self.rows, height)
 
     cdef set_pitch(self, int at, Py_ssize_t count, double size):
         cdef double p, e
@@ -139,10 +147,18 @@ cdef class Pixels(Density):
         two_product(self.per[at], size, &p, &e)
         self.per[at + 1] = ((count - p) - e) / size
 
+    cdef inline double value(self, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
+        """The value of a pixel, which its copies share."""
+        while row >= self.high:
+            row -= self.high
+        while column >= self.wide:
+            column -= self.wide
+        return self.values[row, column]
+
     cdef double relative(self, double x, double y) noexcept nogil:
         cdef Py_ssize_t column = clamp((x - self.lower_x) * self.per[0], self.columns)
         cdef Py_ssize_t row = clamp((y - self.lower_y) * self.per[2], self.rows)
-        return self.value[row, column] / self.mean
+        return self.value(row, column) / self.mean
 
     cdef int integrate(self, const Cell* cell, Regular2D mesh, index_t i,
                        Measure* out) noexcept nogil:
@@ -174,7 +190,7 @@ cdef class Pixels(Density):
         window.bottom = clamp((at.y + low_v) + at.yl, self.rows)
         window.top = max(window.bottom, clamp(ceil((at.y + high_v) + at.yl) - 1.0, self.rows))
         if window.left == window.right and window.bottom == window.top:
-            self.in_one_pixel(cell, self.value[window.bottom, window.left], out)
+            self.in_one_pixel(cell, self.value(window.bottom, window.left), out)
         else:
             area = cell.area * self.per[0] * self.per[2]
             extent = max(high_u - low_u, high_v - low_v)
@@ -244,7 +260,7 @@ cdef class Pixels(Density):
                 sums.mass[first + c] = a0
                 sums.first[first + c] = a1
                 sums.second[first + c] = a2
-                f = self.value[window.bottom + r, c]
+                f = self.value(window.bottom + r, c)
                 brightest = max(brightest, f)
                 e = line_at(c, at.x, at.xl) + 0.5
                 a0 += f
@@ -370,14 +386,14 @@ cdef class Pixels(Density):
                 row = max(window.bottom, min(window.top, row))
                 r = row - window.bottom
                 column = max(sums.low[r], min(sums.high[r], column))
-            f = self.value[row, column]
+            f = self.value(row, column)
             if sums != NULL:
                 green(up, vp, uq, vq, f, line_at(column, at.x, at.xl),
                       sums.start[r] + column - sums.low[r], sums, total)
             if upright:
-                f = 0.5 * (f + self.value[row, clamp(<double> (ix + step_y), self.columns)])
+                f = 0.5 * (f + self.value(row, clamp(<double> (ix + step_y), self.columns)))
             elif level:
-                f = 0.5 * (f + self.value[clamp(<double> (iy - step_x), self.rows), column])
+                f = 0.5 * (f + self.value(clamp(<double> (iy - step_x), self.rows), column))
             along += f * (t - before)
             if moment != NULL:
                 moment[0] += f * (t - before) * (t + before) / 2.0
@@ -460,7 +476,7 @@ cdef class Pixels(Density):
             left = clamp((at.x + low) + at.xl, self.columns)
             right = max(left, clamp(ceil((at.x + high) + at.xl) - 1.0, self.columns))
             for c in range(left, right + 1):
-                if self.value[r, c] == 0.0:
+                if self.value(r, c) == 0.0:
                     continue
                 for k in range(n):
                     ps[k] = row_s[k]
@@ -470,7 +486,7 @@ cdef class Pixels(Density):
                     size = cut(ps, pt, size, u0 - line_at(c, at.x, at.xl), au, bu)
                 if c < right:
                     size = cut(ps, pt, size, line_at(c + 1, at.x, at.xl) - u0, -au, -bu)
-                add_polygon(ps, pt, size, self.value[r, c], part)
+                add_polygon(ps, pt, size, self.value(r, c), part)
 
 
 cdef inline double* moment_of(Measure* out, Py_ssize_t k) noexcept nogil:

@@ -71,9 +71,11 @@ cdef class Voxels(Density3D):
     Parameters
     ----------
     values : (l, m, n) array
-        The masses of the voxels, of sum 1.
+        The masses of the voxels, of sum 1 in each copy.
     edges : list of three arrays
         The places of the planes between voxels, and of the ends, along each axis, increasing.
+    copies : int
+        How many copies of a grid these voxels are.
     """
     cdef const double[:, :, ::1] value
     cdef const double[::1] edge             # of all axes, one after the other
@@ -84,7 +86,7 @@ cdef class Voxels(Density3D):
     cdef double[3] per
     cdef double mean
 
-    def __init__(self, values, edges):
+    def __init__(self, values, edges, copies=1):
         cdef int k
         self.value = np.ascontiguousarray(values, dtype=np.float64)
         planes = []
@@ -104,7 +106,7 @@ cdef class Voxels(Density3D):
         self.planes = np.concatenate(planes)
         self.edge = np.concatenate(edges)
         self.inverse = np.concatenate([1.0 / np.diff(along, append=np.inf) for along in edges])
-        self.mean = 1.0 / float(np.prod([np.ptp(along) for along in edges]))
+        self.mean = copies / float(np.prod([np.ptp(along) for along in edges]))
 
     cdef inline double density(self, Py_ssize_t i, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
         return (self.value[i, j, k] * self.inverse[self.start[0] + i]
