@@ -603,8 +603,9 @@ cdef Py_ssize_t trace_facet(Polytope* cell, Py_ssize_t w) noexcept nogil:
     """Corners of the facet on wall w, in order, as numbers of vertices in `link`'s place: written
     to `corner` as coordinates; how many, or NO_MEMORY.
 
-    Vertex (w, u, v) is followed by the one (w, v, .)."""
-    cdef index_t h = cell.head[w]
+    Vertex (w, u, v) is followed by the one (w, v, .).  Where cuts are decided up to rounding there
+    may be none: the corners that precede the gap are traced then."""
+    cdef index_t h = cell.head[w], following
     cdef Py_ssize_t count = 0, k
     cdef const Vertex* v
     while h >= 0:
@@ -622,7 +623,13 @@ cdef Py_ssize_t trace_facet(Polytope* cell, Py_ssize_t w) noexcept nogil:
         cell.corner[3 * k] = v.x[0]
         cell.corner[3 * k + 1] = v.x[1]
         cell.corner[3 * k + 2] = v.x[2]
-        h = cell.first[v.wall[(h + 2) % 3]]
+        following = v.wall[(h + 2) % 3]
+        h = cell.first[following]
+        if not 0 <= h < 3 * cell.n_vertices:
+            return k + 1
+        v = &cell.vertex[h // 3]
+        if v.wall[h % 3] != w or v.wall[(h + 1) % 3] != following:
+            return k + 1
     return count
 
 
