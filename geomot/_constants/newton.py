@@ -150,6 +150,8 @@ ASCENT_RTOL = 1e-3
 ASCENT_INSERTED = 0.1
 # Share of what it had that a cell gets again which a step has closed.
 ASCENT_LIFT = 0.3
+# Share of its target below which a cell counts as closed under the simple measure.
+ASCENT_FAINT = 1e-12
 # Trials for the roots of the masses before those for the masses.
 ASCENT_ROOT_TRIALS = 3
 # Gain relative to that of the quadratic model: from which on a step is taken, above which the

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from geomot import _double_double
 from geomot._constants.newton import (
     ASCENT_COARSE_TOL,
+    ASCENT_FAINT,
     ASCENT_INSERTED,
     ASCENT_LIFT,
     ASCENT_ROOT_TRIALS,
@@ -118,8 +119,8 @@ class _Place:
 
     @property
     def closed(self) -> int:
-        """How many cells have no inside."""
-        return int(np.count_nonzero(self.simple.massless))
+        """How many cells have no inside, or next to none."""
+        return _closed(self.simple)
 
     def damped(self, damping: float) -> Network:
         """The Hessian, with a multiple of that of the simple measure."""
@@ -135,10 +136,15 @@ class _Place:
         return Network(own.n, edges, joined)
 
 
+def _closed(simple: Iterate) -> int:
+    """How many cells have no inside, or next to none: steps of theirs would have no bounds."""
+    return int(np.count_nonzero(simple.diagram.masses < ASCENT_FAINT * simple.problem.masses))
+
+
 def _climb(problem: Problem, weights: Pair, tol: float) -> Iterate:
     """Raise the dual value until all masses are within `tol`, or it cannot be told to rise."""
     mixed = under(problem, float(problem.masses.min()))
-    simple = make_valid(under(problem, 1.0).evaluate(weights))
+    simple = make_valid(under(problem, 1.0).evaluate(weights), ASCENT_FAINT)
     place = _Place(mixed.evaluate(simple.weights), simple)
     damping = 1.0
     for _ in range(ASCENT_STEPS):
@@ -204,7 +210,8 @@ def _opened(place: _Place, there: Iterate) -> _Place | None:
     if trial.closed > LIFT_SHARE * len(there.problem):
         return None
     wanted = ASCENT_LIFT * place.simple.diagram.masses
-    raised = lift_cells(simple, wanted, LIFT_ROUNDS, LIFT_DECAY)
-    if np.count_nonzero(raised.massless) > place.closed:
+    floor = ASCENT_FAINT * simple.problem.masses
+    raised = lift_cells(simple, wanted, LIFT_ROUNDS, LIFT_DECAY, floor=floor)
+    if _closed(raised) > place.closed:
         return None
     return _Place(there.problem.evaluate(raised.weights), raised)

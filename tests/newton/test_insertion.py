@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from problems import problem_of
 
-from geomot import UniformPolygon
+from geomot import UniformPolygon, UniformPolyhedron
+from geomot._exact import inserting_sites
 from geomot._newton.insertion import insertion_start, make_valid
 from geomot._newton.newton import Problem
 from geomot._newton.quantiles import quantile_weights
@@ -38,3 +39,22 @@ def test_make_valid_lifts_what_given_weights_hide():
     assert problem.evaluate((weights, np.zeros(500))).diagram.empty.sum() > 50
     valid = make_valid(problem.evaluate((weights, np.zeros(500))))
     assert not valid.diagram.empty.any()
+
+
+@pytest.mark.parametrize("corners", [4, 20, 60, 300])
+def test_a_site_that_comes_in_alone_gets_its_mass(corners):
+    """Where many faces of a domain meet in a corner its shape is known exactly, or cells vanish."""
+    r = np.random.default_rng(corners)
+    for _ in range(3):
+        source = UniformPolyhedron(r.random((corners, 3)))
+        sites, masses = r.random((20, 3)), 10.0 ** r.uniform(-8, -2, 20)
+        weights = 0.3 * r.standard_normal(20)
+        with_cells = inserting_sites(sites, source)
+        diagram = with_cells.diagram(weights, np.zeros(20))
+        hidden = np.flatnonzero(diagram.empty)
+        assert hidden.size > 5
+        for i in hidden[:6]:
+            high, low = weights.copy(), np.zeros(20)
+            high[i], low[i] = diagram.insert(sites[[i]], masses[[i]], np.array([i]))[0]
+            mass = with_cells.diagram(high, low).masses[i]
+            assert mass == pytest.approx(masses[i], rel=0.02)

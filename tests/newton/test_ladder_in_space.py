@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from effort import some
+from scipy.spatial import Delaunay
 from solid_meshes import voxel_mesh
 
 import geomot
@@ -80,3 +81,15 @@ def test_maps_quantizations_and_files(tmp_path):
     np.testing.assert_array_equal(loaded.weights_exact, brenier.solution_.weights_exact)
     small = geomot.quantize(source, 8, random_state=0)
     assert small.cost < brenier.solution_.cost * 4.0
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_mesh_of_scattered_points_with_zeros(seed):
+    """Cells that only touch the hull's corners are opened: no step of theirs has bounds."""
+    r = np.random.default_rng(seed)
+    points = r.random((300, 3))
+    values = np.where(r.random(300) < 0.5, 0.0, r.random(300))
+    source = MeshDensity(points, Delaunay(points).simplices, values)
+    masses = r.exponential(size=30) ** 2 + 1e-9
+    solution = geomot.solve(r.random((30, 3)), masses, source, normalize=True)
+    assert solution.converged and solution.n_iter < 10

@@ -116,6 +116,8 @@ cdef int cell_from_star(Polytope* cell, Regular3D mesh, Domain3D domain, index_t
                         const index_t* star, Py_ssize_t m, bint inside) noexcept nogil
 cdef void set_bisector(const double* p, const double* q, const double* origin,
                        Wall* wall) noexcept nogil
+cdef void place_vertex(Polytope* cell, Vertex* v, const double* s, const double* planes,
+                       double tolerance) noexcept nogil
 cdef void set_plane(const double* planes, Py_ssize_t k, const double* origin,
                     Wall* wall) noexcept nogil
 cdef double extent(const Polytope* cell) noexcept nogil

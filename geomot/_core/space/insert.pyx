@@ -16,13 +16,13 @@ Each new site sees the old diagram only: sites inserted together may take volume
 
 from libc.math cimport cbrt, fabs, sqrt
 from libc.stdint cimport uint8_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 
 from geomot._core.interrupt cimport interrupted
 from geomot._core.predicates cimport two_product, two_sum
 from geomot._core.space.cells cimport (
-    NOTHING_LEFT, REGULAR, Polytope, Vertex, Wall, polytope_cut, polytope_free,
-    polytope_from_star, polytope_init, polytope_start, polytope_volume, set_bisector)
+    NOTHING_LEFT, REGULAR, Polytope, Vertex, Wall, place_vertex, polytope_cut, polytope_free,
+    polytope_from_star, polytope_init, polytope_start, polytope_volume, set_bisector, set_plane)
 from geomot._core.space.domain cimport Domain3D
 from geomot._core.space.locate cimport Star, star_free, star_init, star_of
 from geomot._core.space.measure cimport Density3D
@@ -42,6 +42,8 @@ cdef double MISS = 0.01
 cdef double LEAST_DENSITY = 0.01
 # From trial to trial.
 cdef double MOST_GROWTH = 16.0
+# Error of the domain's corners, relative to its diameter.
+cdef double PLACED = 2.0**-60
 # Improvement of the objective, relative to diameter times gradient, that is worth a step.
 cdef double WORTH = 2.0**-50
 
@@ -107,37 +109,58 @@ cdef void scratch_free(Scratch* scratch) noexcept nogil:
 
 
 cdef int enclose(Polytope* whole, Domain3D domain) noexcept nogil:
-    """The domain as a polytope about its centre, cut from a box; OK or NO_MEMORY."""
+    """The domain as a polytope about its centre, cut from a box; OK or NO_MEMORY.
+
+    Signs are exact: where many faces meet in a corner, cuts up to rounding would tear it."""
+    cdef double* planes = <double*> malloc(4 * <size_t> (domain.n + 6) * sizeof(double))
+    cdef double[5] site
+    cdef int j, status
+    if planes == NULL:
+        return NO_MEMORY
+    for j in range(3):
+        site[j] = whole.origin[j] = domain.centre[j]
+    site[3] = 0.0
+    site[4] = 0.0
+    whole.site = 0
+    status = cut_domain(whole, domain, site, planes)
+    free(planes)
+    return status
+
+
+cdef int cut_domain(Polytope* whole, Domain3D domain, const double* site,
+                    double* planes) noexcept nogil:
+    """Cut the domain from a box of twice its size; `planes` is room for both's, in this order."""
     cdef Wall[SIDES] wall
     cdef Vertex[SIDES] corner
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, n = domain.n
     cdef int j, sign
+    for k in range(n):
+        for j in range(4):
+            planes[4 * k + j] = domain.plane[k, j]
     for k in range(6):              # walls 2 j and 2 j + 1: below and above, along axis j
         for j in range(3):
-            wall[k].normal[j] = 0.0
-        wall[k].normal[k // 2] = 1.0 if k & 1 else -1.0
-        wall[k].offset = domain.diameter
-        wall[k].error = 0.0
-        wall[k].across = -1
+            planes[4 * (n + k) + j] = 0.0
+        sign = 1 if k & 1 else -1
+        planes[4 * (n + k) + k // 2] = sign
+        planes[4 * (n + k) + 3] = sign * site[k // 2] + domain.diameter
+        set_plane(planes, n + k, site, &wall[k])
     for k in range(8):
         sign = 1
         for j in range(3):
             corner[k].wall[j] = <index_t> (2 * j + (k >> j & 1))
-            corner[k].x[j] = domain.diameter if k >> j & 1 else -domain.diameter
             sign = sign if k >> j & 1 else -sign
         if sign < 0:
             corner[k].wall[0], corner[k].wall[1] = corner[k].wall[1], corner[k].wall[0]
-        corner[k].error = 0.0
     if polytope_start(whole, wall, 6, corner, 8) != OK:
         return NO_MEMORY
-    for k in range(domain.n):
-        for j in range(3):
-            wall[0].normal[j] = domain.local[k, j]
-        wall[0].offset = domain.local[k, 3]
-        wall[0].error = domain.local[k, 4]
-        wall[0].across = <index_t> (-1 - k)
-        if polytope_cut(whole, NULL, NULL, wall) < 0:
+    for k in range(8):
+        place_vertex(whole, &whole.vertex[k], site, planes, PLACED * domain.diameter)
+    for k in range(n):
+        set_plane(planes, k, site, wall)
+        if polytope_cut(whole, site, planes, wall) < 0:
             return NO_MEMORY
+    for k in range(whole.n_vertices):
+        place_vertex(whole, &whole.vertex[k], site, planes, PLACED * domain.diameter)
     return OK
 
 
