@@ -163,7 +163,7 @@ DAMPING_DOWN = 4.0
 DAMPING_UP = 4.0
 # Damping relative to the simple measure's Hessian: below, steps are Newton's; above, rounding
 # hides whether the dual value rises.
-LEAST_ASCENT_DAMPING = 2.0**-20
+LEAST_ASCENT_DAMPING = 2.0**-50
 MOST_ASCENT_DAMPING = 2.0**26
 
 # ---- The start under densities ----
