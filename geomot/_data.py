@@ -163,7 +163,8 @@ def class_masses(
         wanted = np.array([class_weight.get(label, 0.0) for label in known])
     else:
         raise TypeError(
-            f"class_weight must be 'balanced' or a mapping, got {type(class_weight).__name__}"
+            "class_weight must be 'balanced' or a mapping from labels to masses, got "
+            f"{type(class_weight).__name__}"
         )
     wanted = as_masses(wanted, len(known), "class_weight", normalize=True)
     without = np.flatnonzero((wanted > 0.0) & (present == 0.0))

@@ -116,9 +116,20 @@ def as_plain_array(x: Any, name: str) -> np.ndarray:
     except (TypeError, RuntimeError) as error:
         raise TypeError(f"{name} must be convertible to an array: {error}") from None
     if array.dtype.kind not in "fiu":
-        held = type(x).__name__ if array.ndim == 0 else f"dtype {array.dtype}"
-        raise TypeError(f"{name} must hold real numbers, got {held}")
+        raise TypeError(f"{name} must hold real numbers, got {_held(x, array)}")
     return array
+
+
+def _held(x: Any, array: np.ndarray) -> str:
+    """Describe what is held instead of numbers; for a table, where."""
+    if array.ndim == 0:
+        return type(x).__name__
+    columns, dtypes = getattr(x, "columns", None), getattr(x, "dtypes", None)
+    if array.ndim == 2 and columns is not None and dtypes is not None:
+        for column, dtype in zip(columns, dtypes, strict=True):
+            if getattr(dtype, "kind", "O") not in "fiu":
+                return f"{dtype} in column {column!r}: select the columns with numbers"
+    return f"dtype {array.dtype}"
 
 
 def _check_range(array: FloatArray | NDArray[np.float32], name: str, limit: float) -> None:
@@ -179,7 +190,12 @@ def as_points(
     points = as_real_array(x, name)
     if points.ndim != 2 or (dim is not None and points.shape[1] != dim) or points.shape[1] == 0:
         columns = "d" if dim is None else dim
-        raise ValueError(f"{name} must have shape (n, {columns}), got {points.shape}")
+        meant = ""
+        if points.ndim == 1 and len(points) == dim:
+            meant = ": for a single point, pass a list that holds it"
+        elif points.ndim == 1 and dim in (None, 1):
+            meant = ": for points on the line, pass a column of shape (n, 1)"
+        raise ValueError(f"{name} must have shape (n, {columns}), got {points.shape}{meant}")
     if points.shape[0] == 0 and not allow_empty:
         raise ValueError(f"{name} must hold at least one point, got shape {points.shape}")
     _check_range(points, name, COORDINATE_LIMIT)

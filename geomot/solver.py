@@ -214,6 +214,11 @@ def solve(
     y = as_points(sites, "sites")
     warn_if_transposed(y, "sites")
     partial = as_flag(partial, "partial")
+    if isinstance(target_masses, Source):
+        raise TypeError(
+            f"target_masses must hold real numbers, got {type(target_masses).__name__}: pass a "
+            "source by its name, source="
+        )
     if partial:
         nu = as_partial_masses(target_masses, len(y), "target_masses", normalize=normalize)
     else:

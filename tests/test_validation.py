@@ -323,6 +323,39 @@ def by_name(function, *arguments, name):
     return lambda masses: function(*arguments, **{name: masses})
 
 
+class Table:
+    """The parts of a table of pandas that checks look at."""
+
+    columns = ("x", "town")
+    dtypes = (np.dtype(float), np.dtype(object))
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([[0.5, "Ayr"]], dtype=object)
+
+
+def test_text_in_a_table_is_named_by_its_column():
+    with pytest.raises(TypeError, match="object in column 'town': select the columns with numb"):
+        as_points(Table(), "sites")
+
+
+@pytest.mark.parametrize(
+    ("values", "dim", "advice"),
+    [
+        ([0.5, 0.5], 2, "got \\(2,\\): for a single point, pass a list that holds it"),
+        ([0.5, 0.5, 0.5], None, "got \\(3,\\): for points on the line, pass a column of shape"),
+        ([0.5, 0.5, 0.5], 2, "got \\(3,\\)$"),
+    ],
+)
+def test_advice_for_points_without_rows(values, dim, advice):
+    with pytest.raises(ValueError, match=advice):
+        as_points(values, "sites", dim)
+
+
+def test_a_source_in_the_place_of_masses():
+    with pytest.raises(TypeError, match="target_masses .* got UniformBox: .* source="):
+        geomot.solve(POINTS, geomot.UniformBox.unit(2))
+
+
 THREE = np.array([[0.25, 0.5], [0.75, 0.5], [0.5, 0.9]])
 
 

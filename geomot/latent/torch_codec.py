@@ -247,6 +247,11 @@ def as_codec(autoencoder: Any, device: Any = None) -> Any:
     object
         `autoencoder` itself, unless it is a `torch.nn.Module`.
 
+    Raises
+    ------
+    TypeError
+        If `autoencoder` is a class.
+
     Examples
     --------
     >>> from geomot.latent import PCACodec
@@ -255,6 +260,9 @@ def as_codec(autoencoder: Any, device: Any = None) -> Any:
     >>> as_codec(codec) is codec
     True
     """
+    if isinstance(autoencoder, type):
+        kind = autoencoder.__name__
+        raise TypeError(f"autoencoder must be an object, got the class {kind}: pass {kind}()")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(autoencoder, torch.nn.Module):
         return TorchCodec(autoencoder, device=device)

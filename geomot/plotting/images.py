@@ -124,6 +124,11 @@ def _as_images(images: Any, shape: tuple[int, int] | None) -> np.ndarray:
     if array.ndim == 2:
         if shape is None:
             side = int(np.rint(array.shape[1] ** 0.5))
+            if side * side != array.shape[1]:
+                raise ValueError(
+                    f"shape must be given for images that are not square, got {array.shape[1]} "
+                    "pixels: pass shape=(height, width)"
+                )
             shape = (side, side)
         if shape[0] * shape[1] != array.shape[1]:
             raise ValueError(f"shape must be that of {array.shape[1]} pixels, got {shape}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,6 +57,10 @@ def as_source(source: Any, dim: int, name: str = "source") -> Source:
         return UniformBox.unit(dim)
     if _draws_points(source):
         source = WrappedSource(source, dim)
+    elif isinstance(source, (bool, numbers.Number)):
+        raise TypeError(
+            f"{name} must be a source measure or the vertices of a polygon, got {source!r}"
+        )
     elif not isinstance(source, Source):
         _refuse_other_arrays(source, dim, name)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geomot.latent import TorchCodec
+from geomot.latent import PCACodec, TorchCodec
 from geomot.latent.torch_codec import as_codec
 
 torch = pytest.importorskip("torch")
@@ -244,6 +244,12 @@ def test_modules_are_wrapped_and_nothing_else():
     module, other = Dense(), object()
     assert as_codec(module).module is module
     assert as_codec(other) is other
+
+
+@pytest.mark.parametrize("kind", [Dense, PCACodec])
+def test_classes_in_the_place_of_objects(kind):
+    with pytest.raises(TypeError, match=f"autoencoder .* got the class {kind.__name__}: pass"):
+        as_codec(kind)
 
 
 # ---- Refusals ----

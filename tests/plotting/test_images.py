@@ -38,7 +38,7 @@ def test_image_grid_in_colour():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"images": np.zeros((2, 5))}, "shape must be"),
+        ({"images": np.zeros((2, 5))}, "shape must be given for .* got 5 pixels"),
         ({"images": np.zeros((2, 6)), "shape": (2, 2)}, "shape must be"),
         ({"images": np.zeros((0, 2, 2))}, "images must have shape"),
         ({"images": np.zeros(4)}, "images must have shape"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import geomot
 from geomot import Samples, UniformBox, UniformPolygon
 from geomot.sources import as_source, exact_domain, require_exact
 from geomot.sources.base import KINDS
@@ -47,3 +48,9 @@ def test_refusals_name_the_kinds_that_are_exact_in_the_plane():
     for name, kind in KINDS.items():
         assert (name in named) == (2 in kind.exact_dims and name != "Mixture")
     assert {"UniformBox", "UniformPolygon", "GridDensity"} <= set(named.replace(",", "").split())
+
+
+@pytest.mark.parametrize("number", [100, 2.5, True, np.int64(3)])
+def test_a_number_is_not_a_source(number):
+    with pytest.raises(TypeError, match="source must be a source measure or the vertices"):
+        geomot.quantize(number, 10)
