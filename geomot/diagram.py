@@ -359,7 +359,7 @@ class PowerDiagram(Exports, Frozen):
     split them differently on the two sides.
 
     Coordinates of sites and domain below 2^-200 of the largest one, in space below 2^-150, are
-    taken as zero.
+    taken as zero, and parts of weights below the square of that.
 
     Examples
     --------
